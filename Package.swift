@@ -1,0 +1,34 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.strictMemorySafety()]
+
+let package = Package(
+    name: "RainbowFS",
+    products: [
+        .library(name: "Core", targets: ["Core"]),
+        .executable(name: "rainbowfs", targets: ["RainbowFS"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(
+            name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .target(name: "Core", dependencies: ["CLinux"], swiftSettings: strict),
+        .executableTarget(
+            name: "RainbowFS",
+            dependencies: [
+                "Core", "CFuse", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Core", "CLinux"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux", "TestSupport"],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct RainbowFS: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "rainbowfs")
+}
