@@ -26,9 +26,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
-        .target(name: "TestSupport", dependencies: ["Core", "CLinux"], path: "Tests/TestSupport",
+        .target(
+            name: "TestSupport", dependencies: ["Core", "CLinux"], path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux", "TestSupport"],
+        .testTarget(
+            name: "CoreTests", dependencies: ["Core", "CLinux", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RainbowFSTests", dependencies: ["RainbowFS", "Core", "TestSupport"],
             swiftSettings: strict),
     ]
 )

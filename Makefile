@@ -1,0 +1,126 @@
+# RainbowFS: build, test, try and install. `make` alone says what there is.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SWIFT   ?= swift
+
+# Every Debian package the project uses, by who needs it. This is the only list.
+PACKAGES_BUILD    := libfuse3-dev pkg-config
+PACKAGES_RUN      := fuse3
+PACKAGES_TEST     := attr findutils gcc libc6-dev procps rsync spin tar util-linux xxd
+PACKAGES_LINT     := mandoc shellcheck
+PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev python3
+PACKAGES_OPTIONAL := openjdk-17-jdk-headless
+
+BINARY  := .build/release/rainbowfs
+SCRIPTS := .ci/run $(wildcard Examples/*.sh Benchmarks/*.sh Docs/Model/*.sh)
+
+BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint format examples demo model bench bench-small install uninstall clean \
+	packages-build packages-run packages-test packages-lint packages-bench
+
+help:
+	@echo 'make demo         mount a space and show two mounts sharing it'
+	@echo 'make build        the release binary, $(BINARY)'
+	@echo 'make test         all tests'
+	@echo 'make lint         formatting, shell scripts, manual pages'
+	@echo 'make format       format the Swift sources in place'
+	@echo 'make examples     run Examples/, which check their own output'
+	@echo 'make model        check the model of the commit protocol with spin'
+	@echo 'make bench        the benchmark table, with peers (minutes)'
+	@echo 'make bench-small  the same table from short runs, to see that it works'
+	@echo 'make install      to PREFIX (default $(PREFIX)), below DESTDIR if set'
+	@echo 'make uninstall    what install put there'
+	@echo 'make clean        remove what was built'
+
+# $(call need,PACKAGES): installs those that are missing; on other systems than Debian it names them.
+define need
+@missing=''; for package in $(1); do \
+	dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed \
+		|| missing="$$missing $$package"; \
+done; \
+[ -z "$$missing" ] || if command -v apt-get >/dev/null; then \
+	echo "Installing Debian packages:$$missing"; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing; \
+else \
+	echo "No apt-get here. Install what these Debian packages hold:$$missing"; \
+fi
+endef
+
+packages-build:
+	$(call need,$(PACKAGES_BUILD))
+	@command -v $(SWIFT) >/dev/null || \
+		{ echo 'Swift 6.2 or newer is needed and not in PATH: see https://www.swift.org/install'; exit 1; }
+packages-run:
+	$(call need,$(PACKAGES_RUN))
+packages-test: packages-build packages-run
+	$(call need,$(PACKAGES_TEST))
+packages-lint:
+	$(call need,$(PACKAGES_LINT))
+packages-bench: packages-build packages-run
+	$(call need,$(PACKAGES_TEST) $(PACKAGES_BENCH))
+	@mkdir -p .build; for package in $(PACKAGES_OPTIONAL); do \
+		! apt-cache show $$package >/dev/null 2>&1 || echo $$package; \
+	done >.build/optional-packages
+	$(call need,$$(cat .build/optional-packages))
+
+build: $(BINARY)
+
+# One binary that needs only libfuse and system libraries.
+$(BINARY): Package.swift $(shell find Sources -type f) | packages-build
+	$(BUILD_RELEASE) --product rainbowfs
+	@touch $@
+
+test: packages-test
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --disable-xctest
+
+lint: packages-lint
+	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
+	shellcheck $(SCRIPTS)
+	mandoc -Tlint -Wwarning $(wildcard man/*.[17])
+
+format:
+	$(SWIFT) format --in-place --recursive Sources Tests Examples Package.swift
+
+examples: $(BINARY) packages-test
+	@for example in Examples/*.sh; do \
+		echo "== $$example"; RAINBOWFS=$(CURDIR)/$(BINARY) bash $$example || exit 1; \
+	done
+
+demo: $(BINARY) packages-run
+	@RAINBOWFS=$(CURDIR)/$(BINARY) bash Examples/demo.sh
+
+model: packages-test
+	bash Docs/Model/run.sh
+
+bench: $(BINARY) packages-bench
+	bash Benchmarks/run.sh
+
+bench-small: $(BINARY) packages-bench
+	bash Benchmarks/run.sh --small
+
+MAN  := $(DESTDIR)$(PREFIX)/share/man
+BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rainbowfs
+ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_rainbowfs
+FISH := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rainbowfs.fish
+
+install: $(BINARY)
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/rainbowfs
+	install -D -m 644 man/rainbowfs.1 $(MAN)/man1/rainbowfs.1
+	install -D -m 644 man/rainbowfs.7 $(MAN)/man7/rainbowfs.7
+	mkdir -p $(dir $(BASH)) $(dir $(ZSH)) $(dir $(FISH))
+	$(BINARY) --generate-completion-script bash >$(BASH)
+	$(BINARY) --generate-completion-script zsh >$(ZSH)
+	$(BINARY) --generate-completion-script fish >$(FISH)
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/rainbowfs $(MAN)/man1/rainbowfs.1 $(MAN)/man7/rainbowfs.7 \
+		$(BASH) $(ZSH) $(FISH)
+
+clean:
+	rm -rf .build

@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+
+/// The repository keeps its own rules (style, layers, links). Each rule is first shown to fail.
+@Suite struct TidyTests {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Paths below the root of all files that belong to the repository, with their text.
+    static let files: [String: String] = {
+        let folders = ["Sources", "Tests", "Examples", "Benchmarks", "Docs", "man", ".ci"]
+        let names = try! FileManager.default.contentsOfDirectory(atPath: root.path())
+        var paths = names.filter { ["md", "swift"].contains(URL(filePath: $0).pathExtension) }
+        paths.append("Makefile")
+        for folder in folders {
+            let walk = FileManager.default.enumerator(atPath: root.path() + folder)
+            paths += (walk?.compactMap { $0 as? String } ?? []).map { "\(folder)/\($0)" }
+        }
+        return paths.reduce(into: [:]) { files, path in
+            files[path] = try? String(contentsOf: root.appending(path: path), encoding: .utf8)
+        }
+    }()
+
+    static func violations(
+        ofFiles matches: (String) -> Bool, _ rule: (String, String) -> [String]
+    ) -> [String] {
+        files.filter { matches($0.key) }.flatMap { path, text in
+            rule(path, text).map { "\(path) \($0)" }
+        }.sorted()
+    }
+
+    static func isSwift(_ path: String) -> Bool { path.hasSuffix(".swift") }
+
+    @Test("The walk sees the repository")
+    func walk() {
+        #expect(Self.files["Package.swift"] != nil)
+        #expect(Self.files.keys.filter(Self.isSwift).count > 5)
+    }
+
+    @Test("Swift files are at most 500 lines and 100 columns, with no tab and no trailing space")
+    func sizes() {
+        #expect(Self.violations(ofFiles: Self.isSwift) { TidyRules.sizes($1) } == [])
+        #expect(TidyRules.sizes(String(repeating: "a\n", count: 500)) == [])
+        #expect(TidyRules.sizes(String(repeating: "a\n", count: 501)).count == 1)
+        #expect(TidyRules.sizes(String(repeating: "a", count: 101)).count == 1)
+        #expect(TidyRules.sizes("a\tb\n").count == 1 && TidyRules.sizes("a \n").count == 1)
+    }
+
+    @Test("Functions are at most 70 lines long")
+    func functions() {
+        #expect(Self.violations(ofFiles: Self.isSwift) { TidyRules.functions($1) } == [])
+        func body(_ head: String, lines: Int) -> String {
+            "    \(head) {\n" + String(repeating: "        a()\n", count: lines) + "    }\n"
+        }
+        #expect(TidyRules.functions(body("func f()", lines: 68)) == [])
+        #expect(TidyRules.functions(body("public func f()", lines: 69)).count == 1)
+        #expect(TidyRules.functions(body("init(\n        a: Int\n    )", lines: 69)).count == 1)
+        let requirement = "    func f() -> Int\n    func g() {}\n" + body("var a: Int", lines: 90)
+        #expect(TidyRules.functions(requirement) == [])
+    }
+
+    @Test("Nothing unfinished, no test switched off, no path of one machine")
+    func leftovers() {
+        let isChecked: (String) -> Bool = { !$0.hasPrefix("Tests/RainbowFSTests/Tidy") }
+        #expect(Self.violations(ofFiles: isChecked) { TidyRules.leftovers(in: $1) } == [])
+        for word in TidyRules.leftovers + TidyRules.machinePaths {
+            #expect(TidyRules.leftovers(in: "a // \(word) b").count == 1)
+        }
+    }
+
+    @Test("A lower folder never names a type of an upper one")
+    func layers() {
+        #expect(TidyRules.layerViolations(Self.files, layers: TidyRules.layers) == [])
+        let upper = ["Low/a.swift": "let a: Above?", "High/b.swift": "struct Above {}"]
+        #expect(TidyRules.layerViolations(upper, layers: ["Low", "High"]).count == 1)
+        #expect(TidyRules.layerViolations(upper, layers: ["High", "Low"]) == [])
+        let words = [
+            "Low/a.swift": "// Above\nlet a = \"Above\"", "High/b.swift": upper["High/b.swift"]!,
+        ]
+        #expect(TidyRules.layerViolations(words, layers: ["Low", "High"]) == [])
+    }
+
+    @Test("Every source folder has its place in the order of layers")
+    func layerOfEverything() {
+        let sources = Self.files.keys.filter { path in
+            path.hasSuffix(".swift") && path.hasPrefix("Sources/")
+        }
+        #expect(
+            sources.filter { path in !TidyRules.layers.contains { path.hasPrefix($0 + "/") } } == []
+        )
+    }
+
+    @Test("FUSE, the argument parser and Foundation are imported only where they belong")
+    func imports() {
+        #expect(Self.violations(ofFiles: Self.isSwift, TidyRules.imports) == [])
+        #expect(TidyRules.imports("Sources/Core/a.swift", "import Foundation\n").count == 1)
+        #expect(TidyRules.imports("Sources/RainbowFS/Tree/a.swift", "import CFuse").count == 1)
+        #expect(TidyRules.imports("Sources/RainbowFS/Mount/a.swift", "import CFuse\n") == [])
+    }
+
+    @Test("Every link and path in the documents leads somewhere")
+    func links() {
+        let exists: (String) -> Bool = { path in
+            FileManager.default.fileExists(atPath: Self.root.appending(path: path).path())
+        }
+        let isPage: (String) -> Bool = { $0.hasSuffix(".md") }
+        #expect(
+            Self.violations(ofFiles: isPage) {
+                TidyRules.brokenLinks($0, $1, exists: exists)
+            } == [])
+        #expect(TidyRules.brokenLinks("Docs/A.md", "[b](B.md#c)") { $0 == "Docs/B.md" } == [])
+        #expect(TidyRules.brokenLinks("Docs/A.md", "[b](B.md)") { _ in false }.count == 1)
+        #expect(TidyRules.brokenLinks("A.md", "see `Docs/B.md`") { _ in false }.count == 1)
+        #expect(TidyRules.brokenLinks("A.md", "[b](https://example.org)") { _ in false } == [])
+    }
+
+    @Test("The Makefile installs every package whose programs scripts and tests run")
+    func packages() {
+        let listed = TidyRules.listedPackages(makefile: Self.files["Makefile"]!)
+        let runs: (String) -> Bool = { path in
+            (path.hasSuffix(".sh") || path.hasPrefix("Tests/") || path == ".ci/run"
+                || path == "Makefile") && !path.hasPrefix("Tests/RainbowFSTests/Tidy")
+        }
+        #expect(
+            Self.violations(ofFiles: runs) { TidyRules.missingPackages($1, packages: listed) } == []
+        )
+        #expect(TidyRules.missingPackages("xxd file", packages: []).count == 1)
+        #expect(TidyRules.missingPackages("\"/usr/bin/rsync\"", packages: ["xxd"]).count == 1)
+        #expect(TidyRules.missingPackages("xxd file", packages: ["xxd"]) == [])
+    }
+}
