@@ -1,0 +1,33 @@
+import Glibc
+
+/// A file that someone has open: one a call of open(2).
+///
+/// Each read and each write is one transaction. Kinds of files override what they can do.
+class OpenFile: @unchecked Sendable {
+    /// Whether it has no size and reading it waits, like a pipe.
+    var isStream: Bool { false }
+
+    /// Reads from the byte `offset` on.
+    ///
+    /// - Returns: the bytes read, less than asked for only at the end.
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(TreeError)
+        -> Int
+    {
+        throw TreeError(EBADF, "This file cannot be read.")
+    }
+
+    /// Writes at the byte `offset`, or at the end if `isAppend`.
+    ///
+    /// - Returns: the bytes written: all of them.
+    func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
+        throws(TreeError) -> Int
+    {
+        throw TreeError(EBADF, "This file cannot be written.")
+    }
+
+    /// One of its descriptors was closed. May be called several times; an error reaches close(2).
+    func flush() throws(TreeError) {}
+
+    /// The last descriptor was closed.
+    func close() {}
+}
