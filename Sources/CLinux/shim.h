@@ -4,7 +4,12 @@
 #define RAINBOWFS_CLINUX_H
 
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+extern long syscall(long number, ...);
 
 extern int fallocate(int fd, int mode, off_t offset, off_t length);
 
@@ -25,6 +30,17 @@ static inline void rainbow_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
+}
+
+/// Sleeps while the 32-bit word at `word` is `expected`, `nanoseconds` at most, or until it is woken.
+static inline void rainbow_futex_wait(void *word, uint32_t expected, int64_t nanoseconds) {
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    syscall(SYS_futex, word, 0 /* FUTEX_WAIT, shared */, expected, &limit, 0, 0);
+}
+
+/// Wakes all who sleep on the word.
+static inline void rainbow_futex_wake(void *word) {
+    syscall(SYS_futex, word, 1 /* FUTEX_WAKE, shared */, 0x7fffffff, 0, 0, 0);
 }
 
 #endif

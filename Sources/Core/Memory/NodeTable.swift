@@ -1,0 +1,107 @@
+import Glibc
+
+/// What a space knows about one of the processes attached to it.
+public struct NodeInfo: Sendable {
+    /// The node's number, as in `nodes/N`.
+    public var index: Int
+    public var isAlive: Bool
+    public var processID: Int
+    public var host: String
+    public var name: String
+    public var mountPoint: String
+    /// Seconds since 1970 of the attachment.
+    public var since: UInt64
+    /// Slots, that is threads that ran transactions.
+    public var slots: [Int]
+    public var commits: UInt64
+    public var restarts: UInt64
+}
+
+/// The processes of a space.
+///
+/// Whoever is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
+/// the process dies, so a node is alive exactly while its lock is held. Process ids are only
+/// information: they are reused. An entry is written by its node alone, between taking the lock
+/// and its first transaction; readers may see an entry of a node that is gone, which the lock tells.
+@safe
+struct NodeTable: Sendable {
+    let meta: SharedMemory
+    /// The open file whose locks are this process's; no other open file may be used to ask.
+    let descriptor: Int32
+    /// This process's node.
+    var own = -1
+
+    private static let nameBytes = 64
+    private static let hostBytes = 64
+    private static let mountPointBytes = 512
+
+    private func entry(_ index: Int) -> SharedMemory {
+        meta.advanced(by: SpaceLayout.nodesOffset + index * SpaceLayout.nodeSize)
+    }
+
+    /// Counts of the slots that the node gave back.
+    func foldedCommits(_ index: Int) -> SharedWord { entry(index)[32] }
+    func foldedRestarts(_ index: Int) -> SharedWord { entry(index)[40] }
+
+    func isAlive(_ index: Int) -> Bool {
+        index == own
+            || ByteLock.isHeldElsewhere(descriptor, byte: SpaceLayout.nodeLocks + UInt64(index))
+    }
+
+    /// Takes the lock of the first node that is free, which the process then is.
+    mutating func join() -> Bool {
+        for index in 0..<SpaceLayout.nodeCountMax
+        where ByteLock.tryTake(descriptor, byte: SpaceLayout.nodeLocks + UInt64(index)) {
+            own = index
+            return true
+        }
+        return false
+    }
+
+    /// Fills in the own entry; the previous node's leftovers must be recovered by now.
+    func describe(name: String, mountPoint: String) {
+        let entry = entry(own)
+        entry[8].store(UInt64(getpid()))
+        entry[16].store(UInt64(time(nil)))
+        foldedCommits(own).store(0)
+        foldedRestarts(own).store(0)
+        var host = [UInt8](repeating: 0, count: Self.hostBytes)
+        unsafe host.withUnsafeMutableBytes { bytes in
+            _ = unsafe gethostname(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), 63)
+        }
+        let hostName = String(decoding: host.prefix { $0 != 0 }, as: UTF8.self)
+        store(hostName, at: 64, capacity: Self.hostBytes, in: entry)
+        store(name, at: 128, capacity: Self.nameBytes, in: entry)
+        store(mountPoint, at: 192, capacity: Self.mountPointBytes, in: entry)
+    }
+
+    func info(_ index: Int, slots: [SlotInfo]) -> NodeInfo {
+        let entry = entry(index)
+        return NodeInfo(
+            index: index, isAlive: isAlive(index), processID: Int(entry[8].load()),
+            host: load(at: 64, capacity: Self.hostBytes, in: entry),
+            name: load(at: 128, capacity: Self.nameBytes, in: entry),
+            mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),
+            since: entry[16].load(), slots: slots.map(\.index),
+            commits: slots.reduce(foldedCommits(index).load()) { $0 + $1.commits },
+            restarts: slots.reduce(foldedRestarts(index).load()) { $0 + $1.restarts })
+    }
+
+    private func store(_ text: String, at offset: Int, capacity: Int, in entry: SharedMemory) {
+        var words = [UInt64](repeating: 0, count: capacity / 8)
+        for (index, byte) in text.utf8.prefix(capacity).enumerated() {
+            words[index / 8] |= UInt64(byte) << (index % 8 * 8)
+        }
+        for (index, word) in words.enumerated() { entry[offset + index * 8].store(word) }
+    }
+
+    private func load(at offset: Int, capacity: Int, in entry: SharedMemory) -> String {
+        var bytes: [UInt8] = []
+        for index in 0..<capacity {
+            let byte = UInt8(truncatingIfNeeded: entry[offset + index & ~7].load() >> (index % 8 * 8))
+            if byte == 0 { break }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,98 @@
+/// Who provides pages that have no frame yet.
+///
+/// At first frames are zero-filled memory of this machine; a page server or a cluster engine
+/// provides a page's last content instead. `provide` is called by a running transaction, may be
+/// called by several processes for the same page at once, and leaves the frame bits set.
+public protocol PageSource: Sendable {
+    /// Whether a page without a frame reads as zeros without being provided first.
+    var absentPagesAreZero: Bool { get }
+
+    /// Gives frames to `pageCount` pages from page `firstPage` of a region.
+    /// - Throws: `TransactionError.outOfMemory` when the space or the machine is full; the pages
+    ///   before the failure may have frames then, which harms nothing.
+    func provide(
+        firstPage: UInt64, pageCount: Int, in region: RegionMapping
+    ) throws(TransactionError)
+}
+
+/// Fresh memory: every page that nobody wrote is zero.
+///
+/// Memory is reserved before it is touched, data first, then the line words, then the page of the
+/// frame map, and the frame bit last: a process killed between leaves at most memory reserved that
+/// the next one reserves again.
+struct ZeroFill: PageSource {
+    let meta: SharedMemory
+    let failpoints: Failpoints
+
+    var absentPagesAreZero: Bool { true }
+
+    private var framesUsed: SharedWord { meta[SpaceLayout.framesUsedOffset] }
+
+    func provide(
+        firstPage: UInt64, pageCount: Int, in region: RegionMapping
+    ) throws(TransactionError) {
+        var page = firstPage
+        let end = firstPage + UInt64(pageCount)
+        while page < end {
+            // One word of the frame map at a time: up to 64 pages.
+            let count = min(64 - (page & 63), end - page)
+            try provideWithinWord(page, count, in: region)
+            page += count
+        }
+    }
+
+    private func provideWithinWord(
+        _ page: UInt64, _ count: UInt64, in region: RegionMapping
+    ) throws(TransactionError) {
+        let bits = LineBytes.bits(count, from: page & 63)
+        let mapPage = page >> 15
+        let directory = region.directory[Int(mapPage & ~7)]
+        let directoryBit: UInt64 = 1 << ((mapPage & 7) << 3)
+        let frames = region.frames[Int(page >> 6) << 3]
+        let present = directory.load() & directoryBit == 0 ? 0 : frames.load() & bits
+        if present == bits { return }
+
+        let missing = UInt64((bits & ~present).nonzeroBitCount)
+        try charge(missing)
+        do throws(SystemError) {
+            let size = UInt64(Address.pageSize)
+            try SystemCalls.reserve(region.descriptor, offset: page * size, count: count * size)
+            try SystemCalls.reserve(
+                region.descriptor, offset: SpaceLayout.regionWordsOffset + page * 512,
+                count: count * 512)
+            try SystemCalls.reserve(
+                region.descriptor, offset: SpaceLayout.regionFramesOffset + mapPage * size,
+                count: size)
+        } catch {
+            _ = framesUsed.add(0 &- missing)
+            throw .outOfMemory
+        }
+        failpoints.hit(.frameReserved)
+        _ = directory.formUnion(directoryBit)
+        let before = frames.formUnion(bits)
+        // Frames that another process gave meanwhile were counted twice.
+        _ = framesUsed.add(0 &- UInt64((before & bits & ~present).nonzeroBitCount))
+        populate(page, count, in: region)
+    }
+
+    /// Counts frames against the space's limit.
+    private func charge(_ count: UInt64) throws(TransactionError) {
+        let limit = meta[SpaceLayout.framesMaxOffset].load()
+        let used = framesUsed.add(count)
+        if limit != 0, used > limit {
+            _ = framesUsed.add(0 &- count)
+            throw .outOfMemory
+        }
+    }
+
+    /// Spares the page faults of a batch.
+    private func populate(_ page: UInt64, _ count: UInt64, in region: RegionMapping) {
+        guard count >= 16 else { return }
+        let size = Address.pageSize
+        unsafe SystemCalls.populate(
+            region.data.base + Int(page) * size, count: Int(count) * size)
+        let words = Int(page) * 512 & ~(size - 1)
+        let wordsEnd = (Int(page + count) * 512 + size - 1) & ~(size - 1)
+        unsafe SystemCalls.populate(region.words.base + words, count: wordsEnd - words)
+    }
+}

@@ -1,0 +1,97 @@
+import Synchronization
+
+/// One region as this process sees it: its bytes, its line words and the map of its frames.
+///
+/// A line word belongs to each 64-byte line: the version of the commit that last wrote the line,
+/// or a lock (`LineWord`). A page may be touched, and so may the line words under it, only while
+/// its frame bit is set; whoever sets the bit has reserved both before, so that no access can end
+/// in SIGBUS. Bits are set at any time by any process and stay set. The map itself is sparse as
+/// well: a byte of the directory tells whether a page of the map exists.
+@frozen @safe
+public struct RegionMapping: @unchecked Sendable {
+    @usableFromInline let data: SharedMemory
+    @usableFromInline let words: SharedMemory
+    @usableFromInline let frames: SharedMemory
+    @usableFromInline let directory: SharedMemory
+    let descriptor: Int32
+
+    init(descriptor: Int32, region: Int) throws(SystemError) {
+        self.descriptor = descriptor
+        let address = UInt(region) << UInt(Address.regionShift)
+        data = unsafe SharedMemory(
+            try SystemCalls.map(
+                descriptor, offset: 0, count: Address.regionSize, hint: address))
+        let rest = SpaceLayout.regionFileSize - SpaceLayout.regionWordsOffset
+        words = unsafe SharedMemory(
+            try SystemCalls.map(descriptor, offset: SpaceLayout.regionWordsOffset, count: rest))
+        frames = words.advanced(by: Int(SpaceLayout.regionWordsSize))
+        directory = frames.advanced(by: Int(SpaceLayout.regionFramesSize))
+    }
+
+    func unmap() {
+        let rest = SpaceLayout.regionFileSize - SpaceLayout.regionWordsOffset
+        unsafe SystemCalls.unmap(data.base, count: Address.regionSize)
+        unsafe SystemCalls.unmap(words.base, count: rest)
+    }
+
+    /// Whether the page of a byte offset has a frame.
+    @inlinable
+    func isPresent(_ offset: UInt64) -> Bool {
+        let page = offset >> Address.pageShift
+        let mapPage = page >> 15
+        guard (directory[Int(mapPage & ~7)].loadRelaxed() >> ((mapPage & 7) << 3)) & 0xff != 0
+        else { return false }
+        return (frames[Int(page >> 6) << 3].load() >> (page & 63)) & 1 != 0
+    }
+
+    /// The line word of the line that holds a byte offset; the page must be present.
+    @inlinable
+    func lineWord(_ offset: UInt64) -> SharedWord {
+        words[Int(offset >> Address.lineShift) << 3]
+    }
+
+    /// The eight bytes at an aligned offset; the page must be present.
+    @inlinable
+    func dataWord(_ offset: UInt64) -> SharedWord { data[Int(offset)] }
+}
+
+/// The regions that this process has mapped, by number; a lock-free table that only grows.
+///
+/// Entries are written once under the space's mutex and published with a release store, so a
+/// reader finds nil or a whole mapping.
+@frozen @safe
+public struct RegionTable: @unchecked Sendable {
+    @usableFromInline let entries: UnsafeMutablePointer<Atomic<UInt>>
+
+    init() {
+        unsafe entries = .allocate(capacity: SpaceLayout.regionCountMax)
+        for index in 0..<SpaceLayout.regionCountMax {
+            unsafe (entries + index).initialize(to: Atomic(0))
+        }
+    }
+
+    @inlinable
+    subscript(region: UInt64) -> RegionMapping? {
+        guard region < 64 else { return nil }
+        let bits = unsafe entries[Int(region)].load(ordering: .acquiring)
+        return unsafe UnsafePointer<RegionMapping>(bitPattern: bits)?.pointee
+    }
+
+    func publish(_ mapping: RegionMapping, as region: Int) {
+        let cell = UnsafeMutablePointer<RegionMapping>.allocate(capacity: 1)
+        unsafe cell.initialize(to: mapping)
+        unsafe entries[region].store(UInt(bitPattern: cell), ordering: .releasing)
+    }
+
+    func unmapAll() {
+        for index in 0..<SpaceLayout.regionCountMax {
+            let bits = unsafe entries[index].exchange(0, ordering: .acquiringAndReleasing)
+            guard let cell = unsafe UnsafeMutablePointer<RegionMapping>(bitPattern: bits) else {
+                continue
+            }
+            unsafe cell.pointee.unmap()
+            unsafe cell.deallocate()
+        }
+        unsafe entries.deallocate()
+    }
+}

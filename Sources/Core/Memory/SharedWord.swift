@@ -1,0 +1,112 @@
+import CLinux
+import Synchronization
+
+/// One aligned 64-bit word of shared memory: the only type that touches live shared words.
+///
+/// Every other process may change the word at any moment, so it is read and written with atomic
+/// operations only. On x86-64 loads and stores of any ordering but `sequentiallyConsistent`
+/// stores are plain instructions; `exchange`, `add` and `compareExchange` are full barriers.
+@frozen @safe
+public struct SharedWord: @unchecked Sendable {
+    @usableFromInline let cell: UnsafeMutablePointer<Atomic<UInt64>>
+
+    @inlinable
+    init(_ base: UnsafeMutableRawPointer, at byteOffset: Int) {
+        unsafe cell = (base + byteOffset).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    /// The value, when nothing that is read later depends on it.
+    @inlinable
+    func loadRelaxed() -> UInt64 { unsafe cell.pointee.load(ordering: .relaxed) }
+
+    /// The value; whatever was written before it was stored is visible afterwards.
+    @inlinable
+    func load() -> UInt64 { unsafe cell.pointee.load(ordering: .acquiring) }
+
+    /// Stores without ordering: the line is locked, or a later `store` publishes it.
+    @inlinable
+    func storeRelaxed(_ value: UInt64) { unsafe cell.pointee.store(value, ordering: .relaxed) }
+
+    /// Stores; who loads the value sees all that was written before it.
+    @inlinable
+    func store(_ value: UInt64) { unsafe cell.pointee.store(value, ordering: .releasing) }
+
+    /// Stores and lets no later load overtake the store.
+    @inlinable
+    func storeThenFence(_ value: UInt64) {
+        _ = unsafe cell.pointee.exchange(value, ordering: .sequentiallyConsistent)
+    }
+
+    /// Replaces `expected` by `desired`; false, and nothing is changed, if the word had another value.
+    @inlinable
+    func compareExchange(_ expected: UInt64, _ desired: UInt64) -> Bool {
+        unsafe cell.pointee.compareExchange(
+            expected: expected, desired: desired, ordering: .sequentiallyConsistent
+        ).exchanged
+    }
+
+    /// Adds and returns the sum.
+    @inlinable
+    func add(_ amount: UInt64) -> UInt64 {
+        unsafe cell.pointee.wrappingAdd(amount, ordering: .sequentiallyConsistent).newValue
+    }
+
+    /// Sets bits and returns the value before.
+    @inlinable
+    func formUnion(_ bits: UInt64) -> UInt64 {
+        unsafe cell.pointee.bitwiseOr(bits, ordering: .sequentiallyConsistent).oldValue
+    }
+
+    /// Clears bits and returns the value before.
+    @inlinable
+    func subtract(bits: UInt64) -> UInt64 {
+        unsafe cell.pointee.bitwiseAnd(~bits, ordering: .sequentiallyConsistent).oldValue
+    }
+}
+
+extension SharedWord {
+    /// Sleeps while the lower half of the word is `expected`, `milliseconds` at most.
+    func wait(whileLowerHalfIs expected: UInt32, milliseconds: Int) {
+        unsafe rainbow_futex_wait(cell, expected, Int64(milliseconds) * 1_000_000)
+    }
+
+    /// Wakes all who wait for the word to change.
+    func wakeAll() { unsafe rainbow_futex_wake(cell) }
+}
+
+/// A range of mapped shared memory, addressed by byte offsets.
+@frozen @safe
+public struct SharedMemory: @unchecked Sendable {
+    @usableFromInline let base: UnsafeMutableRawPointer
+
+    @inlinable
+    init(_ base: UnsafeMutableRawPointer) { unsafe self.base = base }
+
+    /// The word at a byte offset that is a multiple of eight.
+    @inlinable
+    subscript(byteOffset: Int) -> SharedWord { unsafe SharedWord(base, at: byteOffset) }
+
+    @inlinable
+    func advanced(by bytes: Int) -> SharedMemory { unsafe SharedMemory(base + bytes) }
+}
+
+/// The waiting of one who needs a word that another holds: first spinning, then yielding the
+/// processor, then sleeping, so that a holder who was preempted gets to run.
+struct Backoff: ~Copyable {
+    private var rounds = 0
+
+    /// Waits a little; true when it is time to look whether the holder still lives.
+    mutating func wait() -> Bool {
+        rounds += 1
+        if rounds <= 40 {
+            rainbow_pause()
+            return false
+        }
+        if rounds <= 60 {
+            SystemCalls.yield()
+            return rounds == 60
+        }
+        SystemCalls.sleep(microseconds: 50)
+        return true
+    }
+}

@@ -1,0 +1,126 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// How to attach to a space.
+public struct SpaceOptions: Sendable {
+    /// Make the space if there is none.
+    public var create = true
+    /// Limit of the memory for data in bytes, rounded up to pages; nil keeps the space's own.
+    public var sizeBytesMax: UInt64?
+    /// Permissions of a new space's folder.
+    public var mode: UInt16 = 0o700
+    public var isReadOnly = false
+    /// What `nodes/N` shows.
+    public var nodeName = ""
+    public var mountPoint = ""
+
+    public init() {}
+}
+
+/// A 64-bit address space that processes share, with transactional memory.
+///
+///     let space = try Space.attach("demo")
+///     let sum = try space.transact { tx in
+///         try tx.store(try tx.load(a, as: Int64.self) + 1, at: a)
+///         return try tx.load(a, as: Int64.self) + (try tx.load(b, as: Int64.self))
+///     }
+///
+/// A process that is attached is a node of the space until `detach` or its end, however it ends:
+/// the others finish or undo the commit that it was in. Do not use a space across `fork`.
+public final class Space: @unchecked Sendable {
+    public let name: String
+    /// The number of this process in the space.
+    public let node: Int
+    public let isReadOnly: Bool
+
+    let meta: SharedMemory
+    let metaDescriptor: Int32
+    let nodes: NodeTable
+    @usableFromInline let regions: RegionTable
+    @usableFromInline let clock: SharedClock
+    let ring: CommitRing
+    let timeline: Timeline
+    let failpoints: Failpoints
+    let pageSource: any PageSource
+    /// Key of each thread's transaction.
+    @usableFromInline let threadKey: pthread_key_t
+
+    let recoveryMutex = Mutex<Void>(())
+    /// Slots of dead processes that this process recovered.
+    let recoveries = Atomic<UInt64>(0)
+    private let mappingMutex = Mutex<Void>(())
+    let contexts = Mutex(ContextPool())
+
+    /// - Parameter descriptor: `meta`, with the node's lock taken and the header checked.
+    init(
+        _ name: String, descriptor: Int32, meta: SharedMemory, nodes: NodeTable,
+        options: SpaceOptions, failpoints: Failpoints
+    ) {
+        self.name = name
+        self.meta = meta
+        self.nodes = nodes
+        self.failpoints = failpoints
+        node = nodes.own
+        isReadOnly = options.isReadOnly
+        metaDescriptor = descriptor
+        regions = RegionTable()
+        clock = SharedClock(meta: meta)
+        ring = CommitRing(meta: meta, failpoints: failpoints)
+        timeline = Timeline(meta: meta)
+        pageSource = ZeroFill(meta: meta, failpoints: failpoints)
+        var key = pthread_key_t()
+        unsafe pthread_key_create(&key) { cell in
+            guard let cell = unsafe cell else { return }
+            unsafe ContextPool.threadEnded(cell.assumingMemoryBound(to: Transaction.self))
+        }
+        threadKey = key
+    }
+
+    /// The number that every attachment of the same space sees, and no other space has.
+    public var identity: (UInt64, UInt64) {
+        (meta[SpaceLayout.identityOffset].load(), meta[SpaceLayout.identityOffset + 8].load())
+    }
+
+    /// Maps a region; nil if the space does not have it.
+    func mapRegion(_ region: Int) -> RegionMapping? {
+        mappingMutex.withLock { _ in
+            if let mapping = regions[UInt64(region)] { return mapping }
+            let path = SpaceDirectory.regionPath(name, region)
+            guard let descriptor = try? SystemCalls.open(path, flags: O_RDWR) else { return nil }
+            guard let mapping = try? RegionMapping(descriptor: descriptor, region: region) else {
+                close(descriptor)
+                return nil
+            }
+            regions.publish(mapping, as: region)
+            return mapping
+        }
+    }
+
+    /// Makes the file of a region; harmless if it is there. The region has no pages yet.
+    public func createRegionFile(_ region: Int) throws(SpaceError) {
+        do throws(SystemError) {
+            let path = SpaceDirectory.regionPath(name, region)
+            let descriptor = try SystemCalls.open(path, flags: O_RDWR | O_CREAT, mode: 0o600)
+            defer { close(descriptor) }
+            try SystemCalls.truncate(descriptor, size: SpaceLayout.regionFileSize)
+            try SystemCalls.reserve(
+                descriptor, offset: SpaceLayout.regionDirectoryOffset,
+                count: SpaceLayout.regionDirectorySize)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Leaves the space. No transaction may run in this process any more, nor begin.
+    public func detach() {
+        contexts.withLock { $0.releaseAll() }
+        pthread_key_delete(threadKey)
+        regions.unmapAll()
+        unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))
+        close(metaDescriptor)
+    }
+
+    /// The commits of the space from now on.
+    public func commitFeed() -> CommitFeed { CommitFeed(self) }
+}

@@ -1,0 +1,66 @@
+/// Where everything lies in a space's `meta` file and in its region files, in bytes.
+/// `Docs/Layout.md` draws it; the numbers are part of the format version.
+enum SpaceLayout {
+    static let magic: UInt64 = 0x5346_776f_626e_6961  // "ainbowFS", lowest byte first
+    static let formatVersion: UInt64 = 1
+
+    // The header page.
+    static let magicOffset = 0
+    static let versionOffset = 8
+    static let pageSizeOffset = 16
+    static let identityOffset = 24  // two words
+    static let createdOffset = 40  // seconds since 1970
+    static let framesMaxOffset = 48  // pages; 0 is no limit
+
+    // Words that many processes write, each on a line of its own.
+    static let clockOffset = 4096
+    static let serialOffset = 4096 + 64
+    static let framesUsedOffset = 4096 + 128
+    static let ringExtentHeadOffset = 4096 + 192
+    static let ringWaitersOffset = 4096 + 256
+    static let timelineOffset = 4096 + 320
+    static let timelineHeadsOffset = 4096 + 512
+
+    static let nodesOffset = 8192
+    static let nodeSize = 1024
+    static let nodeCountMax = 256
+
+    static let slotsOffset = nodesOffset + nodeCountMax * nodeSize
+    static let slotSize = 128
+    static let slotCountMax = 1024
+
+    static let ringOffset = slotsOffset + slotCountMax * slotSize
+    static let ringEntrySize = 64
+    static let ringEntryCount = 16384
+
+    static let ringExtentsOffset = ringOffset + ringEntryCount * ringEntrySize
+    static let ringExtentCount = 65536
+    static let ringExtentSize = 16
+
+    static let timelineTableOffset = ringExtentsOffset + ringExtentCount * ringExtentSize
+    static let timelineLevels = 24
+    static let timelineSamples = 1024
+    static let timelineSampleSize = 16
+
+    /// Everything up to here is reserved when the space is made.
+    static let fixedSize = timelineTableOffset + timelineLevels * timelineSamples * timelineSampleSize
+
+    // The redo logs, sparse, one a slot.
+    static let logsOffset = ((fixedSize + (1 << 23) - 1) >> 23) << 23
+    static let logSize = 1 << 23
+    static let metaSize = logsOffset + slotCountMax * logSize
+
+    // Bytes of `meta` that are only ever locked, never read.
+    static let bootstrapLock: UInt64 = 1 << 50
+    static let nodeLocks: UInt64 = bootstrapLock + 1
+
+    // A region file.
+    static let regionCountMax = 64
+    static let regionWordsOffset = Address.regionSize
+    static let regionWordsSize = Address.regionSize / 8
+    static let regionFramesOffset = regionWordsOffset + regionWordsSize
+    static let regionFramesSize = Address.regionSize / 4096 / 8
+    static let regionDirectoryOffset = regionFramesOffset + regionFramesSize
+    static let regionDirectorySize: UInt64 = 4096
+    static let regionFileSize = regionDirectoryOffset + regionDirectorySize
+}

@@ -1,0 +1,57 @@
+/// Memory of a space, in bytes.
+public struct SpaceUsage: Sendable {
+    /// Memory of frames, as counted against the limit.
+    public var bytesUsed: UInt64
+    /// The space's own limit; 0 if it has none.
+    public var bytesMax: UInt64
+    /// The newest version.
+    public var version: UInt64
+}
+
+extension Space {
+    public var usage: SpaceUsage {
+        let page = UInt64(Address.pageSize)
+        return SpaceUsage(
+            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() * page,
+            bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page, version: clock.now)
+    }
+
+    /// The folder of the space's files.
+    public var directory: String { SpaceDirectory.path(name) }
+
+    /// Slots of dead processes that this process finished or undid.
+    public var recoveredSlots: UInt64 { recoveries.load(ordering: .relaxed) }
+
+    /// All nodes that are alive.
+    public var liveNodes: [NodeInfo] {
+        var slots: [Int: [SlotInfo]] = [:]
+        for index in 0..<SpaceLayout.slotCountMax {
+            let info = Slot(meta: meta, index: index).info
+            if info.node >= 0 { slots[info.node, default: []].append(info) }
+        }
+        return (0..<SpaceLayout.nodeCountMax).filter { nodes.isAlive($0) }.map {
+            nodes.info($0, slots: slots[$0] ?? [])
+        }
+    }
+
+    /// When a version was committed, in milliseconds since 1970; the space's birth if it is unknown.
+    public func milliseconds(ofVersion version: UInt64) -> UInt64 {
+        timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() * 1000
+    }
+
+    /// Pages of a region that have frames, and the bytes of its frame map.
+    public func residency(ofRegion region: Int) -> (pages: UInt64, mapBytes: UInt64) {
+        guard let mapping = mapRegion(region) else { return (0, 0) }
+        var pages: UInt64 = 0
+        var mapPages: UInt64 = 0
+        for mapPage in 0..<4096 {
+            let directory = mapping.directory[mapPage & ~7].load()
+            guard directory >> (UInt64(mapPage & 7) * 8) & 0xff != 0 else { continue }
+            mapPages += 1
+            for word in 0..<512 {
+                pages += UInt64(mapping.frames[mapPage * 4096 + word * 8].load().nonzeroBitCount)
+            }
+        }
+        return (pages, (mapPages + 1) * 4096)
+    }
+}

@@ -1,0 +1,142 @@
+/// The lines that a transaction has read, as runs of up to 64 lines: number << 6 | length - 1.
+///
+/// A line may stand in it more than once; `compact` sorts and joins before the buffer grows, so
+/// its size follows the number of different lines.
+@frozen @safe @usableFromInline
+struct ReadSet {
+    @usableFromInline var runs: UnsafeMutablePointer<UInt64>
+    @usableFromInline var count = 0
+    @usableFromInline var capacity = 1024
+    /// The line behind the last run, and the line before: a sequential reader extends the run.
+    @usableFromInline var lastLine = UInt64.max
+
+    @usableFromInline init() { unsafe runs = .allocate(capacity: 1024) }
+
+    /// Frees the buffer; the set must not be used any more.
+    func deallocate() { unsafe runs.deallocate() }
+
+    @inlinable
+    mutating func removeAll() {
+        count = 0
+        lastLine = .max
+    }
+
+    @inlinable
+    mutating func insert(_ line: UInt64) {
+        if line == lastLine { return }
+        if line == lastLine &+ 1, count > 0, unsafe runs[count &- 1] & 63 != 63 {
+            unsafe runs[count &- 1] &+= 1
+        } else {
+            if count == capacity { makeRoom() }
+            unsafe runs[count] = line << 6
+            count &+= 1
+        }
+        lastLine = line
+    }
+
+    /// Lines of a run of the set.
+    func lines(_ index: Int) -> Range<UInt64> {
+        let run = unsafe runs[index]
+        return run >> 6..<(run >> 6) + (run & 63) + 1
+    }
+
+    @usableFromInline
+    mutating func makeRoom() {
+        compact()
+        guard count > capacity / 2 else { return }
+        let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity * 2)
+        unsafe larger.update(from: runs, count: count)
+        unsafe runs.deallocate()
+        unsafe runs = larger
+        capacity *= 2
+    }
+
+    /// Removes runs that lie within others; the order of the runs has no meaning.
+    private mutating func compact() {
+        unsafe HeapSort.sort(runs, count: count)
+        var kept = 0
+        for index in 0..<count {
+            let run = unsafe runs[index]
+            if kept > 0 {
+                let last = unsafe runs[kept - 1]
+                if (run >> 6) + (run & 63) <= (last >> 6) + (last & 63) { continue }
+            }
+            unsafe runs[kept] = run
+            kept += 1
+        }
+        count = kept
+        lastLine = .max
+    }
+}
+
+/// Sorting in place, without the temporary memory of the standard library's sort.
+@safe
+enum HeapSort {
+    /// Sorts ascending; Williams, CACM 7(6), 1964. O(n log n), O(n) if the values are sorted.
+    static func sort(_ values: UnsafeMutablePointer<UInt64>, count: Int) {
+        guard count > 1 else { return }
+        var isSorted = true
+        for index in 1..<count where unsafe values[index - 1] > values[index] {
+            isSorted = false
+            break
+        }
+        if isSorted { return }
+        for root in stride(from: count / 2 - 1, through: 0, by: -1) {
+            unsafe siftDown(values, root, count)
+        }
+        for end in stride(from: count - 1, to: 0, by: -1) {
+            unsafe swap(&values[0], &values[end])
+            unsafe siftDown(values, 0, end)
+        }
+    }
+
+    private static func siftDown(
+        _ values: UnsafeMutablePointer<UInt64>, _ start: Int, _ count: Int
+    ) {
+        var root = start
+        while true {
+            var child = 2 * root + 1
+            if child >= count { return }
+            if child + 1 < count, unsafe values[child] < values[child + 1] { child += 1 }
+            if unsafe values[root] >= values[child] { return }
+            unsafe swap(&values[root], &values[child])
+            root = child
+        }
+    }
+}
+
+extension Transaction {
+    /// Moves the snapshot to the present, if everything read so far still holds there.
+    ///
+    /// Invariant: a line in the read set whose word is unlocked and not newer than the *old*
+    /// snapshot has the bytes that were read, at the new moment too: a commit that will change it
+    /// with a version up to the new snapshot held its lock before it drew that version.
+    mutating func extendSnapshot() throws(TransactionError) {
+        let moment = clock.now
+        for index in 0..<readSet.count {
+            for line in readSet.lines(index) where !isUnchanged(line, lock: 0) {
+                throw conflict()
+            }
+        }
+        snapshot = moment
+    }
+
+    /// Whether a line that was read still is what it was: not newer than the snapshot, and locked by
+    /// nobody but the holder of `lock` (0 for nobody), whose log then tells the word before.
+    func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
+        let address = line << Address.lineShift
+        guard let region = regions[address >> Address.regionShift] else { return false }
+        let offset = address & (Address.regionSize - 1)
+        guard region.isPresent(offset) else { return true }
+        let word = region.lineWord(offset).load()
+        if word <= snapshot { return true }
+        guard word == lock else { return false }
+        if let index = entryIndex(ofLine: line), log[index].oldWord.loadRelaxed() != LogEntry.unlocked {
+            return log[index].oldWord.loadRelaxed() <= snapshot
+        }
+        for index in 0..<fillCount where log.fill(index).contains(line: line) {
+            return log.fill(index).oldWord(ofLine: line).loadRelaxed() <= snapshot
+        }
+        return false
+    }
+}

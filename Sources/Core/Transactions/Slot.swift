@@ -1,0 +1,62 @@
+/// What `nodes/N` and `fsck` show of a slot.
+struct SlotInfo {
+    var index: Int
+    var node: Int
+    var phase: Slot.Phase
+    var commits: UInt64
+    var restarts: UInt64
+}
+
+/// A thread's place in shared memory: the state of its commit, from which any other process can
+/// finish or undo it, and the counts of its redo log.
+///
+/// A slot belongs to a node from `claim` to `release`; only its thread writes it, but for whoever
+/// holds `recoverer` after the node died. The words before `state` in a commit's order (counts,
+/// log) are stored before it, so that whoever loads the state sees them.
+@safe
+struct Slot {
+    enum Phase: UInt64 {
+        case idle = 0
+        case locking = 1
+        case committed = 2
+    }
+
+    static let sequenceMask: UInt64 = (1 << 62) - 1
+
+    let index: Int
+    private let memory: SharedMemory
+
+    init(meta: SharedMemory, index: Int) {
+        self.index = index
+        memory = meta.advanced(by: SpaceLayout.slotsOffset + index * SpaceLayout.slotSize)
+    }
+
+    /// Node number + 1; 0 while the slot is free.
+    var owner: SharedWord { memory[0] }
+    /// Phase in the upper two bits, sequence number of the commit below.
+    var state: SharedWord { memory[8] }
+    /// 0, or 1 while a version is being drawn, or the version drawn.
+    var ticket: SharedWord { memory[16] }
+    var entryCount: SharedWord { memory[24] }
+    var fillCount: SharedWord { memory[32] }
+    /// Node number + 1 of who recovers the slot.
+    var recoverer: SharedWord { memory[40] }
+    var commits: SharedWord { memory[48] }
+    var restarts: SharedWord { memory[56] }
+    /// Bytes of the log's entries that have memory.
+    var logReserved: SharedWord { memory[64] }
+    /// Whether the log's fill area has memory.
+    var fillsReserved: SharedWord { memory[72] }
+
+    static func phase(of state: UInt64) -> Phase { Phase(rawValue: state >> 62) ?? .idle }
+    static func sequence(of state: UInt64) -> UInt64 { state & sequenceMask }
+    static func state(_ phase: Phase, _ sequence: UInt64) -> UInt64 {
+        phase.rawValue << 62 | sequence & sequenceMask
+    }
+
+    var info: SlotInfo {
+        SlotInfo(
+            index: index, node: Int(owner.load()) - 1, phase: Slot.phase(of: state.load()),
+            commits: commits.load(), restarts: restarts.load())
+    }
+}

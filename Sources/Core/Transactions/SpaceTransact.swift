@@ -1,0 +1,119 @@
+import Glibc
+import Synchronization
+
+extension Space {
+    /// Runs a transaction: `body` sees one moment of the space, and what it writes becomes visible
+    /// all at once when it returns, or never.
+    ///
+    /// `body` is run again, on a newer moment, as often as it loses against other transactions, so it
+    /// must have no other effects; after some losses it runs in serial mode, which commits for sure.
+    /// - Parameter body: gets the transaction and passes errors of its operations on. Any other error
+    ///   that it throws ends the transaction, undone.
+    /// - Returns: what `body` returned in the run that was committed.
+    /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`.
+    @inlinable
+    public func transact<R, E: Error>(
+        _ body: (inout Transaction) throws(E) -> R
+    ) throws -> R {
+        let context = unsafe try threadContext()
+        if unsafe context.pointee.isActive { throw SpaceError.nested }
+        defer { unsafe context.pointee.end() }
+        while true {
+            unsafe context.pointee.begin()
+            do {
+                let result = unsafe try body(&context.pointee)
+                if unsafe context.pointee.commit() { return result }
+            } catch {
+                // The run was consistent, so an error of the body's own is real.
+                if unsafe !context.pointee.isDoomed { throw error }
+            }
+            unsafe context.pointee.prepareRestart()
+        }
+    }
+
+    /// This thread's transaction, made at the thread's first call.
+    @inlinable
+    func threadContext() throws(SpaceError) -> UnsafeMutablePointer<Transaction> {
+        if let cell = unsafe pthread_getspecific(threadKey) {
+            return unsafe cell.assumingMemoryBound(to: Transaction.self)
+        }
+        return unsafe try newThreadContext()
+    }
+
+    @usableFromInline
+    func newThreadContext() throws(SpaceError) -> UnsafeMutablePointer<Transaction> {
+        let context = unsafe try contexts.withLock { pool throws(SpaceError) in
+            if let idle = unsafe pool.takeIdle() { return unsafe ContextCell(idle) }
+            guard let slot = claimSlot() else {
+                throw SpaceError.tooManySlots(SpaceLayout.slotCountMax)
+            }
+            return unsafe ContextCell(pool.make(Transaction(slot: slot, space: self)))
+        }
+        unsafe pthread_setspecific(threadKey, context.pointer)
+        return unsafe context.pointer
+    }
+
+    /// Takes a free slot for this node.
+    private func claimSlot() -> Slot? {
+        for index in 0..<SpaceLayout.slotCountMax {
+            let slot = Slot(meta: meta, index: index)
+            if slot.owner.load() == 0, slot.owner.compareExchange(0, UInt64(node) + 1) {
+                slot.commits.store(0)
+                slot.restarts.store(0)
+                return slot
+            }
+        }
+        return nil
+    }
+}
+
+/// Carries a pointer out of a mutex.
+@unsafe
+struct ContextCell: @unchecked Sendable {
+    let pointer: UnsafeMutablePointer<Transaction>
+    init(_ pointer: UnsafeMutablePointer<Transaction>) { unsafe self.pointer = pointer }
+}
+
+/// The transactions of a process's threads, one a thread at a time; reused when a thread ends, so
+/// that slots follow the number of threads that live at once.
+@safe
+struct ContextPool: @unchecked Sendable {
+    private var all: [UnsafeMutablePointer<Transaction>] = unsafe []
+    private var idle: [UnsafeMutablePointer<Transaction>] = unsafe []
+
+    mutating func takeIdle() -> UnsafeMutablePointer<Transaction>? { unsafe idle.popLast() }
+
+    mutating func make(_ transaction: consuming Transaction) -> UnsafeMutablePointer<Transaction> {
+        let cell = UnsafeMutablePointer<Transaction>.allocate(capacity: 1)
+        unsafe cell.initialize(to: transaction)
+        unsafe all.append(cell)
+        return unsafe cell
+    }
+
+    static func threadEnded(_ cell: UnsafeMutablePointer<Transaction>) {
+        let space = unsafe cell.pointee.owner
+        let carried = unsafe ContextCell(cell)
+        space.contexts.withLock { pool in unsafe pool.idle.append(carried.pointer) }
+    }
+
+    /// Gives all slots back.
+    mutating func releaseAll() {
+        for unsafe cell in unsafe all {
+            unsafe cell.pointee.releaseSlot()
+            unsafe cell.deinitialize(count: 1)
+            unsafe cell.deallocate()
+        }
+        unsafe all = []
+        unsafe idle = []
+    }
+}
+
+extension Transaction {
+    /// Frees the slot and the buffers, and leaves the counts with the node.
+    func releaseSlot() {
+        readSet.deallocate()
+        _ = owner.nodes.foldedCommits(owner.node).add(slot.commits.load())
+        _ = owner.nodes.foldedRestarts(owner.node).add(slot.restarts.load())
+        slot.owner.store(0)
+    }
+}

@@ -1,0 +1,231 @@
+import Synchronization
+
+/// A running transaction: a private view of the space as of one moment, with its own writes on top.
+///
+/// Reads see the moment of `snapshot`; a line that changed since then either moves the moment
+/// forward, if everything read so far still holds, or ends the run with `conflict` (the algorithm
+/// is TL2 with the snapshot extension of LSA; Dice, Shalev, Shavit, DISC 2006; Riegel, Felber,
+/// Fetzer, DISC 2006). So even a run that will be thrown away never sees two moments mixed.
+/// Writes go to the slot's redo log and nowhere else: the space is untouched and unlocked until
+/// `commit`. Get one from `Space.transact`; it is of use inside that closure only.
+public struct Transaction: ~Copyable {
+    /// All commits up to this version are seen, none after it.
+    @usableFromInline var snapshot: UInt64 = 0
+    /// Bit `line % 64` is set for each line written; all bits once there is a fill.
+    @usableFromInline var writeFilter: UInt64 = 0
+    @usableFromInline var readSet: ReadSet
+    @usableFromInline var entryCount = 0
+    /// Entries of the log that have memory.
+    @usableFromInline var entryReserved = 0
+    @usableFromInline let regions: RegionTable
+    @usableFromInline let log: RedoLog
+    @usableFromInline let clock: SharedClock
+    var fillCount = 0
+    var fillLineCount = 0
+    var fillByteCount = 0
+    var writeIndex: WriteIndex
+    let slot: Slot
+    let failpoints: Failpoints
+    /// The space, which outlives all its transactions.
+    private unowned(unsafe) let ownerReference: Space
+
+    @usableFromInline var isActive = false
+    /// A conflict was thrown: the run cannot commit, whatever its body does with the error.
+    @usableFromInline var isDoomed = false
+    /// Runs so far that ended in a conflict.
+    @usableFromInline var restarts = 0
+    var isSerial = false
+    var commitOrder = LockOrder()
+    /// Version of the last commit that wrote something; 0 before the first.
+    var lastCommit: UInt64 = 0
+
+    init(slot: Slot, space: Space) {
+        self.slot = slot
+        unsafe ownerReference = space
+        regions = space.regions
+        clock = space.clock
+        failpoints = space.failpoints
+        log = RedoLog(meta: space.meta, slot: slot.index)
+        readSet = ReadSet()
+        writeIndex = WriteIndex()
+        entryReserved = Int(slot.logReserved.load()) / RedoLog.entrySize
+    }
+
+    /// Bytes that one transaction can write, each line counted whole.
+    public static var bytesMax: Int { RedoLog.entryCountMax * Address.lineSize }
+    /// Bytes that `fill` can initialise in one transaction.
+    public static var fillBytesMax: Int { 1 << 20 }
+
+    /// The space that the transaction runs in.
+    public var space: Space { owner }
+    @usableFromInline var owner: Space { unsafe ownerReference }
+
+    /// Begins a run at the present moment.
+    @inlinable
+    mutating func begin() {
+        snapshot = clock.now
+        readSet.removeAll()
+        isDoomed = false
+        isActive = true
+        if writeFilter != 0 { forgetWrites() }
+    }
+
+    @usableFromInline
+    mutating func forgetWrites() {
+        writeFilter = 0
+        entryCount = 0
+        fillCount = 0
+        fillLineCount = 0
+        fillByteCount = 0
+        writeIndex.removeAll()
+    }
+
+    /// Dooms the run and gives the error to throw.
+    @usableFromInline
+    mutating func conflict() -> TransactionError {
+        isDoomed = true
+        return .conflict
+    }
+}
+
+extension Transaction {
+    /// The integer at an address.
+    /// - Parameter address: a multiple of the integer's size, which is 1, 2, 4 or 8 bytes.
+    /// - Returns: the value as of the transaction's moment, or what the transaction stored itself.
+    @inlinable
+    public mutating func load<T: FixedWidthInteger>(
+        _ address: Address, as type: T.Type = T.self
+    ) throws(TransactionError) -> T {
+        let shift = (address.rawValue & 7) << 3
+        precondition(address.rawValue & UInt64(MemoryLayout<T>.size &- 1) == 0, "misaligned address")
+        let word = try loadWord(address.rawValue & ~7)
+        return T(truncatingIfNeeded: word >> shift)
+    }
+
+    /// Stores an integer at an address.
+    /// - Parameter address: a multiple of the integer's size, which is 1, 2, 4 or 8 bytes.
+    /// - Throws: `outOfMemory` if the page has no frame and there is no memory for one.
+    @inlinable
+    public mutating func store<T: FixedWidthInteger>(
+        _ value: T, at address: Address
+    ) throws(TransactionError) {
+        let size = MemoryLayout<T>.size
+        precondition(address.rawValue & UInt64(size &- 1) == 0, "misaligned address")
+        let shift = (address.rawValue & 7) << 3
+        if size == 8 {
+            try storeWord(UInt64(truncatingIfNeeded: value), at: address.rawValue, bytes: 0xff)
+        } else {
+            let bits = UInt64(truncatingIfNeeded: value) & ((1 as UInt64) << UInt64(size &* 8) &- 1)
+            let bytes = ((1 as UInt64) << UInt64(size) &- 1) << (address.rawValue & 7)
+            try storeWord(bits << shift, at: address.rawValue & ~7, bytes: bytes)
+        }
+    }
+
+    /// The eight bytes at an aligned address.
+    @inlinable
+    mutating func loadWord(_ address: UInt64) throws(TransactionError) -> UInt64 {
+        let line = address >> Address.lineShift
+        if (writeFilter >> (line & 63)) & 1 == 0, let region = regions[address >> Address.regionShift] {
+            let offset = address & (Address.regionSize &- 1)
+            if region.isPresent(offset) {
+                // The line did not change between the two looks at its word, and it is not newer
+                // than the snapshot: the bytes are those of the transaction's moment.
+                let lineWord = region.lineWord(offset)
+                let before = lineWord.load()
+                if before <= snapshot {
+                    let value = region.dataWord(offset).load()
+                    if lineWord.loadRelaxed() == before {
+                        readSet.insert(line)
+                        return value
+                    }
+                }
+            }
+        }
+        return try loadWordSlowly(address)
+    }
+
+    /// Buffers the bytes of `value` whose bits are set in `bytes` (bit i for byte i).
+    @inlinable
+    mutating func storeWord(
+        _ value: UInt64, at address: UInt64, bytes: UInt64
+    ) throws(TransactionError) {
+        let entry = try entry(forLineOf: address)
+        let inLine = address & 63
+        let mask = entry.mask.loadRelaxed()
+        entry.mask.storeRelaxed(mask | bytes << inLine)
+        let cell = entry.data(inLine)
+        cell.storeRelaxed(bytes == 0xff ? value : LineBytes.merge(value, into: cell.loadRelaxed(), bytes))
+    }
+}
+
+extension Transaction {
+    /// `loadWord` where the line is the transaction's own, has no frame, is locked, or is newer than
+    /// the snapshot, and where the region is not mapped yet.
+    @usableFromInline
+    mutating func loadWordSlowly(_ address: UInt64) throws(TransactionError) -> UInt64 {
+        let line = address >> Address.lineShift
+        let inLine = address & 63
+        let entry = entryIndex(ofLine: line).map { log[$0] }
+        let bytes = entry.map { $0.mask.loadRelaxed() >> inLine & 0xff } ?? 0
+        let own = entry?.data(inLine).loadRelaxed() ?? 0
+        if bytes == 0xff { return own }
+        let below: UInt64
+        if let value = fillValue(at: address) {
+            below = value
+        } else {
+            below = try loadCommitted(address)
+        }
+        return LineBytes.merge(own, into: below, bytes)
+    }
+
+    private mutating func loadCommitted(_ address: UInt64) throws(TransactionError) -> UInt64 {
+        let region = try region(of: address)
+        let offset = address & (Address.regionSize - 1)
+        while true {
+            guard region.isPresent(offset) else {
+                readSet.insert(address >> Address.lineShift)
+                return 0
+            }
+            let before = try readableWord(of: region, offset)
+            let value = region.dataWord(offset).load()
+            if region.lineWord(offset).loadRelaxed() == before {
+                readSet.insert(address >> Address.lineShift)
+                return value
+            }
+        }
+    }
+
+    /// The word of a line once it is unlocked and the snapshot includes it.
+    mutating func readableWord(
+        of region: RegionMapping, _ offset: UInt64
+    ) throws(TransactionError) -> UInt64 {
+        var backoff = Backoff()
+        while true {
+            let word = region.lineWord(offset).load()
+            if word <= snapshot { return word }
+            if LineWord.isLocked(word) {
+                if backoff.wait() { owner.recoverIfDead(lock: word) }
+            } else {
+                try extendSnapshot()
+            }
+        }
+    }
+
+    /// What a fill of this transaction puts at an aligned address, or nil outside all fills.
+    func fillValue(at address: UInt64) -> UInt64? {
+        for index in 0..<fillCount {
+            let fill = log.fill(index)
+            if address >= fill.start.loadRelaxed(), address < fill.end { return fill.value(at: address) }
+        }
+        return nil
+    }
+
+    /// The mapping of an address's region, made now if this process had none.
+    func region(of address: UInt64) throws(TransactionError) -> RegionMapping {
+        let number = address >> Address.regionShift
+        if let region = regions[number] { return region }
+        guard number < UInt64(SpaceLayout.regionCountMax), let region = owner.mapRegion(Int(number))
+        else { throw .invalidAddress(Address(address)) }
+        return region
+    }
+}

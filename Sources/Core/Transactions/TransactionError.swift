@@ -1,0 +1,14 @@
+/// Why an access or a transaction did not succeed.
+public enum TransactionError: Error, Equatable, Sendable {
+    /// Another transaction changed what this one read. `Space.transact` runs the body again; a
+    /// body that catches this error must throw it on.
+    case conflict
+    /// The address lies in no region of the space, or a range leaves its region.
+    case invalidAddress(Address)
+    /// Neither the space's limit nor the machine has memory left for another page.
+    case outOfMemory
+    /// The transaction writes more than its redo log holds (see `Transaction.bytesMax`).
+    case tooLarge
+    /// The space was attached for reading.
+    case readOnly
+}

@@ -1,0 +1,70 @@
+extension Transaction {
+    /// Initialises `count` equal objects, one after another: zeros, and `header` in each.
+    ///
+    /// Costs one record in the log however many objects there are; the bytes are made at the commit.
+    /// - Parameters:
+    ///   - start: address of the first object's lowest byte, a multiple of eight.
+    ///   - stride: bytes from one object to the next, a multiple of eight.
+    ///   - headerOffset: where in an object the header goes, a multiple of eight.
+    /// - Throws: `tooLarge` if the transaction fills more than `fillBytesMax` in all.
+    public mutating func fill(
+        start: Address, stride: Int, count: Int, headerOffset: Int, header: UInt64
+    ) throws(TransactionError) {
+        precondition(start.rawValue & 7 == 0 && stride > 0 && stride & 7 == 0 && count > 0)
+        precondition(headerOffset & 7 == 0 && headerOffset >= 0 && headerOffset < stride)
+        let (bytes, overflow) = stride.multipliedReportingOverflow(by: count)
+        guard !overflow, fillByteCount + bytes <= Transaction.fillBytesMax else { throw .tooLarge }
+        try reserve(start, count: bytes)
+        let end = start + bytes
+        if fillCount == RedoLog.fillCountMax || overlapsWrites(start, end) {
+            return try fillByStores(start, stride, count, headerOffset, header)
+        }
+        try reserveFills()
+        let fill = log.fill(fillCount)
+        fill.start.storeRelaxed(start.rawValue)
+        fill.stride.storeRelaxed(UInt64(stride))
+        fill.count.storeRelaxed(UInt64(count))
+        fill.headerOffset.storeRelaxed(UInt64(headerOffset))
+        fill.header.storeRelaxed(header)
+        fill.firstOldWord.storeRelaxed(UInt64(fillLineCount))
+        fillLineCount += Int(fill.lineEnd - fill.firstLine)
+        fillByteCount += bytes
+        fillCount += 1
+        writeFilter = .max
+    }
+
+    /// A fill comes below all stores of its transaction, so one over earlier writes is made of
+    /// stores itself. Fills never share a line: the second would find it locked by the first.
+    private func overlapsWrites(_ start: Address, _ end: Address) -> Bool {
+        for index in 0..<fillCount {
+            let fill = log.fill(index)
+            if start.line < fill.lineEnd, (end - 1).line >= fill.firstLine { return true }
+        }
+        for index in 0..<entryCount {
+            let line = log[index].address.loadRelaxed() >> Address.lineShift
+            if line >= start.line, line <= (end - 1).line { return true }
+        }
+        return false
+    }
+
+    private mutating func fillByStores(
+        _ start: Address, _ stride: Int, _ count: Int, _ headerOffset: Int, _ header: UInt64
+    ) throws(TransactionError) {
+        try zero(start, count: stride * count)
+        for index in 0..<count {
+            try store(header, at: start + (index * stride + headerOffset))
+        }
+    }
+
+    private func reserveFills() throws(TransactionError) {
+        guard slot.fillsReserved.load() == 0 else { return }
+        let start = UInt64(SpaceLayout.logsOffset + slot.index * SpaceLayout.logSize)
+        do throws(SystemError) {
+            try SystemCalls.reserve(
+                owner.metaDescriptor, offset: start, count: UInt64(RedoLog.entriesOffset))
+        } catch {
+            throw .outOfMemory
+        }
+        slot.fillsReserved.store(1)
+    }
+}
