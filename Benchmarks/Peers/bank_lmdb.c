@@ -5,6 +5,7 @@
 #include "bank.h"
 
 #include <lmdb.h>
+#include <sys/stat.h>
 
 enum { MAP_BYTES = 64 << 20 };
 
@@ -62,14 +63,15 @@ static int64_t get_balance(MDB_txn *transaction, MDB_dbi table, unsigned account
 
 static void bank_setup(const struct bank_options *options)
 {
-    snprintf(directory, sizeof directory, "%s/rainbowfs-peer-lmdb.XXXXXX", options->directory);
-    if (mkdtemp(directory) == NULL)
-        fail("mkdtemp %s: %s", directory, strerror(errno));
+    snprintf(directory, sizeof directory, "%s/rainbowfs-peer-lmdb.%d", options->directory,
+             (int)getpid());
+    check(mkdir(directory, 0700), directory);
     MDB_env *environment = open_environment(options);
     MDB_txn *transaction = NULL;
     MDB_dbi table;
     check_lmdb(mdb_txn_begin(environment, NULL, 0, &transaction), "mdb_txn_begin");
-    check_lmdb(mdb_dbi_open(transaction, NULL, MDB_INTEGERKEY | MDB_CREATE, &table), "mdb_dbi_open");
+    unsigned flags = MDB_INTEGERKEY | MDB_CREATE;
+    check_lmdb(mdb_dbi_open(transaction, NULL, flags, &table), "mdb_dbi_open");
     for (unsigned i = 0; i < ACCOUNTS; i++)
         put_balance(transaction, table, i, OPENING_BALANCE);
     check_lmdb(mdb_txn_commit(transaction), "mdb_txn_commit");
