@@ -35,7 +35,7 @@ public struct RegionMapping: @unchecked Sendable {
     }
 
     /// Whether the page of a byte offset has a frame.
-    @inlinable
+    @inlinable @inline(__always)
     func isPresent(_ offset: UInt64) -> Bool {
         let page = offset >> Address.pageShift
         let mapPage = page >> 15
@@ -45,13 +45,13 @@ public struct RegionMapping: @unchecked Sendable {
     }
 
     /// The line word of the line that holds a byte offset; the page must be present.
-    @inlinable
+    @inlinable @inline(__always)
     func lineWord(_ offset: UInt64) -> SharedWord {
         words[Int(offset >> Address.lineShift) << 3]
     }
 
     /// The eight bytes at an aligned offset; the page must be present.
-    @inlinable
+    @inlinable @inline(__always)
     func dataWord(_ offset: UInt64) -> SharedWord { data[Int(offset)] }
 }
 
@@ -70,7 +70,7 @@ public struct RegionTable: @unchecked Sendable {
         }
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     subscript(region: UInt64) -> RegionMapping? {
         guard region < 64 else { return nil }
         let bits = unsafe entries[Int(region)].load(ordering: .acquiring)

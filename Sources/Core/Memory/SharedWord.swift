@@ -10,35 +10,35 @@ import Synchronization
 public struct SharedWord: @unchecked Sendable {
     @usableFromInline let cell: UnsafeMutablePointer<Atomic<UInt64>>
 
-    @inlinable
+    @inlinable @inline(__always)
     init(_ base: UnsafeMutableRawPointer, at byteOffset: Int) {
         unsafe cell = (base + byteOffset).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     /// The value, when nothing that is read later depends on it.
-    @inlinable
+    @inlinable @inline(__always)
     func loadRelaxed() -> UInt64 { unsafe cell.pointee.load(ordering: .relaxed) }
 
     /// The value; whatever was written before it was stored is visible afterwards.
-    @inlinable
+    @inlinable @inline(__always)
     func load() -> UInt64 { unsafe cell.pointee.load(ordering: .acquiring) }
 
     /// Stores without ordering: the line is locked, or a later `store` publishes it.
-    @inlinable
+    @inlinable @inline(__always)
     func storeRelaxed(_ value: UInt64) { unsafe cell.pointee.store(value, ordering: .relaxed) }
 
     /// Stores; who loads the value sees all that was written before it.
-    @inlinable
+    @inlinable @inline(__always)
     func store(_ value: UInt64) { unsafe cell.pointee.store(value, ordering: .releasing) }
 
     /// Stores and lets no later load overtake the store.
-    @inlinable
+    @inlinable @inline(__always)
     func storeThenFence(_ value: UInt64) {
         _ = unsafe cell.pointee.exchange(value, ordering: .sequentiallyConsistent)
     }
 
     /// Replaces `expected` by `desired`; false, and nothing is changed, if the word had another value.
-    @inlinable
+    @inlinable @inline(__always)
     func compareExchange(_ expected: UInt64, _ desired: UInt64) -> Bool {
         unsafe cell.pointee.compareExchange(
             expected: expected, desired: desired, ordering: .sequentiallyConsistent
@@ -46,19 +46,19 @@ public struct SharedWord: @unchecked Sendable {
     }
 
     /// Adds and returns the sum.
-    @inlinable
+    @inlinable @inline(__always)
     func add(_ amount: UInt64) -> UInt64 {
         unsafe cell.pointee.wrappingAdd(amount, ordering: .sequentiallyConsistent).newValue
     }
 
     /// Sets bits and returns the value before.
-    @inlinable
+    @inlinable @inline(__always)
     func formUnion(_ bits: UInt64) -> UInt64 {
         unsafe cell.pointee.bitwiseOr(bits, ordering: .sequentiallyConsistent).oldValue
     }
 
     /// Clears bits and returns the value before.
-    @inlinable
+    @inlinable @inline(__always)
     func subtract(bits: UInt64) -> UInt64 {
         unsafe cell.pointee.bitwiseAnd(~bits, ordering: .sequentiallyConsistent).oldValue
     }
@@ -79,14 +79,14 @@ extension SharedWord {
 public struct SharedMemory: @unchecked Sendable {
     @usableFromInline let base: UnsafeMutableRawPointer
 
-    @inlinable
+    @inlinable @inline(__always)
     init(_ base: UnsafeMutableRawPointer) { unsafe self.base = base }
 
     /// The word at a byte offset that is a multiple of eight.
-    @inlinable
+    @inlinable @inline(__always)
     subscript(byteOffset: Int) -> SharedWord { unsafe SharedWord(base, at: byteOffset) }
 
-    @inlinable
+    @inlinable @inline(__always)
     func advanced(by bytes: Int) -> SharedMemory { unsafe SharedMemory(base + bytes) }
 }
 

@@ -199,7 +199,7 @@ extension Transaction {
     }
 
     /// Says in the slot that a commit begins, and what its log holds.
-    private func announce() -> LoggedCommit {
+    private mutating func announce() -> LoggedCommit {
         let sequence = Slot.sequence(of: slot.state.loadRelaxed()) + 1
         slot.entryCount.storeRelaxed(UInt64(entryCount))
         slot.fillCount.storeRelaxed(UInt64(fillCount))
@@ -235,7 +235,7 @@ extension Transaction {
         }
     }
 
-    private func lockFill(_ fill: LogFill, _ lock: UInt64) {
+    private mutating func lockFill(_ fill: LogFill, _ lock: UInt64) {
         guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
@@ -246,7 +246,7 @@ extension Transaction {
 
     /// Locks one line, waiting for whoever has it; false if this commit has it already.
     @inline(__always)
-    private func take(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
+    private mutating func take(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
         let value = word.load()
         if value < LineWord.lockBit {
             // The old word is in the log before the lock is in the line: who undoes the lock finds it.
@@ -257,7 +257,7 @@ extension Transaction {
     }
 
     @inline(never)
-    private func takeSlowly(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
+    private mutating func takeSlowly(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
         var backoff = Backoff()
         while true {
             let value = word.load()
@@ -272,7 +272,7 @@ extension Transaction {
     }
 
     /// Draws the commit's version; all its locks are held, so whoever sees the version sees them.
-    private func drawTicket() -> UInt64 {
+    private mutating func drawTicket() -> UInt64 {
         // A follower of the ring who misses a version must see that somebody may hold it.
         slot.ticket.storeRelaxed(1)
         failpoints.hit(.ticketAnnounced)
@@ -282,7 +282,7 @@ extension Transaction {
         return version
     }
 
-    private func validateReadSet(_ lock: UInt64) -> Bool {
+    private mutating func validateReadSet(_ lock: UInt64) -> Bool {
         for index in 0..<readSet.count {
             for line in readSet.lines(index) where !isUnchanged(line, lock: lock) { return false }
         }
@@ -290,7 +290,7 @@ extension Transaction {
     }
 
     /// Undoes the locks of a commit that cannot be; its version, if it drew one, is an empty commit.
-    private func abandon(_ logged: LoggedCommit, version: UInt64) {
+    private mutating func abandon(_ logged: LoggedCommit, version: UInt64) {
         logged.rollBack()
         if version != 0 { owner.ring.publishNothing(version: version, node: owner.node) }
         slot.ticket.store(0)

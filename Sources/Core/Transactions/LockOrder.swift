@@ -21,9 +21,11 @@ struct LockOrder: ~Copyable {
 
     mutating func sort(_ log: RedoLog, entryCount: Int, fillCount: Int) {
         if entryCount > capacity { grow(to: entryCount) }
-        for index in 0..<entryCount {
+        var index = 0
+        while index < entryCount {
             let line = log[index].address.loadRelaxed() >> Address.lineShift
             unsafe entries[index] = line << 16 | UInt64(index)
+            index += 1
         }
         unsafe HeapSort.sort(entries, count: entryCount)
         guard fillCount > 0 else { return }

@@ -69,42 +69,6 @@ struct ReadSet {
     }
 }
 
-/// Sorting in place, without the temporary memory of the standard library's sort.
-@safe
-enum HeapSort {
-    /// Sorts ascending; Williams, CACM 7(6), 1964. O(n log n), O(n) if the values are sorted.
-    static func sort(_ values: UnsafeMutablePointer<UInt64>, count: Int) {
-        guard count > 1 else { return }
-        var isSorted = true
-        for index in 1..<count where unsafe values[index - 1] > values[index] {
-            isSorted = false
-            break
-        }
-        if isSorted { return }
-        for root in stride(from: count / 2 - 1, through: 0, by: -1) {
-            unsafe siftDown(values, root, count)
-        }
-        for end in stride(from: count - 1, to: 0, by: -1) {
-            unsafe swap(&values[0], &values[end])
-            unsafe siftDown(values, 0, end)
-        }
-    }
-
-    private static func siftDown(
-        _ values: UnsafeMutablePointer<UInt64>, _ start: Int, _ count: Int
-    ) {
-        var root = start
-        while true {
-            var child = 2 * root + 1
-            if child >= count { return }
-            if child + 1 < count, unsafe values[child] < values[child + 1] { child += 1 }
-            if unsafe values[root] >= values[child] { return }
-            unsafe swap(&values[root], &values[child])
-            root = child
-        }
-    }
-}
-
 extension Transaction {
     /// Moves the snapshot to the present, if everything read so far still holds there.
     ///
@@ -123,7 +87,7 @@ extension Transaction {
 
     /// Whether a line that was read still is what it was: not newer than the snapshot, and locked by
     /// nobody but the holder of `lock` (0 for nobody), whose log then tells the word before.
-    func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
+    mutating func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
         let address = line << Address.lineShift
         guard let region = regions[address >> Address.regionShift] else { return false }
         let offset = address & (Address.regionSize - 1)

@@ -27,7 +27,7 @@ struct RedoLog {
         entries = memory.advanced(by: RedoLog.entriesOffset)
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     subscript(index: Int) -> LogEntry {
         LogEntry(memory: entries.advanced(by: index * RedoLog.entrySize))
     }
@@ -54,7 +54,7 @@ struct LogEntry {
     @inlinable var oldWord: SharedWord { memory[16] }
 
     /// The eight bytes at a multiple of eight in the line.
-    @inlinable
+    @inlinable @inline(__always)
     func data(_ byteInLine: UInt64) -> SharedWord { memory[64 + Int(byteInLine)] }
 }
 

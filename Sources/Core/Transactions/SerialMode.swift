@@ -14,12 +14,12 @@ extension Transaction {
 
     /// Whether the commit, whose locks are held, may go on. The locks are full barriers: either this
     /// commit sees the holder, or the holder's next run sees this commit's locks.
-    func isAllowedBesideSerial() -> Bool {
+    mutating func isAllowedBesideSerial() -> Bool {
         let holder = serial.load()
         return holder == 0 || holder == mark
     }
 
-    func waitForSerial() {
+    mutating func waitForSerial() {
         var backoff = Backoff()
         while !isAllowedBesideSerial() {
             if backoff.wait() { recoverDeadHolder() }
@@ -38,16 +38,20 @@ extension Transaction {
         isSerial = true
     }
 
-    private func recoverDeadHolder() {
+    private mutating func recoverDeadHolder() {
         let holder = serial.load()
         if holder != 0, holder != mark { owner.recoverIfDead(slot: Int(holder) - 1) }
     }
 
     /// Ends a transaction, committed or given up.
-    @usableFromInline
+    @inlinable
     mutating func end() {
         isActive = false
-        guard restarts != 0 else { return }
+        if restarts != 0 { endContended() }
+    }
+
+    @usableFromInline
+    mutating func endContended() {
         restarts = 0
         if isSerial {
             isSerial = false

@@ -25,6 +25,7 @@ public struct Transaction: ~Copyable {
     var fillByteCount = 0
     var writeIndex: WriteIndex
     let slot: Slot
+    let isReadOnly: Bool
     let failpoints: Failpoints
     /// The space, which outlives all its transactions.
     private unowned(unsafe) let ownerReference: Space
@@ -44,6 +45,7 @@ public struct Transaction: ~Copyable {
         unsafe ownerReference = space
         regions = space.regions
         clock = space.clock
+        isReadOnly = space.isReadOnly
         failpoints = space.failpoints
         log = RedoLog(meta: space.meta, slot: slot.index)
         readSet = ReadSet()
@@ -212,7 +214,7 @@ extension Transaction {
     }
 
     /// What a fill of this transaction puts at an aligned address, or nil outside all fills.
-    func fillValue(at address: UInt64) -> UInt64? {
+    mutating func fillValue(at address: UInt64) -> UInt64? {
         for index in 0..<fillCount {
             let fill = log.fill(index)
             if address >= fill.start.loadRelaxed(), address < fill.end { return fill.value(at: address) }
@@ -221,7 +223,7 @@ extension Transaction {
     }
 
     /// The mapping of an address's region, made now if this process had none.
-    func region(of address: UInt64) throws(TransactionError) -> RegionMapping {
+    mutating func region(of address: UInt64) throws(TransactionError) -> RegionMapping {
         let number = address >> Address.regionShift
         if let region = regions[number] { return region }
         guard number < UInt64(SpaceLayout.regionCountMax), let region = owner.mapRegion(Int(number))

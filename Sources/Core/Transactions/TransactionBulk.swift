@@ -74,7 +74,7 @@ extension Transaction {
     /// transaction commits.
     public mutating func reserve(_ address: Address, count: Int) throws(TransactionError) {
         guard count > 0 else { return }
-        if owner.isReadOnly { throw .readOnly }
+        if isReadOnly { throw .readOnly }
         let region = try region(of: address, count: count)
         let first = address.offset >> Address.pageShift
         let last = (address.offset + UInt64(count) - 1) >> Address.pageShift
@@ -100,7 +100,7 @@ extension Transaction {
         return newest
     }
 
-    private func region(
+    private mutating func region(
         of address: Address, count: Int
     ) throws(TransactionError) -> RegionMapping {
         guard count <= Address.regionSize, address.offset + UInt64(count) <= Address.regionSize
@@ -129,7 +129,7 @@ extension Transaction {
         readSet.insert(line)
     }
 
-    private func copyWords(
+    private mutating func copyWords(
         _ bytes: Range<UInt64>, from region: RegionMapping, into target: UnsafeMutableRawPointer
     ) {
         var position = bytes.lowerBound
@@ -162,7 +162,7 @@ extension Transaction {
         }
     }
 
-    private func storeBytes(of value: UInt64, count: Int, to place: UnsafeMutableRawPointer) {
+    private mutating func storeBytes(of value: UInt64, count: Int, to place: UnsafeMutableRawPointer) {
         for index in 0..<count {
             unsafe place.storeBytes(
                 of: UInt8(truncatingIfNeeded: value >> (UInt64(index) * 8)), toByteOffset: index,

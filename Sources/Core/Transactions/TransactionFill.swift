@@ -35,7 +35,7 @@ extension Transaction {
 
     /// A fill comes below all stores of its transaction, so one over earlier writes is made of
     /// stores itself. Fills never share a line: the second would find it locked by the first.
-    private func overlapsWrites(_ start: Address, _ end: Address) -> Bool {
+    private mutating func overlapsWrites(_ start: Address, _ end: Address) -> Bool {
         for index in 0..<fillCount {
             let fill = log.fill(index)
             if start.line < fill.lineEnd, (end - 1).line >= fill.firstLine { return true }
@@ -56,7 +56,7 @@ extension Transaction {
         }
     }
 
-    private func reserveFills() throws(TransactionError) {
+    private mutating func reserveFills() throws(TransactionError) {
         guard slot.fillsReserved.load() == 0 else { return }
         let start = UInt64(SpaceLayout.logsOffset + slot.index * SpaceLayout.logSize)
         do throws(SystemError) {

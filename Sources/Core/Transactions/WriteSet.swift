@@ -85,7 +85,7 @@ extension Transaction {
 
     /// The index of a line's entry in the log.
     @usableFromInline
-    func entryIndex(ofLine line: UInt64) -> Int? {
+    mutating func entryIndex(ofLine line: UInt64) -> Int? {
         guard (writeFilter >> (line & 63)) & 1 != 0 else { return nil }
         if writeIndex.count > 0 { return writeIndex.find(line, in: log) }
         for index in 0..<entryCount
@@ -96,12 +96,9 @@ extension Transaction {
     @usableFromInline
     mutating func addEntry(_ line: UInt64) throws(TransactionError) -> LogEntry {
         let address = line << Address.lineShift
-        let region = try region(of: address)
-        if owner.isReadOnly { throw .readOnly }
-        let offset = address & (Address.regionSize - 1)
-        if !region.isPresent(offset) {
-            try owner.pageSource.provide(
-                firstPage: offset >> Address.pageShift, pageCount: 1, in: region)
+        let region = regions[address >> Address.regionShift]
+        if isReadOnly || region?.isPresent(address & (Address.regionSize - 1)) != true {
+            try reserve(Address(address), count: Address.lineSize)
         }
         if entryCount == entryReserved { try reserveEntries() }
         let entry = log[entryCount]
