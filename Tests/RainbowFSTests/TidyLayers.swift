@@ -22,7 +22,7 @@ extension TidyRules {
         }
         return files.flatMap { path, text -> [String] in
             guard let own = layer(path) else { return [] }
-            let words = withoutCommentsAndStrings(text).matches(of: /[A-Z]\w*/)
+            let words = withoutCommentsAndStrings(text).matches(of: /\b[A-Z]\w*/)
             return Set(words.map { String($0.output) }).compactMap { word in
                 guard let declared = layerOfType[word], declared > own else { return nil }
                 return "\(path) names \(word) of \(layers[declared])"

@@ -22,7 +22,8 @@ public struct NodeInfo: Sendable {
 /// Whoever is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
 /// the process dies, so a node is alive exactly while its lock is held. Process ids are only
 /// information: they are reused. An entry is written by its node alone, between taking the lock
-/// and its first transaction; readers may see an entry of a node that is gone, which the lock tells.
+/// and its first transaction; readers may see an entry of a node that is gone, which the lock
+/// tells.
 @safe
 struct NodeTable: Sendable {
     let meta: SharedMemory
@@ -75,16 +76,17 @@ struct NodeTable: Sendable {
         store(mountPoint, at: 192, capacity: Self.mountPointBytes, in: entry)
     }
 
-    func info(_ index: Int, slots: [SlotInfo]) -> NodeInfo {
+    /// - Parameters: the node's slots, and the counts of these.
+    func info(_ index: Int, slots: [Int], commits: UInt64, restarts: UInt64) -> NodeInfo {
         let entry = entry(index)
         return NodeInfo(
             index: index, isAlive: isAlive(index), processID: Int(entry[8].load()),
             host: load(at: 64, capacity: Self.hostBytes, in: entry),
             name: load(at: 128, capacity: Self.nameBytes, in: entry),
             mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),
-            since: entry[16].load(), slots: slots.map(\.index),
-            commits: slots.reduce(foldedCommits(index).load()) { $0 + $1.commits },
-            restarts: slots.reduce(foldedRestarts(index).load()) { $0 + $1.restarts })
+            since: entry[16].load(), slots: slots,
+            commits: foldedCommits(index).load() + commits,
+            restarts: foldedRestarts(index).load() + restarts)
     }
 
     private func store(_ text: String, at offset: Int, capacity: Int, in entry: SharedMemory) {
@@ -98,7 +100,8 @@ struct NodeTable: Sendable {
     private func load(at offset: Int, capacity: Int, in entry: SharedMemory) -> String {
         var bytes: [UInt8] = []
         for index in 0..<capacity {
-            let byte = UInt8(truncatingIfNeeded: entry[offset + index & ~7].load() >> (index % 8 * 8))
+            let word = entry[offset + index & ~7].load()
+            let byte = UInt8(truncatingIfNeeded: word >> (index % 8 * 8))
             if byte == 0 { break }
             bytes.append(byte)
         }

@@ -1,3 +1,8 @@
+/// Neither the space's limit nor the machine has memory left for another page.
+public struct OutOfMemory: Error, Sendable {
+    public init() {}
+}
+
 /// Who provides pages that have no frame yet.
 ///
 /// At first frames are zero-filled memory of this machine; a page server or a cluster engine
@@ -8,11 +13,11 @@ public protocol PageSource: Sendable {
     var absentPagesAreZero: Bool { get }
 
     /// Gives frames to `pageCount` pages from page `firstPage` of a region.
-    /// - Throws: `TransactionError.outOfMemory` when the space or the machine is full; the pages
-    ///   before the failure may have frames then, which harms nothing.
+    /// - Throws: when the space or the machine is full; the pages before the failure may have
+    ///   frames then, which harms nothing.
     func provide(
         firstPage: UInt64, pageCount: Int, in region: RegionMapping
-    ) throws(TransactionError)
+    ) throws(OutOfMemory)
 }
 
 /// Fresh memory: every page that nobody wrote is zero.
@@ -30,7 +35,7 @@ struct ZeroFill: PageSource {
 
     func provide(
         firstPage: UInt64, pageCount: Int, in region: RegionMapping
-    ) throws(TransactionError) {
+    ) throws(OutOfMemory) {
         var page = firstPage
         let end = firstPage + UInt64(pageCount)
         while page < end {
@@ -43,7 +48,7 @@ struct ZeroFill: PageSource {
 
     private func provideWithinWord(
         _ page: UInt64, _ count: UInt64, in region: RegionMapping
-    ) throws(TransactionError) {
+    ) throws(OutOfMemory) {
         let bits = LineBytes.bits(count, from: page & 63)
         let mapPage = page >> 15
         let directory = region.directory[Int(mapPage & ~7)]
@@ -65,7 +70,7 @@ struct ZeroFill: PageSource {
                 count: size)
         } catch {
             _ = framesUsed.add(0 &- missing)
-            throw .outOfMemory
+            throw OutOfMemory()
         }
         failpoints.hit(.frameReserved)
         _ = directory.formUnion(directoryBit)
@@ -76,12 +81,12 @@ struct ZeroFill: PageSource {
     }
 
     /// Counts frames against the space's limit.
-    private func charge(_ count: UInt64) throws(TransactionError) {
+    private func charge(_ count: UInt64) throws(OutOfMemory) {
         let limit = meta[SpaceLayout.framesMaxOffset].load()
         let used = framesUsed.add(count)
         if limit != 0, used > limit {
             _ = framesUsed.add(0 &- count)
-            throw .outOfMemory
+            throw OutOfMemory()
         }
     }
 

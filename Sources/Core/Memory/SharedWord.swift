@@ -37,7 +37,8 @@ public struct SharedWord: @unchecked Sendable {
         _ = unsafe cell.pointee.exchange(value, ordering: .sequentiallyConsistent)
     }
 
-    /// Replaces `expected` by `desired`; false, and nothing is changed, if the word had another value.
+    /// Replaces `expected` by `desired`; false, and nothing is changed, if the word had another
+    /// value.
     @inlinable @inline(__always)
     func compareExchange(_ expected: UInt64, _ desired: UInt64) -> Bool {
         unsafe cell.pointee.compareExchange(

@@ -29,7 +29,7 @@ struct SpaceHeader {
 
     var isBlank: Bool { meta[SpaceLayout.magicOffset].load() == 0 }
 
-    func initialise(_ options: SpaceOptions) throws(SpaceError) {
+    func initialise() {
         meta[SpaceLayout.versionOffset].store(SpaceLayout.formatVersion)
         meta[SpaceLayout.pageSizeOffset].store(UInt64(Address.pageSize))
         meta[SpaceLayout.identityOffset].store(SystemCalls.randomWord())

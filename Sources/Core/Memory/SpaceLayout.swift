@@ -43,7 +43,8 @@ enum SpaceLayout {
     static let timelineSampleSize = 16
 
     /// Everything up to here is reserved when the space is made.
-    static let fixedSize = timelineTableOffset + timelineLevels * timelineSamples * timelineSampleSize
+    static let fixedSize =
+        timelineTableOffset + timelineLevels * timelineSamples * timelineSampleSize
 
     // The redo logs, sparse, one a slot.
     static let logsOffset = ((fixedSize + (1 << 23) - 1) >> 23) << 23

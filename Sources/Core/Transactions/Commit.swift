@@ -115,7 +115,9 @@ struct LoggedCommit {
             for line in fill.firstLine..<fill.lineEnd {
                 let offset = line << Address.lineShift & (Address.regionSize - 1)
                 let word = region.lineWord(offset)
-                if word.loadRelaxed() == lock { word.store(fill.oldWord(ofLine: line).loadRelaxed()) }
+                if word.loadRelaxed() == lock {
+                    word.store(fill.oldWord(ofLine: line).loadRelaxed())
+                }
                 space.failpoints.hit(.abortSome)
             }
         }
@@ -226,7 +228,9 @@ extension Transaction {
             }
             guard let region = regions[address >> Address.regionShift] else { continue }
             let word = region.lineWord(address & (Address.regionSize - 1))
-            if !take(word, saving: entry.oldWord, lock) { entry.oldWord.storeRelaxed(LogEntry.unlocked) }
+            if !take(word, saving: entry.oldWord, lock) {
+                entry.oldWord.storeRelaxed(LogEntry.unlocked)
+            }
             failpoints.hit(position == 0 ? .lockFirst : .lockSome)
         }
         while nextFill < fillCount {
@@ -249,7 +253,8 @@ extension Transaction {
     private mutating func take(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
         let value = word.load()
         if value < LineWord.lockBit {
-            // The old word is in the log before the lock is in the line: who undoes the lock finds it.
+            // The old word is in the log before the lock is in the line: who undoes the lock
+            // finds it.
             old.storeRelaxed(value)
             if word.compareExchange(value, lock) { return true }
         }
@@ -257,7 +262,9 @@ extension Transaction {
     }
 
     @inline(never)
-    private mutating func takeSlowly(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
+    private mutating func takeSlowly(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64)
+        -> Bool
+    {
         var backoff = Backoff()
         while true {
             let value = word.load()
@@ -289,7 +296,8 @@ extension Transaction {
         return true
     }
 
-    /// Undoes the locks of a commit that cannot be; its version, if it drew one, is an empty commit.
+    /// Undoes the locks of a commit that cannot be; its version, if it drew one, is an empty
+    /// commit.
     private mutating func abandon(_ logged: LoggedCommit, version: UInt64) {
         logged.rollBack()
         if version != 0 { owner.ring.publishNothing(version: version, node: owner.node) }

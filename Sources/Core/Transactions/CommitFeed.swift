@@ -10,8 +10,8 @@ public struct CommitNews: Sendable {
 /// Follows the commits of a space from the moment of its making; one thread at a time uses it.
 ///
 /// Nobody waits for a follower. One that fell behind by more than the ring holds, or that misses a
-/// version nobody will publish any more, gets `lost` and goes on from the present: it must then take
-/// everything it knows for changed.
+/// version nobody will publish any more, gets `lost` and goes on from the present: it must then
+/// take everything it knows for changed.
 public final class CommitFeed {
     public enum Event {
         case commit(CommitNews)

@@ -85,8 +85,8 @@ extension Transaction {
         snapshot = moment
     }
 
-    /// Whether a line that was read still is what it was: not newer than the snapshot, and locked by
-    /// nobody but the holder of `lock` (0 for nobody), whose log then tells the word before.
+    /// Whether a line that was read still is what it was: not newer than the snapshot, and locked
+    /// by nobody but the holder of `lock` (0 for nobody), whose log then tells the word before.
     mutating func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
         let address = line << Address.lineShift
         guard let region = regions[address >> Address.regionShift] else { return false }
@@ -95,7 +95,9 @@ extension Transaction {
         let word = region.lineWord(offset).load()
         if word <= snapshot { return true }
         guard word == lock else { return false }
-        if let index = entryIndex(ofLine: line), log[index].oldWord.loadRelaxed() != LogEntry.unlocked {
+        if let index = entryIndex(ofLine: line),
+            log[index].oldWord.loadRelaxed() != LogEntry.unlocked
+        {
             return log[index].oldWord.loadRelaxed() <= snapshot
         }
         for index in 0..<fillCount where log.fill(index).contains(line: line) {

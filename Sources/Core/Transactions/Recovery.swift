@@ -1,9 +1,9 @@
 /// Finishing or undoing what a killed process left behind.
 ///
 /// A slot whose node is dead is nobody's: its state tells whether its commit had happened, its log
-/// what to do. One process at a time recovers a slot, the one named in `recoverer`; if that one dies
-/// too, the next takes over and repeats the steps, all of which may be repeated (`LoggedCommit`).
-/// The slot is free, and may be claimed anew, only when its last lock is gone.
+/// what to do. One process at a time recovers a slot, the one named in `recoverer`; if that one
+/// dies too, the next takes over and repeats the steps, all of which may be repeated
+/// (`LoggedCommit`). The slot is free, and may be claimed anew, only when its last lock is gone.
 extension Space {
     /// Recovers the slot that holds a line lock, if its process is dead.
     func recoverIfDead(lock: UInt64) {
@@ -18,7 +18,8 @@ extension Space {
         recoverIf(slot) { $0 == owner && !nodes.isAlive(Int(owner) - 1) }
     }
 
-    /// Recovers all slots of dead nodes, and those that a dead process left under this node's number.
+    /// Recovers all slots of dead nodes, and those that a dead process left under this node's
+    /// number.
     func recoverAll() {
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)

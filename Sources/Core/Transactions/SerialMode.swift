@@ -3,8 +3,8 @@
 /// Invariant: while `serial` names a live slot, no other commit passes `isAllowedBesideSerial`.
 /// The holder's run can be disturbed only by commits that had passed it before, each once, so the
 /// holder commits after at most as many restarts as there are slots. Others keep no lock while they
-/// wait, and read-only transactions do not wait at all. The holder runs optimistically as ever, so a
-/// holder that is killed is recovered like any other.
+/// wait, and read-only transactions do not wait at all. The holder runs optimistically as ever,
+/// so a holder that is killed is recovered like any other.
 extension Transaction {
     /// Restarts after which a transaction runs in serial mode.
     static var optimisticRunsMax: Int { 8 }
@@ -12,8 +12,8 @@ extension Transaction {
     private var serial: SharedWord { owner.meta[SpaceLayout.serialOffset] }
     private var mark: UInt64 { UInt64(slot.index) + 1 }
 
-    /// Whether the commit, whose locks are held, may go on. The locks are full barriers: either this
-    /// commit sees the holder, or the holder's next run sees this commit's locks.
+    /// Whether the commit, whose locks are held, may go on. The locks are full barriers: either
+    /// this commit sees the holder, or the holder's next run sees this commit's locks.
     mutating func isAllowedBesideSerial() -> Bool {
         let holder = serial.load()
         return holder == 0 || holder == mark

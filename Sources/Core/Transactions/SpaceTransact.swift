@@ -5,10 +5,11 @@ extension Space {
     /// Runs a transaction: `body` sees one moment of the space, and what it writes becomes visible
     /// all at once when it returns, or never.
     ///
-    /// `body` is run again, on a newer moment, as often as it loses against other transactions, so it
-    /// must have no other effects; after some losses it runs in serial mode, which commits for sure.
-    /// - Parameter body: gets the transaction and passes errors of its operations on. Any other error
-    ///   that it throws ends the transaction, undone.
+    /// `body` is run again, on a newer moment, as often as it loses against other transactions,
+    /// so it must have no other effects; after some losses it runs in serial mode, which commits
+    /// for sure.
+    /// - Parameter body: gets the transaction and passes errors of its operations on. Any other
+    ///   error that it throws ends the transaction, undone.
     /// - Returns: what `body` returned in the run that was committed.
     /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`.
     @inlinable
@@ -98,12 +99,11 @@ struct ContextPool: @unchecked Sendable {
 
     /// Gives all slots back.
     mutating func releaseAll() {
-        for unsafe cell in unsafe all {
+        while let cell = unsafe all.popLast() {
             unsafe cell.pointee.releaseSlot()
             unsafe cell.deinitialize(count: 1)
             unsafe cell.deallocate()
         }
-        unsafe all = []
         unsafe idle = []
     }
 }

@@ -4,8 +4,8 @@ import Glibc
 ///
 /// Commits carry no time of their own. The first commit of every four milliseconds leaves a sample
 /// {version, time}; level k of the table keeps the first sample of every 4 * 2^k ms, 1,024 of them,
-/// so that recent commits are known to 4 ms and old ones to about a thousandth of their age. Samples
-/// are information only: a process killed between two stores costs one sample.
+/// so that recent commits are known to 4 ms and old ones to about a thousandth of their age.
+/// Samples are information only: a process killed between two stores costs one sample.
 @safe
 struct Timeline {
     private let meta: SharedMemory
@@ -20,7 +20,8 @@ struct Timeline {
     }
 
     private func sample(_ level: Int, _ position: UInt64) -> SharedMemory {
-        let index = level * SpaceLayout.timelineSamples
+        let index =
+            level * SpaceLayout.timelineSamples
             + Int(position) & (SpaceLayout.timelineSamples - 1)
         return meta.advanced(
             by: SpaceLayout.timelineTableOffset + index * SpaceLayout.timelineSampleSize)
@@ -60,7 +61,11 @@ struct Timeline {
             var high = end
             while high - low > 1 {
                 let middle = (low + high) / 2
-                if sample(level, middle)[0].load() <= version { low = middle } else { high = middle }
+                if sample(level, middle)[0].load() <= version {
+                    low = middle
+                } else {
+                    high = middle
+                }
             }
             return sample(level, low)[8].load()
         }

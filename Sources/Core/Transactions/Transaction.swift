@@ -99,7 +99,8 @@ extension Transaction {
         _ address: Address, as type: T.Type = T.self
     ) throws(TransactionError) -> T {
         let shift = (address.rawValue & 7) << 3
-        precondition(address.rawValue & UInt64(MemoryLayout<T>.size &- 1) == 0, "misaligned address")
+        precondition(
+            address.rawValue & UInt64(MemoryLayout<T>.size &- 1) == 0, "misaligned address")
         let word = try loadWord(address.rawValue & ~7)
         return T(truncatingIfNeeded: word >> shift)
     }
@@ -127,7 +128,9 @@ extension Transaction {
     @inlinable
     mutating func loadWord(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let line = address >> Address.lineShift
-        if (writeFilter >> (line & 63)) & 1 == 0, let region = regions[address >> Address.regionShift] {
+        if (writeFilter >> (line & 63)) & 1 == 0,
+            let region = regions[address >> Address.regionShift]
+        {
             let offset = address & (Address.regionSize &- 1)
             if region.isPresent(offset) {
                 // The line did not change between the two looks at its word, and it is not newer
@@ -156,13 +159,14 @@ extension Transaction {
         let mask = entry.mask.loadRelaxed()
         entry.mask.storeRelaxed(mask | bytes << inLine)
         let cell = entry.data(inLine)
-        cell.storeRelaxed(bytes == 0xff ? value : LineBytes.merge(value, into: cell.loadRelaxed(), bytes))
+        cell.storeRelaxed(
+            bytes == 0xff ? value : LineBytes.merge(value, into: cell.loadRelaxed(), bytes))
     }
 }
 
 extension Transaction {
-    /// `loadWord` where the line is the transaction's own, has no frame, is locked, or is newer than
-    /// the snapshot, and where the region is not mapped yet.
+    /// `loadWord` where the line is the transaction's own, has no frame, is locked, or is newer
+    /// than the snapshot, and where the region is not mapped yet.
     @usableFromInline
     mutating func loadWordSlowly(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let line = address >> Address.lineShift
@@ -217,7 +221,9 @@ extension Transaction {
     mutating func fillValue(at address: UInt64) -> UInt64? {
         for index in 0..<fillCount {
             let fill = log.fill(index)
-            if address >= fill.start.loadRelaxed(), address < fill.end { return fill.value(at: address) }
+            if address >= fill.start.loadRelaxed(), address < fill.end {
+                return fill.value(at: address)
+            }
         }
         return nil
     }

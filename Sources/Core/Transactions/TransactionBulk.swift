@@ -45,7 +45,8 @@ extension Transaction {
                 } else {
                     var value: UInt64 = 0
                     for index in 0..<Int(wordEnd - position) {
-                        unsafe value |= UInt64(source.load(fromByteOffset: index, as: UInt8.self))
+                        unsafe value |=
+                            UInt64(source.load(fromByteOffset: index, as: UInt8.self))
                             << (UInt64(index) * 8)
                     }
                     let bytes = LineBytes.bits(wordEnd - position, from: position & 7)
@@ -79,13 +80,18 @@ extension Transaction {
         let first = address.offset >> Address.pageShift
         let last = (address.offset + UInt64(count) - 1) >> Address.pageShift
         for page in first...last where !region.isPresent(page << Address.pageShift) {
-            try owner.pageSource.provide(
-                firstPage: page, pageCount: Int(last - page + 1), in: region)
+            do throws(OutOfMemory) {
+                try owner.pageSource.provide(
+                    firstPage: page, pageCount: Int(last - page + 1), in: region)
+            } catch {
+                throw .outOfMemory
+            }
             return
         }
     }
 
-    /// The newest version of any line of a range, at the transaction's moment; 0 if nobody wrote it.
+    /// The newest version of any line of a range, at the transaction's moment; 0 if nobody wrote
+    /// it.
     public mutating func version(
         of address: Address, count: Int
     ) throws(TransactionError) -> UInt64 {
@@ -94,7 +100,9 @@ extension Transaction {
         var newest: UInt64 = 0
         for line in address.line...(address + (count - 1)).line {
             let offset = line << Address.lineShift & (Address.regionSize - 1)
-            if region.isPresent(offset) { newest = max(newest, try readableWord(of: region, offset)) }
+            if region.isPresent(offset) {
+                newest = max(newest, try readableWord(of: region, offset))
+            }
             readSet.insert(line)
         }
         return newest
@@ -162,7 +170,9 @@ extension Transaction {
         }
     }
 
-    private mutating func storeBytes(of value: UInt64, count: Int, to place: UnsafeMutableRawPointer) {
+    private mutating func storeBytes(
+        of value: UInt64, count: Int, to place: UnsafeMutableRawPointer
+    ) {
         for index in 0..<count {
             unsafe place.storeBytes(
                 of: UInt8(truncatingIfNeeded: value >> (UInt64(index) * 8)), toByteOffset: index,

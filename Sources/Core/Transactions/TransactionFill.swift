@@ -1,7 +1,8 @@
 extension Transaction {
     /// Initialises `count` equal objects, one after another: zeros, and `header` in each.
     ///
-    /// Costs one record in the log however many objects there are; the bytes are made at the commit.
+    /// Costs one record in the log however many objects there are; the bytes are made at the
+    /// commit.
     /// - Parameters:
     ///   - start: address of the first object's lowest byte, a multiple of eight.
     ///   - stride: bytes from one object to the next, a multiple of eight.

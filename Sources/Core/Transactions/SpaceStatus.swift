@@ -30,11 +30,15 @@ extension Space {
             if info.node >= 0 { slots[info.node, default: []].append(info) }
         }
         return (0..<SpaceLayout.nodeCountMax).filter { nodes.isAlive($0) }.map {
-            nodes.info($0, slots: slots[$0] ?? [])
+            let own = slots[$0] ?? []
+            return nodes.info(
+                $0, slots: own.map(\.index), commits: own.reduce(0) { $0 + $1.commits },
+                restarts: own.reduce(0) { $0 + $1.restarts })
         }
     }
 
-    /// When a version was committed, in milliseconds since 1970; the space's birth if it is unknown.
+    /// When a version was committed, in milliseconds since 1970; the space's birth if it is
+    /// unknown.
     public func milliseconds(ofVersion version: UInt64) -> UInt64 {
         timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() * 1000
     }

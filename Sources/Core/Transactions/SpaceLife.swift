@@ -111,7 +111,8 @@ extension Space {
         while true {
             if options.create { try SpaceDirectory.create(name, mode: options.mode) }
             do throws(SystemError) {
-                return try SystemCalls.open(SpaceDirectory.metaPath(name), flags: flags, mode: 0o600)
+                return try SystemCalls.open(
+                    SpaceDirectory.metaPath(name), flags: flags, mode: 0o600)
             } catch {
                 guard error.errno == ENOENT else { throw .system(error) }
                 // Another process may have destroyed the folder between the two steps.
@@ -156,9 +157,11 @@ extension Space {
         try SpaceHeader.layOut(descriptor, name)
         let meta = try map(descriptor, count: SpaceLayout.metaSize)
         var isKept = false
-        defer { if !isKept { unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize)) } }
+        defer {
+            if !isKept { unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize)) }
+        }
         let header = SpaceHeader(meta: meta, name: name)
-        if header.isBlank { try header.initialise(options) }
+        if header.isBlank { header.initialise() }
         try header.check()
         if let bytes = options.sizeBytesMax { header.limit(bytes) }
         var nodes = NodeTable(meta: meta, descriptor: descriptor)
