@@ -33,7 +33,11 @@ let package = Package(
             name: "CoreTests", dependencies: ["Core", "CLinux", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "RainbowFSTests", dependencies: ["RainbowFS", "Core", "TestSupport"],
+            name: "RainbowFSTests",
+            dependencies: [
+                "RainbowFS", "Core", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
     ]
 )

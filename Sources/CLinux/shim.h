@@ -25,6 +25,11 @@ static const int rainbow_map_noreserve = 0x4000;
 static const int rainbow_map_fixed_noreplace = 0x100000;
 static const int rainbow_madvise_populate_write = 23;
 
+extern ssize_t rainbow_getxattr(
+    const char *path, const char *name, void *value, size_t size) __asm__("getxattr");
+extern int rainbow_sched_setaffinity(
+    pid_t pid, size_t size, const unsigned long *mask) __asm__("sched_setaffinity");
+
 /// The spin-wait hint of the processor.
 static inline void rainbow_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

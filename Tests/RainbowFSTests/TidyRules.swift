@@ -16,7 +16,7 @@ enum TidyRules {
     /// Modules that only some folders may import; Foundation's text and dates stay out of Core.
     static let importers = [
         "CFuse": ["Sources/RainbowFS/Mount"],
-        "ArgumentParser": ["Sources/RainbowFS/CommandLine"],
+        "ArgumentParser": ["Sources/RainbowFS/CommandLine", "Tests/RainbowFSTests"],
         "Foundation": ["Sources/RainbowFS", "Tests", "Examples"],
         "FoundationEssentials": ["Sources/RainbowFS", "Tests", "Examples"],
     ]

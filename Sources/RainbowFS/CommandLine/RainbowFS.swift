@@ -1,6 +1,44 @@
 import ArgumentParser
+import Glibc
 
+/// The program `rainbowfs`: one command a file, mounting when none is named.
 @main
 struct RainbowFS: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "rainbowfs")
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "rainbowfs",
+        abstract: "Transactional shared memory, shown as a file system.",
+        discussion: """
+            rainbowfs SPACE MOUNTPOINT mounts a space: its regions are directories, its objects \
+            are files, its references are symbolic links, and every read or write is a transaction.
+
+            Example: rainbowfs demo /mnt/rainbow && ls /mnt/rainbow
+            """,
+        version: "rainbowfs \(version)",
+        subcommands: [
+            NewCommand.self, GetCommand.self, SetCommand.self, StatusCommand.self,
+        ])
+
+    /// As argument-parser's own, but for the exit statuses: 1 for arguments, as FUSE programs do.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as CommandFailure {
+            StandardError.print("rainbowfs: \(failure)")
+            Glibc.exit(failure.status.rawValue)
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            StandardError.print(fullMessage(for: error))
+            Glibc.exit(CommandFailure.Status.arguments.rawValue)
+        }
+    }
+}
+
+/// Text on standard error, a line at a time.
+enum StandardError {
+    static func print(_ line: String) {
+        try? FileText.write(Array((line + "\n").utf8), to: STDERR_FILENO)
+    }
 }

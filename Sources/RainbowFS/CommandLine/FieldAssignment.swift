@@ -1,0 +1,33 @@
+import ArgumentParser
+
+/// `FIELD=VALUE` as typed.
+struct FieldAssignment: ExpressibleByArgument, Equatable {
+    var field: String
+    var value: String
+
+    init?(argument: String) {
+        guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else {
+            return nil
+        }
+        field = String(argument[..<equals])
+        value = String(argument[argument.index(after: equals)...])
+    }
+
+    /// The word of a command of the tree: quoted if the value would not be one word otherwise.
+    var commandWord: String {
+        let isPlain = value.unicodeScalars.allSatisfy { scalar in
+            scalar.value > 32 && scalar != "\"" && scalar != "\\" && scalar.value != 127
+        }
+        guard !isPlain || value.isEmpty else { return "\(field)=\(value)" }
+        var quoted = ""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return "\(field)=\"\(quoted)\""
+    }
+}

@@ -1,0 +1,53 @@
+/// The value of a field as read from its file.
+struct FieldValue: Equatable {
+    /// One text an element; exactly one if the field is no array.
+    var elements: [String]
+
+    static func read(_ field: FieldLine, in folder: String) throws(FileError) -> FieldValue {
+        let path = "\(folder)/\(field.name)"
+        guard field.isReference else { return decode(field, try FileText.read(path)) }
+        guard let count = field.count else {
+            return FieldValue(elements: [reference(try FileText.linkTarget(path))])
+        }
+        var elements: [String] = []
+        for index in 0..<count {
+            elements.append(reference(try FileText.linkTarget("\(path)/\(index)")))
+        }
+        return FieldValue(elements: elements)
+    }
+
+    /// What the bytes of a scalar field's file mean.
+    static func decode(_ field: FieldLine, _ bytes: [UInt8]) -> FieldValue {
+        switch field.type {
+        case "bytes":
+            let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            return FieldValue(elements: [digits.joined()])
+        case "string":
+            let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            return FieldValue(elements: [text])
+        default:
+            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            return FieldValue(elements: lines.map(String.init))
+        }
+    }
+
+    var text: String { elements.joined(separator: ",") }
+
+    func json(_ field: FieldLine) -> JSON {
+        let values = elements.map { element -> JSON in
+            if field.isReference { return element == "null" ? .null : .string(element) }
+            if field.type == "bool" { return .bool(element == "1" || element == "true") }
+            if field.type.hasPrefix("float") { return .real(Double(element) ?? .nan) }
+            return field.type.contains("int") ? .number(element) : .string(element)
+        }
+        return field.count == nil ? values.first ?? .null : .array(values)
+    }
+
+    /// A link's target as commands print objects.
+    private static func reference(_ target: String) -> String {
+        guard let last = target.split(separator: "/").last, last.hasPrefix("0x") else {
+            return "null"
+        }
+        return "objects/\(last)"
+    }
+}

@@ -1,0 +1,115 @@
+import Glibc
+
+/// A system call's refusal.
+struct FileError: Error {
+    var path: String
+    var errno: Int32
+
+    var reason: String { unsafe String(cString: strerror(errno)) }
+}
+
+/// Whole files as text, by plain system calls: each read and write is the one that the mount turns
+/// into a transaction, with no buffer of a library in between.
+enum FileText {
+    private static let chunkSize = 1 << 20
+
+    static func read(_ path: String) throws(FileError) -> [UInt8] {
+        try withDescriptor(path, O_RDONLY) { descriptor throws(FileError) in
+            try readToEnd(descriptor, path)
+        }
+    }
+
+    static func readText(_ path: String) throws(FileError) -> String {
+        String(decoding: try read(path), as: UTF8.self)
+    }
+
+    /// Writes `text` in one write(2), without truncating or creating the file.
+    static func write(_ text: String, toFile path: String) throws(FileError) {
+        try withDescriptor(path, O_WRONLY) { descriptor throws(FileError) in
+            try write(Array(text.utf8), to: descriptor, path)
+        }
+    }
+
+    /// Writes `command` in one write(2) and reads what the same open file answers.
+    static func ask(_ path: String, _ command: String) throws(FileError) -> String {
+        try withDescriptor(path, O_RDWR) { descriptor throws(FileError) in
+            try write(Array(command.utf8), to: descriptor, path)
+            lseek(descriptor, 0, SEEK_SET)
+            return String(decoding: try readToEnd(descriptor, path), as: UTF8.self)
+        }
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String = "")
+        throws(FileError)
+    {
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done)
+            }
+            guard count >= 0 else {
+                if errno == EINTR { continue }
+                throw FileError(path: path, errno: errno)
+            }
+            done += count
+        }
+    }
+
+    static func names(inDirectory path: String) throws(FileError) -> [String] {
+        guard let directory = unsafe opendir(path) else {
+            throw FileError(path: path, errno: errno)
+        }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    static func linkTarget(_ path: String) throws(FileError) -> String {
+        var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe readlink(
+                path, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+        }
+        guard count >= 0 else { throw FileError(path: path, errno: errno) }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+
+    /// The absolute path without links; nil when there is nothing.
+    static func resolved(_ path: String) -> String? {
+        guard let text = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(text) }
+        return unsafe String(cString: text)
+    }
+
+    private static func withDescriptor<R>(
+        _ path: String, _ flags: Int32, _ body: (Int32) throws(FileError) -> R
+    ) throws(FileError) -> R {
+        let descriptor = unsafe open(path, flags | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(path: path, errno: errno) }
+        defer { close(descriptor) }
+        return try body(descriptor)
+    }
+
+    private static func readToEnd(_ descriptor: Int32, _ path: String) throws(FileError) -> [UInt8]
+    {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: chunkSize)
+        while true {
+            let count = unsafe chunk.withUnsafeMutableBytes {
+                unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+            }
+            guard count >= 0 else {
+                if errno == EINTR { continue }
+                throw FileError(path: path, errno: errno)
+            }
+            if count == 0 { return bytes }
+            bytes += chunk.prefix(count)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Glibc
+
+/// A mount of a space on this machine, as the kernel's table of mounts has it.
+struct MountedSpace: Equatable {
+    /// The mount point, absolute.
+    var path: String
+    var space: String
+
+    static let fileSystemType = "fuse.rainbowfs"
+
+    /// The mount that `option` (`-m`) names, or that holds `path`, or the working directory.
+    ///
+    /// - Parameter path: A path given on the command line; it decides when it is absolute.
+    static func find(option: String?, path: String? = nil) throws -> MountedSpace {
+        let table = (try? FileText.readText("/proc/self/mountinfo")) ?? ""
+        let mounts = parse(mountTable: table)
+        let start = option ?? path.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "."
+        guard let place = longestResolved(start) else {
+            throw CommandFailure(.noMount, "There is no \(start).")
+        }
+        guard let mount = containing(place, in: mounts) else {
+            let hint =
+                mounts.isEmpty
+                ? "Mount one with: rainbowfs SPACE MOUNTPOINT"
+                : "Name one with -m: " + mounts.map(\.path).joined(separator: ", ")
+            throw CommandFailure(.noMount, "\(place) is not below a mounted space. \(hint)")
+        }
+        return mount
+    }
+
+    /// The innermost mount that holds the absolute path `place`.
+    static func containing(_ place: String, in mounts: [MountedSpace]) -> MountedSpace? {
+        mounts.filter { mount in
+            place == mount.path || mount.path == "/" || place.hasPrefix(mount.path + "/")
+        }.max { $0.path.utf8.count < $1.path.utf8.count }
+    }
+
+    /// The spaces in the text of /proc/PID/mountinfo; later lines cover earlier ones.
+    static func parse(mountTable: String) -> [MountedSpace] {
+        mountTable.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            guard let dash = words.firstIndex(of: "-"), dash >= 6, words.count > dash + 2,
+                words[dash + 1] == fileSystemType
+            else { return nil }
+            return MountedSpace(path: unescaped(words[4]), space: unescaped(words[dash + 2]))
+        }
+    }
+
+    /// The kernel writes blank, tab, newline and backslash as three octal digits.
+    private static func unescaped(_ word: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(word.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3,
+                let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// `path` made absolute through its deepest folder that exists.
+    private static func longestResolved(_ path: String) -> String? {
+        var path = path
+        while true {
+            if let place = FileText.resolved(path) { return place }
+            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
+            path = String(path[..<slash])
+        }
+    }
+}
+
+extension MountedSpace {
+    /// A path given on the command line: absolute, else below the mount that `-m` named, else below
+    /// the working directory.
+    func resolve(_ path: String, isBelowMount: Bool) -> String {
+        path.hasPrefix("/") || !isBelowMount ? path : "\(self.path)/\(path)"
+    }
+
+    /// The refusal of a file of this mount, with the sentence that the mount has for it.
+    func failure(_ error: FileError) -> CommandFailure {
+        let text = "\(error.path): \(error.reason)"
+        let isUnexplained = [ENOENT, ENOTDIR, EACCES, ENOTCONN].contains(error.errno)
+        guard !isUnexplained, let messages = try? FileText.readText(path + "/messages"),
+            let last = messages.split(separator: "\n").last
+        else { return CommandFailure(.refused, text) }
+        return CommandFailure(.refused, "\(text)\n\(last)")
+    }
+
+    /// Runs `body` and turns what the mount refuses into a failure of the command.
+    func withFailures<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R {
+        do { return try body() } catch { throw failure(error) }
+    }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Glibc
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show a mount: its memory, nodes and regions.",
+        discussion: """
+            Example: rainbowfs status -m /mnt/rainbow
+            """)
+
+    @OptionGroup var mount: MountOption
+    @OptionGroup var json: JSONOption
+
+    func run() throws {
+        let mount = try mount.find()
+        let status = try mount.withFailures { () throws(FileError) in try MountStatus(mount) }
+        print(json.isOn ? status.json.description : status.text)
+    }
+}
+
+/// What the files of a mount say of the space.
+struct MountStatus {
+    typealias Facts = [(key: String, value: String)]
+
+    var space: String
+    var mountPoint: String
+    var memoryUsedBytes: UInt64
+    var memoryTotalBytes: UInt64
+    /// The facts of each file of `nodes/`, by its name.
+    var nodes: [(name: String, facts: Facts)]
+    /// The facts of each region's `status`.
+    var regions: [(name: String, facts: Facts)]
+
+    init(_ mount: MountedSpace) throws(FileError) {
+        space = mount.space
+        mountPoint = mount.path
+        var memory = statvfs()
+        guard unsafe statvfs(mount.path, &memory) == 0 else {
+            throw FileError(path: mount.path, errno: errno)
+        }
+        let unit = UInt64(memory.f_frsize)
+        memoryTotalBytes = UInt64(memory.f_blocks) * unit
+        memoryUsedBytes = UInt64(memory.f_blocks - memory.f_bfree) * unit
+        nodes = []
+        for name in try FileText.names(inDirectory: mount.path + "/nodes") {
+            // A node that left since the folder was read is no error.
+            guard let text = try? FileText.readText("\(mount.path)/nodes/\(name)") else { continue }
+            nodes.append((name, MountStatus.facts(text)))
+        }
+        regions = []
+        for name in try FileText.names(inDirectory: mount.path + "/regions") {
+            let text = try FileText.readText("\(mount.path)/regions/\(name)/status")
+            regions.append((name, MountStatus.facts(text)))
+        }
+    }
+
+    /// Lines of a key, a blank or a colon, and a value.
+    static func facts(_ text: String) -> Facts {
+        text.split(separator: "\n").map { line in
+            let key = line.prefix { $0 != ":" && $0 != " " && $0 != "\t" }
+            let value = line[key.endIndex...].drop { $0 == ":" || $0 == " " || $0 == "\t" }
+            return (String(key), String(value))
+        }
+    }
+
+    var text: String {
+        var lines = [
+            "space        \(space)",
+            "mount point  \(mountPoint)",
+            "memory       \(ByteText.describe(memoryUsedBytes)) of "
+                + ByteText.describe(memoryTotalBytes),
+        ]
+        for (kind, entries) in [("node", nodes), ("region", regions)] {
+            for (name, facts) in entries {
+                let facts = facts.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+                lines.append("\(kind) \(name): \(facts)")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    var json: JSON {
+        func list(_ entries: [(name: String, facts: Facts)]) -> JSON {
+            .array(
+                entries.map { name, facts in
+                    .object(
+                        [("name", .string(name))]
+                            + facts.map { ($0.key, MountStatus.json($0.value)) })
+                })
+        }
+        return .object([
+            ("space", .string(space)), ("mount_point", .string(mountPoint)),
+            ("memory_used_bytes", .integer(memoryUsedBytes)),
+            ("memory_total_bytes", .integer(memoryTotalBytes)),
+            ("nodes", list(nodes)), ("regions", list(regions)),
+        ])
+    }
+
+    private static func json(_ value: String) -> JSON {
+        Int64(value).map { .integer($0) } ?? .string(value)
+    }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Testing
+
+@testable import RainbowFS
+
+@Suite struct CommandLineTests {
+    @Test("Mounts are found in the kernel's table, with blanks in their names")
+    func mountTable() {
+        let table = """
+            22 1 0:20 / /proc rw,nosuid - proc proc rw
+            90 22 0:60 / /mnt/my\\040space rw,nosuid shared:5 master:1 - fuse.rainbowfs demo rw
+            91 22 0:61 / /mnt/my\\040space/inner rw - fuse.rainbowfs other rw,user_id=0
+            92 22 0:62 / /mnt/sshfs rw - fuse.sshfs host: rw
+            """
+        let mounts = MountedSpace.parse(mountTable: table)
+        let outer = MountedSpace(path: "/mnt/my space", space: "demo")
+        let inner = MountedSpace(path: "/mnt/my space/inner", space: "other")
+        #expect(mounts == [outer, inner])
+        #expect(MountedSpace.containing("/mnt/my space", in: mounts) == outer)
+        #expect(MountedSpace.containing("/mnt/my space/regions", in: mounts) == outer)
+        #expect(MountedSpace.containing("/mnt/my space/inner/regions", in: mounts) == inner)
+        #expect(MountedSpace.containing("/mnt/my spaces", in: mounts) == nil)
+    }
+
+    @Test(
+        "A value that is not one word is quoted for the tree",
+        arguments: [
+            ("balance=100", "balance=100"), ("heir=", "heir="), ("a=b=c", "a=b=c"),
+            ("label=two words", #"label="two words""#),
+            (#"label=a"b\"#, #"label="a\"b\\""#), ("label=a\nb", #"label="a\nb""#),
+        ])
+    func assignments(argument: String, word: String) {
+        #expect(FieldAssignment(argument: argument)?.commandWord == word)
+    }
+
+    @Test("An assignment needs a field and an equals sign", arguments: ["", "balance", "=5"])
+    func badAssignments(argument: String) {
+        #expect(FieldAssignment(argument: argument) == nil)
+    }
+
+    @Test("JSON keeps order, escapes text and loses no digit")
+    func json() {
+        let value = JSON.object([
+            ("b", .integer(UInt64.max)), ("a", .array([.null, .bool(true), .real(0.5)])),
+            ("text", .string("\"\\\n\u{1}ü")), ("nan", .real(.nan)),
+        ])
+        #expect(
+            value.description == #"{"b": 18446744073709551615, "a": [null, true, 0.5], "#
+                + #""text": "\"\\\n\u0001ü", "nan": "nan"}"#)
+    }
+
+    @Test("Sizes read as people write them")
+    func sizes() {
+        #expect(ByteText.describe(0) == "0 B")
+        #expect(ByteText.describe(1023) == "1023 B")
+        #expect(ByteText.describe(1536) == "1.5 KiB")
+        #expect(ByteText.describe(1 << 39) == "512.0 GiB")
+    }
+
+    @Test("Facts of a status text are keys and values")
+    func facts() {
+        let facts = MountStatus.facts("host: a b\npid 17\nempty\n")
+        #expect(facts.map(\.key) == ["host", "pid", "empty"])
+        #expect(facts.map(\.value) == ["a b", "17", ""])
+    }
+
+    @Test("Every command has help with an example")
+    func help() {
+        for command in RainbowFS.configuration.subcommands where command.configuration.shouldDisplay
+        {
+            #expect(!command.configuration.abstract.isEmpty)
+            #expect(command.configuration.discussion.contains("Example: rainbowfs "))
+        }
+    }
+
+    @Test(
+        "Completion scripts know every command",
+        arguments: [CompletionShell.bash, .zsh, .fish])
+    func completions(shell: CompletionShell) {
+        let script = RainbowFS.completionScript(for: shell)
+        for command in RainbowFS.configuration.subcommands where command.configuration.shouldDisplay
+        {
+            #expect(script.contains(command.configuration.commandName!))
+        }
+    }
+}
