@@ -1,10 +1,10 @@
 import Foundation
 
 extension TidyRules {
-    /// Types declared at the outermost level of `text`.
+    /// Types declared in `text`, nested ones too.
     static func declaredTypes(_ text: String) -> Set<String> {
         let declaration =
-            /(?m)^(?:[a-z@][\w@()]* )*(?:struct|class|enum|protocol|actor|typealias) (\w+)/
+            /(?m)^ *(?:[a-z@][\w@()]* )*(?:struct|class|enum|protocol|actor|typealias) (\w+)/
         return Set(withoutCommentsAndStrings(text).matches(of: declaration).map { String($0.1) })
     }
 

@@ -37,9 +37,9 @@ struct GetCommand: ParsableCommand {
             return declaration
         }
         let values = try object.atOneMoment { () throws(FileError) in
-            var values: [(FieldLine, FieldValue)] = []
+            var values: [(FieldLine, ShownValue)] = []
             for declaration in fields.isEmpty ? declared : wanted {
-                values.append((declaration, try FieldValue.read(declaration, in: object.folder)))
+                values.append((declaration, try ShownValue.read(declaration, in: object.folder)))
             }
             return values
         }

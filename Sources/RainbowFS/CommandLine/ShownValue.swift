@@ -1,33 +1,33 @@
 /// The value of a field as read from its file.
-struct FieldValue: Equatable {
+struct ShownValue: Equatable {
     /// One text an element; exactly one if the field is no array.
     var elements: [String]
 
-    static func read(_ field: FieldLine, in folder: String) throws(FileError) -> FieldValue {
+    static func read(_ field: FieldLine, in folder: String) throws(FileError) -> ShownValue {
         let path = "\(folder)/\(field.name)"
         guard field.isReference else { return decode(field, try FileText.read(path)) }
         guard let count = field.count else {
-            return FieldValue(elements: [reference(try FileText.linkTarget(path))])
+            return ShownValue(elements: [reference(try FileText.linkTarget(path))])
         }
         var elements: [String] = []
         for index in 0..<count {
             elements.append(reference(try FileText.linkTarget("\(path)/\(index)")))
         }
-        return FieldValue(elements: elements)
+        return ShownValue(elements: elements)
     }
 
     /// What the bytes of a scalar field's file mean.
-    static func decode(_ field: FieldLine, _ bytes: [UInt8]) -> FieldValue {
+    static func decode(_ field: FieldLine, _ bytes: [UInt8]) -> ShownValue {
         switch field.type {
         case "bytes":
             let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-            return FieldValue(elements: [digits.joined()])
+            return ShownValue(elements: [digits.joined()])
         case "string":
             let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            return FieldValue(elements: [text])
+            return ShownValue(elements: [text])
         default:
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-            return FieldValue(elements: lines.map(String.init))
+            return ShownValue(elements: lines.map(String.init))
         }
     }
 

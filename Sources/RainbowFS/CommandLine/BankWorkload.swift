@@ -1,0 +1,115 @@
+import CLinux
+import Core
+import Glibc
+
+/// The bank: accounts side by side in the memory of a space; workers move 1 between two of them,
+/// picked at random, and now and then add all of them up.
+struct BankWorkload {
+    static let accountCount = 1024
+    /// An account is a number and a balance, as in the programs of Benchmarks/ that it is
+    /// measured against.
+    static let accountSize = 16
+
+    let space: Space
+    /// The first account.
+    let bank: Address
+    /// Of 100 runs, how many add all accounts up.
+    var readAllPercent = 0
+
+    struct Counts {
+        var transfers = 0
+        var readAlls = 0
+        var restarts = 0
+        var sumsWrong = 0
+        var seconds = 0.0
+    }
+
+    func balance(_ account: Int) -> Address {
+        bank + account * BankWorkload.accountSize + 8
+    }
+
+    /// Takes 1 from one account and gives it to another.
+    @inline(__always)
+    func transfer(from: Address, to: Address, _ runs: inout Int) throws {
+        try space.transact { (tx) throws(TransactionError) in
+            runs += 1
+            try tx.store(try tx.load(from, as: Int64.self) - 1, at: from)
+            try tx.store(try tx.load(to, as: Int64.self) + 1, at: to)
+        }
+    }
+
+    /// The sum of all balances, at one moment; always 0.
+    func sum(_ runs: inout Int) throws -> Int64 {
+        try space.transact { (tx) throws(TransactionError) in
+            runs += 1
+            var sum: Int64 = 0
+            for account in 0..<BankWorkload.accountCount {
+                sum += try tx.load(balance(account), as: Int64.self)
+            }
+            return sum
+        }
+    }
+
+    /// Works for a time, on one thread.
+    func work(milliseconds: Int, seed: UInt64) throws -> Counts {
+        var counts = Counts()
+        var random = CheapRandom(seed: seed)
+        var runs = 0
+        let start = MonotonicClock.seconds
+        let end = start + Double(milliseconds) / 1000
+        repeat {
+            // Looking at the clock costs as much as a transfer, so not each time.
+            for _ in 0..<256 {
+                if readAllPercent > 0, random.below(100) < readAllPercent {
+                    if try sum(&runs) != 0 { counts.sumsWrong += 1 }
+                    counts.readAlls += 1
+                    continue
+                }
+                let from = random.below(BankWorkload.accountCount)
+                var to = random.below(BankWorkload.accountCount)
+                if to == from { to = (from + 1) % BankWorkload.accountCount }
+                try transfer(from: balance(from), to: balance(to), &runs)
+                counts.transfers += 1
+            }
+        } while MonotonicClock.seconds < end
+        counts.seconds = MonotonicClock.seconds - start
+        counts.restarts = runs - counts.transfers - counts.readAlls
+        return counts
+    }
+}
+
+/// A generator (xorshift64*, Marsaglia 2003, Vigna 2016) that costs less than what is measured.
+struct CheapRandom {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
+
+    /// A number from 0 up to `bound`, which is small, by the upper bits.
+    @inline(__always)
+    mutating func below(_ bound: Int) -> Int {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        let high = (state &* 0x2545_f491_4f6c_dd1d) >> 32
+        return Int((high &* UInt64(bound)) >> 32)
+    }
+}
+
+enum MonotonicClock {
+    static var seconds: Double {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+        return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
+    }
+}
+
+enum Processor {
+    /// Keeps the calling thread on one of the processors that this process may use.
+    static func pin(_ worker: Int) {
+        let count = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        var mask = [UInt](repeating: 0, count: 16)
+        let processor = worker % count % (mask.count * 64)
+        mask[processor / 64] = 1 << UInt(processor % 64)
+        unsafe rainbow_sched_setaffinity(0, mask.count * 8, mask)
+    }
+}
