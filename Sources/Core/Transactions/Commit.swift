@@ -12,7 +12,14 @@ struct LoggedCommit {
     let lock: UInt64
     private unowned(unsafe) let spaceReference: Space
 
-    init(log: RedoLog, entryCount: Int, fillCount: Int, lock: UInt64, space: Space) {
+    /// The lines of the entries, if the commit is this process's own.
+    private let targets: UnsafeMutablePointer<WriteTarget>?
+
+    init(
+        log: RedoLog, entryCount: Int, fillCount: Int, lock: UInt64, space: Space,
+        targets: UnsafeMutablePointer<WriteTarget>? = nil
+    ) {
+        unsafe self.targets = targets
         self.log = log
         self.entryCount = entryCount
         self.fillCount = fillCount
@@ -33,9 +40,12 @@ struct LoggedCommit {
         return region
     }
 
+    /// Where the line of an entry lies.
     @inline(__always)
-    private func lineWord(of address: UInt64) -> SharedWord {
-        region(of: address).lineWord(address & (Address.regionSize - 1))
+    private func target(_ index: Int) -> WriteTarget {
+        if let targets = unsafe targets { return unsafe targets[index] }
+        let address = log[index].address.loadRelaxed()
+        return WriteTarget(region(of: address), address & (Address.regionSize - 1))
     }
 
     /// Puts the logged bytes into all lines that are still locked: fills first, entries over them.
@@ -43,18 +53,17 @@ struct LoggedCommit {
         for index in 0..<fillCount { writeBackFill(log.fill(index)) }
         for index in 0..<entryCount {
             let entry = log[index]
-            let address = entry.address.loadRelaxed()
-            let region = region(of: address)
-            let offset = address & (Address.regionSize - 1)
-            guard region.lineWord(offset).loadRelaxed() == lock else { continue }
+            let target = target(index)
+            guard target.lineWord.loadRelaxed() == lock else { continue }
             var mask = entry.mask.loadRelaxed()
             while mask != 0 {
                 let byte = UInt64(mask.trailingZeroBitCount) & ~7
                 let bytes = mask >> byte & 0xff
                 mask &= ~(0xff << byte)
-                let cell = region.dataWord(offset + byte)
+                let cell = target.data[Int(byte)]
                 let value = entry.data(byte).loadRelaxed()
-                cell.storeRelaxed(
+                // Releasing: a reader who sees these bytes sees the lock when it looks again.
+                cell.store(
                     bytes == 0xff ? value : LineBytes.merge(value, into: cell.loadRelaxed(), bytes))
             }
             space.failpoints.hit(.writeBackSome)
@@ -77,7 +86,7 @@ struct LoggedCommit {
             var target = offset
             while position < lineEnd {
                 if isLocked {
-                    region.dataWord(target).storeRelaxed(inObject == headerOffset ? header : 0)
+                    region.dataWord(target).store(inObject == headerOffset ? header : 0)
                 }
                 target += 8
                 position += 8
@@ -100,7 +109,7 @@ struct LoggedCommit {
             }
         }
         for index in 0..<entryCount {
-            let word = lineWord(of: log[index].address.loadRelaxed())
+            let word = target(index).lineWord
             if word.loadRelaxed() == lock { word.store(version) }
             space.failpoints.hit(.unlockSome)
         }
@@ -122,9 +131,8 @@ struct LoggedCommit {
             }
         }
         for index in 0..<entryCount {
-            let entry = log[index]
-            let word = lineWord(of: entry.address.loadRelaxed())
-            if word.loadRelaxed() == lock { word.store(entry.oldWord.loadRelaxed()) }
+            let word = target(index).lineWord
+            if word.loadRelaxed() == lock { word.store(log[index].oldWord.loadRelaxed()) }
             space.failpoints.hit(.abortSome)
         }
     }
@@ -208,9 +216,10 @@ extension Transaction {
         // Orders the log and the counts before the state, and the state before the first lock.
         slot.state.store(Slot.state(.locking, sequence))
         failpoints.hit(.commitBegin)
-        return LoggedCommit(
+        return unsafe LoggedCommit(
             log: log, entryCount: entryCount, fillCount: fillCount,
-            lock: LineWord.lock(slot: slot.index, sequence: sequence), space: owner)
+            lock: LineWord.lock(slot: slot.index, sequence: sequence), space: owner,
+            targets: targets)
     }
 
     /// Locks every line of the log in address order, so that commits cannot wait in a circle.
@@ -218,16 +227,15 @@ extension Transaction {
         commitOrder.sort(log, entryCount: entryCount, fillCount: fillCount)
         var nextFill = 0
         for position in 0..<entryCount {
-            let entry = log[commitOrder.entry(position)]
-            let address = entry.address.loadRelaxed()
+            let index = commitOrder.entry(position)
+            let entry = log[index]
             while nextFill < fillCount {
                 let fill = log.fill(commitOrder.fill(nextFill))
-                guard fill.start.loadRelaxed() <= address | 63 else { break }
+                guard fill.start.loadRelaxed() <= entry.address.loadRelaxed() | 63 else { break }
                 lockFill(fill, lock)
                 nextFill += 1
             }
-            guard let region = regions[address >> Address.regionShift] else { continue }
-            let word = region.lineWord(address & (Address.regionSize - 1))
+            let word = unsafe targets[index].lineWord
             if !take(word, saving: entry.oldWord, lock) {
                 entry.oldWord.storeRelaxed(LogEntry.unlocked)
             }

@@ -54,7 +54,7 @@ extension Space {
         let state = slot.state.load()
         let sequence = Slot.sequence(of: state)
         let ticket = slot.ticket.load()
-        let commit = LoggedCommit(
+        let commit = unsafe LoggedCommit(
             log: RedoLog(meta: meta, slot: slot.index), entryCount: Int(slot.entryCount.load()),
             fillCount: Int(slot.fillCount.load()),
             lock: LineWord.lock(slot: slot.index, sequence: sequence), space: self)

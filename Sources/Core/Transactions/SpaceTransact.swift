@@ -112,6 +112,7 @@ extension Transaction {
     /// Frees the slot and the buffers, and leaves the counts with the node.
     func releaseSlot() {
         readSet.deallocate()
+        unsafe targets.deallocate()
         _ = owner.nodes.foldedCommits(owner.node).add(slot.commits.load())
         _ = owner.nodes.foldedRestarts(owner.node).add(slot.restarts.load())
         slot.owner.store(0)

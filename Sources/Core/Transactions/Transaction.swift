@@ -8,6 +8,7 @@ import Synchronization
 /// Fetzer, DISC 2006). So even a run that will be thrown away never sees two moments mixed.
 /// Writes go to the slot's redo log and nowhere else: the space is untouched and unlocked until
 /// `commit`. Get one from `Space.transact`; it is of use inside that closure only.
+@safe
 public struct Transaction: ~Copyable {
     /// All commits up to this version are seen, none after it.
     @usableFromInline var snapshot: UInt64 = 0
@@ -24,6 +25,8 @@ public struct Transaction: ~Copyable {
     var fillLineCount = 0
     var fillByteCount = 0
     var writeIndex: WriteIndex
+    /// One an entry of the log; the memory behind the largest write set so far is never touched.
+    let targets: UnsafeMutablePointer<WriteTarget>
     let slot: Slot
     let isReadOnly: Bool
     let failpoints: Failpoints
@@ -49,6 +52,7 @@ public struct Transaction: ~Copyable {
         failpoints = space.failpoints
         log = RedoLog(meta: space.meta, slot: slot.index)
         readSet = ReadSet()
+        unsafe targets = .allocate(capacity: RedoLog.entryCountMax)
         writeIndex = WriteIndex()
         entryReserved = Int(slot.logReserved.load()) / RedoLog.entrySize
     }

@@ -41,10 +41,12 @@ extension Transaction {
             let fill = log.fill(index)
             if start.line < fill.lineEnd, (end - 1).line >= fill.firstLine { return true }
         }
-        for index in 0..<entryCount {
-            let line = log[index].address.loadRelaxed() >> Address.lineShift
-            if line >= start.line, line <= (end - 1).line { return true }
+        let lines = start.line...(end - 1).line
+        if lines.count < entryCount {
+            return lines.contains { entryIndex(ofLine: $0) != nil }
         }
+        for index in 0..<entryCount
+        where lines.contains(log[index].address.loadRelaxed() >> Address.lineShift) { return true }
         return false
     }
 

@@ -67,6 +67,19 @@ struct WriteIndex: ~Copyable {
     }
 }
 
+/// Where a log entry's line lies in this process.
+@frozen @safe @usableFromInline
+struct WriteTarget {
+    let lineWord: SharedWord
+    /// The line's first eight bytes.
+    let data: SharedMemory
+
+    init(_ region: RegionMapping, _ offset: UInt64) {
+        lineWord = region.lineWord(offset)
+        data = region.data.advanced(by: Int(offset))
+    }
+}
+
 extension LogEntry {
     /// The old word of an entry whose line was not locked through it.
     static let unlocked = UInt64.max
@@ -96,14 +109,18 @@ extension Transaction {
     @usableFromInline
     mutating func addEntry(_ line: UInt64) throws(TransactionError) -> LogEntry {
         let address = line << Address.lineShift
-        let region = regions[address >> Address.regionShift]
-        if isReadOnly || region?.isPresent(address & (Address.regionSize - 1)) != true {
+        let offset = address & (Address.regionSize - 1)
+        if isReadOnly || regions[address >> Address.regionShift]?.isPresent(offset) != true {
             try reserve(Address(address), count: Address.lineSize)
+        }
+        guard let region = regions[address >> Address.regionShift] else {
+            throw .invalidAddress(Address(address))
         }
         if entryCount == entryReserved { try reserveEntries() }
         let entry = log[entryCount]
         entry.address.storeRelaxed(address)
         entry.mask.storeRelaxed(0)
+        unsafe targets[entryCount] = WriteTarget(region, offset)
         entryCount += 1
         writeFilter |= 1 << (line & 63)
         if entryCount > WriteIndex.directMax {
