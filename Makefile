@@ -96,7 +96,7 @@ demo: $(BINARY) packages-run
 	@RAINBOWFS=$(CURDIR)/$(BINARY) bash Examples/demo.sh
 
 model: packages-test
-	bash Docs/Model/run.sh
+	bash Docs/Model/check.sh
 
 bench: $(BINARY) packages-bench
 	bash Benchmarks/run.sh

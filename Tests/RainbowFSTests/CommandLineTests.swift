@@ -25,17 +25,17 @@ import Testing
     @Test(
         "A value that is not one word is quoted for the tree",
         arguments: [
-            ("balance=100", "balance=100"), ("label=", #"label="""#), ("a=b=c", "a=b=c"),
+            ("balance=100", "balance=100"), ("a=#1", ##"a="#1""##), ("a=b=c", "a=b=c"),
             ("label=two words", #"label="two words""#),
             (#"label=a"b\"#, #"label="a\"b\\""#), ("label=a\nb", #"label="a\nb""#),
         ])
     func assignments(argument: String, word: String) {
-        #expect(FieldAssignment(argument: argument)?.commandWord == word)
+        #expect(AssignmentArgument(argument: argument)?.commandWord == word)
     }
 
     @Test("An assignment needs a field and an equals sign", arguments: ["", "balance", "=5"])
     func badAssignments(argument: String) {
-        #expect(FieldAssignment(argument: argument) == nil)
+        #expect(AssignmentArgument(argument: argument) == nil)
     }
 
     @Test("JSON keeps order, escapes text and loses no digit")
@@ -67,9 +67,9 @@ import Testing
 
     @Test("Facts of a status text are keys and values")
     func facts() {
-        let facts = MountStatus.facts("host: a b\npid 17\nempty\n")
-        #expect(facts.map(\.key) == ["host", "pid", "empty"])
-        #expect(facts.map(\.value) == ["a b", "17", ""])
+        let facts = MountStatus.facts("mount point: /a b: c\npid: 17\nempty:\n")
+        #expect(facts.map(\.key) == ["mount point", "pid", "empty"])
+        #expect(facts.map(\.value) == ["/a b: c", "17", ""])
     }
 
     @Test("Every command has help with an example")

@@ -15,7 +15,7 @@ final class ChildProcess {
         unsafe posix_spawn_file_actions_adddup2(&actions, toChild.read, STDIN_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, fromChild.write, STDOUT_FILENO)
         var words = unsafe (["rainbowfs"] + arguments).map { unsafe strdup($0) } + [nil]
-        defer { unsafe words.forEach { unsafe free($0) } }
+        defer { while let word = unsafe words.popLast() { unsafe free(word) } }
         var child: pid_t = 0
         let status = unsafe posix_spawn(
             &child, "/proc/self/exe", &actions, nil, &words, environ)

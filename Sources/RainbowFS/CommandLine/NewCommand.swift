@@ -18,7 +18,7 @@ struct NewCommand: ParsableCommand {
     var className: String
 
     @Argument(help: ArgumentHelp("Values of fields.", valueName: "field=value"))
-    var fields: [FieldAssignment] = []
+    var fields: [AssignmentArgument] = []
 
     @Option(name: [.customShort("n"), .long], help: "How many objects to make.")
     var count = 1

@@ -12,7 +12,7 @@ struct SetCommand: ParsableCommand {
     var path: String
 
     @Argument(help: ArgumentHelp("Values of fields.", valueName: "field=value"))
-    var fields: [FieldAssignment]
+    var fields: [AssignmentArgument]
 
     @OptionGroup var mount: MountOption
 

@@ -55,12 +55,11 @@ struct MountStatus {
         }
     }
 
-    /// Lines of a key, a blank or a colon, and a value.
+    /// Lines of a key, a colon and a value.
     static func facts(_ text: String) -> Facts {
         text.split(separator: "\n").map { line in
-            let key = line.prefix { $0 != ":" && $0 != " " && $0 != "\t" }
-            let value = line[key.endIndex...].drop { $0 == ":" || $0 == " " || $0 == "\t" }
-            return (String(key), String(value))
+            let key = line.prefix { $0 != ":" }
+            return (String(key), String(line[key.endIndex...].drop { $0 == ":" || $0 == " " }))
         }
     }
 
@@ -85,8 +84,10 @@ struct MountStatus {
             .array(
                 entries.map { name, facts in
                     .object(
-                        [("name", .string(name))]
-                            + facts.map { ($0.key, MountStatus.json($0.value)) })
+                        [("file", .string(name))]
+                            + facts.map {
+                                (MountStatus.jsonKey($0.key), MountStatus.json($0.value))
+                            })
                 })
         }
         return .object([
@@ -95,6 +96,10 @@ struct MountStatus {
             ("memory_total_bytes", .integer(memoryTotalBytes)),
             ("nodes", list(nodes)), ("regions", list(regions)),
         ])
+    }
+
+    private static func jsonKey(_ key: String) -> String {
+        String(key.map { $0 == " " || $0 == "-" ? "_" : $0 })
     }
 
     private static func json(_ value: String) -> JSON {

@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `FIELD=VALUE` as typed.
-struct FieldAssignment: ExpressibleByArgument, Equatable {
+struct AssignmentArgument: ExpressibleByArgument, Equatable {
     var field: String
     var value: String
 
@@ -16,7 +16,7 @@ struct FieldAssignment: ExpressibleByArgument, Equatable {
     /// The word of a command of the tree: quoted if the value would not be one word otherwise.
     var commandWord: String {
         let isPlain = value.unicodeScalars.allSatisfy { scalar in
-            scalar.value > 32 && scalar != "\"" && scalar != "\\" && scalar.value != 127
+            scalar.value > 32 && scalar.value != 127 && !"\"'\\#".unicodeScalars.contains(scalar)
         }
         guard !isPlain || value.isEmpty else { return "\(field)=\(value)" }
         var quoted = ""
