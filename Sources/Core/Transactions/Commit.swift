@@ -224,27 +224,46 @@ extension Transaction {
 
     /// Locks every line of the log in address order, so that commits cannot wait in a circle.
     private mutating func lockWriteSet(_ lock: UInt64) {
-        commitOrder.sort(log, entryCount: entryCount, fillCount: fillCount)
+        if fillCount == 0, entryCount <= 2 { return lockPair(lock) }
+        lockOrder.sort(log, entryCount: entryCount, fillCount: fillCount)
         var nextFill = 0
         for position in 0..<entryCount {
-            let index = commitOrder.entry(position)
-            let entry = log[index]
+            let index = lockOrder.entry(position)
             while nextFill < fillCount {
-                let fill = log.fill(commitOrder.fill(nextFill))
-                guard fill.start.loadRelaxed() <= entry.address.loadRelaxed() | 63 else { break }
+                let fill = log.fill(lockOrder.fill(nextFill))
+                guard fill.start.loadRelaxed() <= log[index].address.loadRelaxed() | 63 else {
+                    break
+                }
                 lockFill(fill, lock)
                 nextFill += 1
             }
-            let word = unsafe targets[index].lineWord
-            if !take(word, saving: entry.oldWord, lock) {
-                entry.oldWord.storeRelaxed(LogEntry.unlocked)
-            }
+            lockEntry(index, lock)
             failpoints.hit(position == 0 ? .lockFirst : .lockSome)
         }
         while nextFill < fillCount {
-            lockFill(log.fill(commitOrder.fill(nextFill)), lock)
+            lockFill(log.fill(lockOrder.fill(nextFill)), lock)
             nextFill += 1
         }
+    }
+
+    /// Locks one line or two, by far the most frequent write sets.
+    private mutating func lockPair(_ lock: UInt64) {
+        var first = 0
+        if entryCount == 2, log[0].address.loadRelaxed() > log[1].address.loadRelaxed() {
+            first = 1
+        }
+        lockEntry(first, lock)
+        failpoints.hit(.lockFirst)
+        guard entryCount == 2 else { return }
+        lockEntry(1 - first, lock)
+        failpoints.hit(.lockSome)
+    }
+
+    @inline(__always)
+    private mutating func lockEntry(_ index: Int, _ lock: UInt64) {
+        let old = log[index].oldWord
+        let word = unsafe targets[index].lineWord
+        if !take(word, saving: old, lock) { old.storeRelaxed(LogEntry.unlocked) }
     }
 
     private mutating func lockFill(_ fill: LogFill, _ lock: UInt64) {

@@ -39,7 +39,7 @@ public struct Transaction: ~Copyable {
     /// Runs so far that ended in a conflict.
     @usableFromInline var restarts = 0
     var isSerial = false
-    var commitOrder = LockOrder()
+    var lockOrder = LockOrder()
     /// Version of the last commit that wrote something; 0 before the first.
     var lastCommit: UInt64 = 0
 

@@ -110,11 +110,11 @@ extension Transaction {
     mutating func addEntry(_ line: UInt64) throws(TransactionError) -> LogEntry {
         let address = line << Address.lineShift
         let offset = address & (Address.regionSize - 1)
-        if isReadOnly || regions[address >> Address.regionShift]?.isPresent(offset) != true {
+        guard let region = regions[address >> Address.regionShift], region.isPresent(offset),
+            !isReadOnly
+        else {
             try reserve(Address(address), count: Address.lineSize)
-        }
-        guard let region = regions[address >> Address.regionShift] else {
-            throw .invalidAddress(Address(address))
+            return try addEntry(line)
         }
         if entryCount == entryReserved { try reserveEntries() }
         let entry = log[entryCount]
