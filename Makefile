@@ -13,7 +13,7 @@ PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev python3
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
 
 BINARY  := .build/release/rainbowfs
-SCRIPTS := .ci/run $(wildcard Examples/*.sh Benchmarks/*.sh Docs/Model/*.sh)
+SCRIPTS := .ci/run $(wildcard Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
 
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
 

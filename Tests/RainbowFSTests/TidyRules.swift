@@ -86,7 +86,12 @@ enum TidyRules {
     }
 
     static func leftovers(in text: String) -> [String] {
-        (leftovers + machinePaths).filter(text.contains).map { "holds \"\($0)\"" }
+        (leftovers + machinePaths).filter { word in
+            text.ranges(of: word).contains { range in
+                !(word.first!.isLetter && text[..<range.lowerBound].last?.isLetter == true)
+                    && !(word.last!.isLetter && text[range.upperBound...].first?.isLetter == true)
+            }
+        }.map { "holds \"\($0)\"" }
     }
 
     static func imports(_ path: String, _ text: String) -> [String] {

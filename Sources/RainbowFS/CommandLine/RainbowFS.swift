@@ -18,7 +18,7 @@ struct RainbowFS: ParsableCommand {
         version: "rainbowfs \(version)",
         subcommands: [
             NewCommand.self, GetCommand.self, SetCommand.self, ListCommand.self,
-            StatusCommand.self, DestroyCommand.self, BenchCommand.self,
+            StatusCommand.self, DestroyCommand.self, CheckCommand.self, BenchCommand.self,
         ])
 
     /// As argument-parser's own, but for the exit statuses: 1 for arguments, as FUSE programs do.

@@ -1,0 +1,45 @@
+# Read by the examples: a folder of their own for spaces and mounts, and its removal at the end.
+# RAINBOWFS names the program; without it, the one that `make build` makes.
+# shellcheck shell=bash
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+program=$(realpath "${RAINBOWFS:-$here/.build/release/rainbowfs}")
+if [[ ! -x $program ]]; then
+    echo "There is no $program; 'make build' makes it." >&2
+    exit 1
+fi
+
+scratch=$(mktemp -d)
+RAINBOWFS_DIR=$(mktemp -d -p /dev/shm rainbowfs-example.XXXXXX)
+export RAINBOWFS_DIR
+mkdir "$scratch/bin"
+ln -s "$program" "$scratch/bin/rainbowfs"
+PATH=$scratch/bin:$PATH
+
+clean_up() {
+    cd /
+    local mount
+    for mount in "$scratch"/*/; do
+        if mountpoint -q "$mount" 2>/dev/null || [[ ! -e $mount ]]; then
+            fusermount3 -u "$mount" 2>/dev/null || fusermount3 -uz "$mount" || true
+        fi
+    done
+    rm -rf --one-file-system "$scratch" "$RAINBOWFS_DIR"
+}
+trap clean_up EXIT
+
+# mount_space SPACE FOLDER: mounts below the scratch folder.
+mount_space() {
+    mkdir -p "$scratch/$2"
+    rainbowfs "$1" "$scratch/$2"
+}
+
+# expect WHAT WANTED GOT: ends the example when the two differ.
+expect() {
+    if [[ $2 != "$3" ]]; then
+        printf 'WRONG: %s\n  wanted: %s\n  got:    %s\n' "$1" "$2" "$3" >&2
+        exit 1
+    fi
+    printf 'right: %s\n' "$1"
+}
