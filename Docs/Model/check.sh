@@ -1,0 +1,120 @@
+#!/bin/bash
+# Checks the model of the commit protocol: every configuration must be searched to the end
+# without an error. With --mutants: every broken protocol must be found out.
+# Needs spin and gcc; runs two searches at a time, each within 1.5 GB. See README.md.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# search NAME CHECK OPTION...: builds and runs one search in a folder of its own and leaves
+# there the report. CHECK is safety (assertions and deadlocks) or cycles (endless runs).
+search() {
+    local name=$1 check=$2 kind=-DSAFETY how=
+    shift 2
+    mkdir "$folder/$name"
+    cd "$folder/$name"
+    cp "$here"/*.pml "$here"/*.inc .
+    if [ "$check" = cycles ]; then
+        kind=-DNP
+        how=-l
+    fi
+    spin "$@" -a commit.pml
+    gcc -O2 -w $kind -DCOLLAPSE -DVECTORSZ=512 -DMEMLIM=1500 -o pan pan.c
+    ./pan -m100000 $how >report 2>&1 || true
+    rm -f pan pan.? commit.pml.trail
+}
+
+# holds NAME CHECK OPTION...: the protocol keeps its promises in this configuration.
+holds() {
+    search "$@"
+    local states depth errors
+    states=$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' report)
+    depth=$(sed -n 's/.*depth reached \([0-9]*\),.*/\1/p' report)
+    errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' report)
+    printf '%-12s %-7s %9s states, depth %4s, errors %s\n' \
+        "$1" "$2" "${states:-?}" "${depth:-?}" "${errors:-?}"
+    if [ "$errors" != 0 ] ||
+        grep -Eq 'Search not completed|max search depth|out of memory' report; then
+        cat report
+        touch failed
+    fi
+}
+
+# caught MUTANT OPTION...: spin finds an error in the broken protocol.
+caught() {
+    local mutant=$1 found
+    shift
+    search "$mutant" safety "-DMUTANT_$mutant" "$@"
+    found=$(sed -n 's/^pan:[0-9]*: \(.*\) (at depth.*/\1/p' report | head -n 1)
+    printf '%-28s %s\n' "$mutant" "${found:-NOT FOUND}"
+    if [ -z "$found" ]; then touch failed; fi
+}
+
+# two COMMAND ARGUMENT...: starts it as soon as fewer than two are running.
+running=0
+two() {
+    if [ "$running" = 2 ]; then
+        wait -n || true
+        running=1
+    fi
+    ("$@") &
+    running=$((running + 1))
+}
+
+checkProtocol() {
+    two holds bank safety -DCONSERVED -DWORKERS=3 -DKILLS=1
+    two holds takeover safety -DCONSERVED -DKIND2=AUDIT -DKIND4=LEFT -DKILLS=2 -DATTACHES
+    two holds attach safety -DCONSERVED -DKILLS=1 -DATTACHES
+    two holds skew safety -DSKEWED -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1 -DATTACHES
+    two holds skew-read safety -DSKEWED -DWORKERS=3 -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1
+    two holds blind safety -DCONSERVED -DWORKERS=3 -DKIND2=RESET -DKILLS=1
+    two holds lines safety -DCONSERVED -DLINES=3 -DWORKERS=3 -DKIND2=NEXT
+    two holds serial safety -DCONSERVED -DPATIENCE=0 -DKILLS=2 -DATTACHES
+    two holds starvation safety -DKIND1=TICK0 -DTIMES=6 -DKIND2=SKEW1 -DKILLS=1
+    two holds ring safety -DCONSUMER -DKIND1=TICK0 -DKIND2=TICK1 -DTIMES=2 -DRING=1 -DKILLS=1
+    two holds ring-abort safety -DCONSUMER -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1
+    two holds cache safety -DCONSUMER -DCACHE -DKIND1=TICK0 -DKIND2=TICK1 -DRING=1 -DKILLS=1
+    two holds ends cycles -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1
+}
+
+checkMutants() {
+    local bank="-DCONSERVED -DKIND2=AUDIT" skew="-DSKEWED -DKIND1=SKEW0 -DKIND2=SKEW1"
+    local ring="-DCONSUMER -DKIND1=TICK0 -DKIND2=TICK1 -DRING=1"
+    local reuse="-DCONSERVED -DKIND2=AUDIT -DKIND4=LEFT -DATTACHES"
+    two caught NOT_VALIDATED $skew
+    two caught UNLOCKED_FIRST $bank
+    two caught TICKET_BEFORE_LOCKS $bank
+    two caught WORD_NOT_READ_AGAIN $bank
+    two caught EXTENDED_UNCHECKED $bank
+    two caught OLD_WORD_LOGGED_LATE -DCONSERVED -DWORKERS=3 -DKILLS=1
+    two caught COMMITTED_RESTORED $bank -DKILLS=1
+    two caught RECOVERY_WRITES_ALL_LINES -DCONSERVED -DKILLS=1 -DATTACHES
+    two caught OWNER_NOT_CHECKED_AGAIN $reuse -DKILLS=1
+    two caught RECOVERER_CLEARED_FIRST $reuse -DKILLS=2
+    two caught RECOVERER_WITHOUT_GENERATION $reuse -DKILLS=2
+    two caught NODE_NUMBER_REUSED -DKIND1=TICK0 -DKIND2=TICK0 -DKILLS=1 -DATTACHES
+    two caught SERIAL_LEFT -DCONSERVED -DPATIENCE=0 -DKILLS=1 -DATTACHES
+    two caught SERIAL_IGNORED -DKIND1=TICK0 -DTIMES=6 -DKIND2=SKEW1
+    two caught TICKET_NOT_ANNOUNCED $ring
+    two caught RING_WITHOUT_CLAIM $ring
+    two caught CLAIM_TAKEN_OVER $ring
+    two caught ENTRY_NOT_READ_AGAIN $ring
+}
+
+case "${1:-}" in
+    "") checkProtocol ;;
+    --mutants) checkMutants ;;
+    *) echo "usage: check.sh [--mutants]" >&2; exit 2 ;;
+esac
+wait
+
+# Every search has left its report, and none has failed.
+for search in "$folder"/*/; do
+    if [ -e "$search/failed" ] || [ ! -s "$search/report" ]; then
+        echo "check.sh: failed: $(basename "$search")" >&2
+        failed=yes
+    fi
+done
+if [ -n "${failed:-}" ]; then exit 1; fi
