@@ -56,6 +56,12 @@ struct LoggedCommit {
             let target = target(index)
             guard target.lineWord.loadRelaxed() == lock else { continue }
             var mask = entry.mask.loadRelaxed()
+            if mask == .max {
+                for byte in stride(from: 0, to: UInt64(Address.lineSize), by: 8) {
+                    target.data[Int(byte)].store(entry.data(byte).loadRelaxed())
+                }
+                mask = 0
+            }
             while mask != 0 {
                 let byte = UInt64(mask.trailingZeroBitCount) & ~7
                 let bytes = mask >> byte & 0xff

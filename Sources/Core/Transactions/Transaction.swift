@@ -16,6 +16,8 @@ public struct Transaction: ~Copyable {
     @usableFromInline var writeFilter: UInt64 = 0
     @usableFromInline var readSet: ReadSet
     @usableFromInline var entryCount = 0
+    /// The highest line that has an entry.
+    @usableFromInline var highestLine: UInt64 = 0
     /// Entries of the log that have memory.
     @usableFromInline var entryReserved = 0
     @usableFromInline let regions: RegionTable
@@ -80,6 +82,7 @@ public struct Transaction: ~Copyable {
     mutating func forgetWrites() {
         writeFilter = 0
         entryCount = 0
+        highestLine = 0
         fillCount = 0
         fillLineCount = 0
         fillByteCount = 0

@@ -13,9 +13,33 @@ extension Transaction {
         while position < end {
             let next = min((position | 63) + 1, end)
             let place = unsafe target + Int(position - address.rawValue)
-            unsafe try readLine(position..<next, of: region, into: place)
+            if next - position == 64, unsafe readWholeLine(position, of: region, into: place) {
+                readSet.insert(position >> Address.lineShift)
+            } else {
+                unsafe try readLine(position..<next, of: region, into: place)
+            }
             position = next
         }
+    }
+
+    /// Copies a line that nobody has written since the snapshot, this transaction included; false if
+    /// it is none.
+    @inline(__always)
+    private mutating func readWholeLine(
+        _ address: UInt64, of region: RegionMapping, into target: UnsafeMutableRawPointer
+    ) -> Bool {
+        let offset = address & (Address.regionSize - 1)
+        guard (writeFilter >> (address >> Address.lineShift & 63)) & 1 == 0,
+            region.isPresent(offset)
+        else { return false }
+        let lineWord = region.lineWord(offset)
+        let before = lineWord.load()
+        guard before <= snapshot else { return false }
+        for byte in stride(from: 0, to: UInt64(Address.lineSize), by: 8) {
+            let value = region.dataWord(offset + byte).load()
+            unsafe target.storeBytes(of: value, toByteOffset: Int(byte), as: UInt64.self)
+        }
+        return lineWord.loadRelaxed() == before
     }
 
     /// Copies a buffer's bytes into the space; they become visible with the commit.
@@ -35,6 +59,14 @@ extension Transaction {
             let count = lineEnd - position
             let bits = LineBytes.bits(count, from: from)
             entry.mask.storeRelaxed(entry.mask.loadRelaxed() | bits)
+            if count == 64 {
+                let source = unsafe buffer.baseAddress! + Int(position - address.rawValue)
+                for byte in stride(from: 0, to: Address.lineSize, by: 8) {
+                    let value = unsafe source.loadUnaligned(fromByteOffset: byte, as: UInt64.self)
+                    entry.data(UInt64(byte)).storeRelaxed(value)
+                }
+                position = lineEnd
+            }
             while position < lineEnd {
                 let wordStart = position & ~7
                 let wordEnd = min(wordStart + 8, lineEnd)

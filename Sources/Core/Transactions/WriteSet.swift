@@ -1,7 +1,8 @@
 /// Finds the log entry of a line: an open-addressing hash table, private to the transaction.
 ///
 /// Cells hold generation << 32 | entry index + 1, so that clearing is raising the generation. Small
-/// write sets are searched directly and never enter the table.
+/// write sets are searched directly, and lines beyond the highest one written need no search, so
+/// entries enter the table only when a search has to find them.
 @safe
 struct WriteIndex: ~Copyable {
     static let directMax = 8
@@ -90,7 +91,9 @@ extension Transaction {
     @inlinable
     mutating func entry(forLineOf address: UInt64) throws(TransactionError) -> LogEntry {
         let line = address >> Address.lineShift
-        if (writeFilter >> (line & 63)) & 1 != 0, let index = entryIndex(ofLine: line) {
+        if (writeFilter >> (line & 63)) & 1 != 0, line <= highestLine,
+            let index = entryIndex(ofLine: line)
+        {
             return log[index]
         }
         return try addEntry(line)
@@ -99,8 +102,11 @@ extension Transaction {
     /// The index of a line's entry in the log.
     @usableFromInline
     mutating func entryIndex(ofLine line: UInt64) -> Int? {
-        guard (writeFilter >> (line & 63)) & 1 != 0 else { return nil }
-        if writeIndex.count > 0 { return writeIndex.find(line, in: log) }
+        guard (writeFilter >> (line & 63)) & 1 != 0, line <= highestLine else { return nil }
+        if entryCount > WriteIndex.directMax {
+            while writeIndex.count < entryCount { writeIndex.insert(writeIndex.count, in: log) }
+            return writeIndex.find(line, in: log)
+        }
         for index in 0..<entryCount
         where log[index].address.loadRelaxed() == line << Address.lineShift { return index }
         return nil
@@ -123,13 +129,7 @@ extension Transaction {
         unsafe targets[entryCount] = WriteTarget(region, offset)
         entryCount += 1
         writeFilter |= 1 << (line & 63)
-        if entryCount > WriteIndex.directMax {
-            if writeIndex.count == 0 {
-                for index in 0..<entryCount { writeIndex.insert(index, in: log) }
-            } else {
-                writeIndex.insert(entryCount - 1, in: log)
-            }
-        }
+        if line > highestLine { highestLine = line }
         return entry
     }
 
