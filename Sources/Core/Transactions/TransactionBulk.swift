@@ -22,8 +22,8 @@ extension Transaction {
         }
     }
 
-    /// Copies a line that nobody has written since the snapshot, this transaction included; false if
-    /// it is none.
+    /// Copies a line that nobody has written since the snapshot, this transaction included; false
+    /// if it is none.
     @inline(__always)
     private mutating func readWholeLine(
         _ address: UInt64, of region: RegionMapping, into target: UnsafeMutableRawPointer
