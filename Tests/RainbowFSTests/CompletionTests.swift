@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import RainbowFS
+
+/// The completion scripts that `make install` installs, read by the shells themselves.
+@Suite struct CompletionTests {
+    /// Runs `program` on `script` and gives what it printed.
+    private func run(_ program: String, _ arguments: [String]) throws -> (Int32, String) {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [program] + arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let bytes = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Calls `body` with the path of a file that holds `text`.
+    private func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).completion")
+        try text.write(to: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(at: file) }
+        return try body(file.path())
+    }
+
+    @Test(
+        "Each shell reads its completion script, which knows every command",
+        arguments: [("bash", CompletionShell.bash), ("zsh", .zsh), ("fish", .fish)])
+    func syntax(program: String, shell: CompletionShell) throws {
+        let script = RainbowFS.completionScript(for: shell)
+        for command in RainbowFS.configuration.subcommands {
+            #expect(script.contains(command.configuration.commandName!))
+        }
+        let result = try withFile(script) { try run(program, ["-n", $0]) }
+        #expect(result == (0, ""))
+    }
+
+    @Test(
+        "bash completes commands and options",
+        arguments: [(["st"], "status"), (["status", "--j"], "--json"), (["bench", "b"], "bank")])
+    func bash(words: [String], completed: String) throws {
+        let script =
+            RainbowFS.completionScript(for: .bash) + """
+
+                COMP_WORDS=(rainbowfs \(words.joined(separator: " ")))
+                COMP_CWORD=\(words.count)
+                COMP_LINE="${COMP_WORDS[*]}"
+                COMP_POINT=${#COMP_LINE}
+                _rainbowfs rainbowfs "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+                printf '%s\\n' "${COMPREPLY[@]}"
+
+                """
+        let result = try withFile(script) { try run("bash", [$0]) }
+        #expect(result == (0, completed + "\n"))
+    }
+}
