@@ -32,6 +32,7 @@ public struct RegionMapping: @unchecked Sendable {
         let rest = SpaceLayout.regionFileSize - SpaceLayout.regionWordsOffset
         unsafe SystemCalls.unmap(data.base, count: Address.regionSize)
         unsafe SystemCalls.unmap(words.base, count: rest)
+        SystemCalls.close(descriptor)
     }
 
     /// Whether the page of a byte offset has a frame.

@@ -59,7 +59,8 @@ enum SpaceDirectory {
     static func remove(_ name: String) throws(SpaceError) {
         for region in 0..<SpaceLayout.regionCountMax { unsafe unlink(regionPath(name, region)) }
         unsafe unlink(metaPath(name))
-        guard unsafe rmdir(path(name)) == 0 else {
+        // A folder with a `meta` again is a new space of that name.
+        guard unsafe rmdir(path(name)) == 0 || access(metaPath(name), F_OK) == 0 else {
             throw .system(SystemError(errno: errno, action: "remove \(path(name))"))
         }
     }

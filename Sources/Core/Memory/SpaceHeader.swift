@@ -13,10 +13,16 @@ struct SpaceHeader {
             throw .system(SystemError(errno: errno, action: "look at the space '\(name)'"))
         }
         if status.st_size >= SpaceLayout.metaSize { return }
-        // A file of another size that is not blank is another format's, or no space at all.
-        var magic: UInt64 = 0
-        if unsafe pread(descriptor, &magic, 8, 0) == 8, magic != 0, magic != SpaceLayout.magic {
-            throw .damaged(name, "its meta file does not begin with the magic number")
+        // A smaller file that is not blank is another format's, or was cut short, or is no space.
+        var start: (magic: UInt64, version: UInt64) = (0, 0)
+        _ = unsafe pread(descriptor, &start, 16, 0)
+        switch start {
+        case (0, _): break
+        case (SpaceLayout.magic, SpaceLayout.formatVersion):
+            throw .damaged(name, "its meta file is too short")
+        case (SpaceLayout.magic, let found):
+            throw .otherFormat(name, found: found, known: SpaceLayout.formatVersion)
+        default: throw .damaged(name, "its meta file does not begin with the magic number")
         }
         do throws(SystemError) {
             try SystemCalls.reserve(

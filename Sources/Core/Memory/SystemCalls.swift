@@ -17,6 +17,14 @@ enum SystemCalls {
         return descriptor
     }
 
+    static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+
+    /// The size of an open file in bytes; 0 if it cannot be told.
+    static func size(of descriptor: Int32) -> UInt64 {
+        var status = stat()
+        return unsafe fstat(descriptor, &status) == 0 ? UInt64(status.st_size) : 0
+    }
+
     static func truncate(_ descriptor: Int32, size: UInt64) throws(SystemError) {
         guard ftruncate(descriptor, off_t(size)) == 0 else {
             throw SystemError(errno: errno, action: "set the size of a file of the space")

@@ -92,10 +92,14 @@ public final class CommitFeed {
         case .extents:
             let first = entry[16].load()
             for position in first..<first &+ count {
-                let extent = space.ring.extent(position)
-                pages?.append((extent[0].load(), extent[8].load()))
+                guard let extent = RingExtent(meta: space.meta, position: position).load() else {
+                    isWhole = false
+                    break
+                }
+                pages?.append(extent)
             }
-            isWhole = space.ring.extentHead.load() &- first <= UInt64(SpaceLayout.ringExtentCount)
+            let distance = space.ring.extentHead.load() &- first
+            isWhole = isWhole && distance <= UInt64(SpaceLayout.ringExtentCount)
         case .everything: pages = nil
         case .nothing: break
         }

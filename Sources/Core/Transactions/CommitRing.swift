@@ -38,13 +38,6 @@ struct CommitRing {
 
     var extentHead: SharedWord { meta[SpaceLayout.ringExtentHeadOffset] }
 
-    /// The place of an extent; positions count up for ever and lap the ring.
-    func extent(_ position: UInt64) -> SharedMemory {
-        let index = Int(position) & (SpaceLayout.ringExtentCount - 1)
-        return meta.advanced(
-            by: SpaceLayout.ringExtentsOffset + index * SpaceLayout.ringExtentSize)
-    }
-
     func publish(_ commit: LoggedCommit, version: UInt64, node: Int) {
         let entry = entry(version)
         guard claim(entry, version) else { return }
@@ -76,9 +69,7 @@ struct CommitRing {
         var position = extentHead.add(count) - count
         entry[16].storeRelaxed(position)
         commit.forEachPage { page, lines in
-            let extent = extent(position)
-            extent[0].storeRelaxed(page)
-            extent[8].storeRelaxed(lines)
+            RingExtent(meta: meta, position: position).store(page: page, lines: lines)
             position += 1
         }
     }

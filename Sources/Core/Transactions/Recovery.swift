@@ -18,18 +18,26 @@ extension Space {
         recoverIf(slot) { $0 == owner && !nodes.isAlive(Int(owner) - 1) }
     }
 
-    /// Recovers all slots of dead nodes, and those that a dead process left under this node's
-    /// number.
+    /// Recovers all slots of dead nodes, before this node's first transaction.
+    ///
+    /// This node may have the number of a dead one. To others that one now seems to live, whether
+    /// it owns a slot or was recovering one: so nobody but this node can end either, and it leaves
+    /// nothing of both behind.
     func recoverAll() {
+        let mark = UInt64(node) + 1
+        for index in 0..<SpaceLayout.slotCountMax {
+            _ = Slot(meta: meta, index: index).recoverer.compareExchange(mark, 0)
+        }
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
-            let owner = slot.owner.load()
-            guard owner != 0 else { continue }
-            if owner == UInt64(node) + 1 {
-                recoverIf(slot) { $0 == owner }
-            } else {
-                recoverIfDead(slot: index)
+            var backoff = Backoff()
+            while slot.owner.load() == mark {
+                recoverIf(slot) { $0 == mark }
+                // Another process may have claimed the slot just before: it may give up, finding
+                // the owner alive, or be killed.
+                if slot.owner.load() == mark { _ = backoff.wait() }
             }
+            recoverIfDead(slot: index)
         }
     }
 

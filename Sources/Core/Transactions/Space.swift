@@ -50,6 +50,7 @@ public final class Space: @unchecked Sendable {
     /// Slots of dead processes that this process recovered.
     let recoveries = Atomic<UInt64>(0)
     private let mappingMutex = Mutex<Void>(())
+    private let isDetached = Atomic<Bool>(false)
     let contexts = Mutex(ContextPool())
 
     /// - Parameter descriptor: `meta`, with the node's lock taken and the header checked.
@@ -84,10 +85,17 @@ public final class Space: @unchecked Sendable {
 
     /// Maps a region; nil if the space does not have it.
     func mapRegion(_ region: Int) -> RegionMapping? {
-        mappingMutex.withLock { _ in
+        guard 0..<SpaceLayout.regionCountMax ~= region else { return nil }
+        return mappingMutex.withLock { _ in
             if let mapping = regions[UInt64(region)] { return mapping }
             let path = SpaceDirectory.regionPath(name, region)
             guard let descriptor = try? SystemCalls.open(path, flags: O_RDWR) else { return nil }
+            // A file that is being made, or whose maker was killed, is no region yet; touching it
+            // would be SIGBUS.
+            guard SystemCalls.size(of: descriptor) >= SpaceLayout.regionFileSize else {
+                close(descriptor)
+                return nil
+            }
             guard let mapping = try? RegionMapping(descriptor: descriptor, region: region) else {
                 close(descriptor)
                 return nil
@@ -99,21 +107,27 @@ public final class Space: @unchecked Sendable {
 
     /// Makes the file of a region; harmless if it is there. The region has no pages yet.
     public func createRegionFile(_ region: Int) throws(SpaceError) {
+        precondition(0..<SpaceLayout.regionCountMax ~= region, "no such region number")
         do throws(SystemError) {
             let path = SpaceDirectory.regionPath(name, region)
             let descriptor = try SystemCalls.open(path, flags: O_RDWR | O_CREAT, mode: 0o600)
             defer { close(descriptor) }
-            try SystemCalls.truncate(descriptor, size: SpaceLayout.regionFileSize)
+            // The size comes last: a file that has it has the memory of its directory as well.
             try SystemCalls.reserve(
                 descriptor, offset: SpaceLayout.regionDirectoryOffset,
                 count: SpaceLayout.regionDirectorySize)
+            try SystemCalls.truncate(descriptor, size: SpaceLayout.regionFileSize)
         } catch {
             throw .system(error)
         }
     }
 
-    /// Leaves the space. No transaction may run in this process any more, nor begin.
+    deinit { detach() }
+
+    /// Leaves the space. No transaction may run in this process any more, nor begin. What happens
+    /// when the last reference goes, too.
     public func detach() {
+        if isDetached.exchange(true, ordering: .acquiringAndReleasing) { return }
         contexts.withLock { $0.releaseAll() }
         pthread_key_delete(threadKey)
         regions.unmapAll()

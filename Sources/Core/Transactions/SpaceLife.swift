@@ -25,21 +25,23 @@ extension Space {
         let failpoints = Failpoints.fromEnvironment()
         while true {
             let descriptor = try openMeta(name, options)
-            do throws(SpaceError) {
-                try lock(descriptor)
-                // Whoever destroyed the space meanwhile has removed the file that is locked now.
-                guard isLinked(descriptor) else {
-                    close(descriptor)
-                    continue
-                }
-                failpoints.hit(.attachLocked)
-                let space = try join(name, descriptor, options, failpoints)
-                ByteLock.release(descriptor, byte: SpaceLayout.bootstrapLock)
-                return space
-            } catch {
-                close(descriptor)
-                throw error
-            }
+            var isKept = false
+            defer { if !isKept { close(descriptor) } }
+            try lock(descriptor)
+            // Whoever destroyed the space meanwhile has removed the file that is locked now.
+            guard isLinked(descriptor) else { continue }
+            failpoints.hit(.attachLocked)
+            let (meta, nodes) = try join(name, descriptor, options)
+            isKept = true
+            let space = Space(
+                name, descriptor: descriptor, meta: meta, nodes: nodes, options: options,
+                failpoints: failpoints)
+            try space.createRegionFile(1)
+            space.recoverAll()
+            if liveNodes(descriptor) == 0 { space.recountFrames() }
+            nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
+            ByteLock.release(descriptor, byte: SpaceLayout.bootstrapLock)
+            return space
         }
     }
 
@@ -150,10 +152,10 @@ extension Space {
         }
     }
 
-    /// Becomes a node of the space whose bootstrap lock is held.
+    /// Takes a node's number in the space whose bootstrap lock is held.
     private static func join(
-        _ name: String, _ descriptor: Int32, _ options: SpaceOptions, _ failpoints: Failpoints
-    ) throws(SpaceError) -> Space {
+        _ name: String, _ descriptor: Int32, _ options: SpaceOptions
+    ) throws(SpaceError) -> (SharedMemory, NodeTable) {
         try SpaceHeader.layOut(descriptor, name)
         let meta = try map(descriptor, count: SpaceLayout.metaSize)
         var isKept = false
@@ -166,13 +168,7 @@ extension Space {
         if let bytes = options.sizeBytesMax { header.limit(bytes) }
         var nodes = NodeTable(meta: meta, descriptor: descriptor)
         guard nodes.join() else { throw .tooManyNodes(SpaceLayout.nodeCountMax) }
-        let space = Space(
-            name, descriptor: descriptor, meta: meta, nodes: nodes, options: options,
-            failpoints: failpoints)
         isKept = true
-        try space.createRegionFile(1)
-        space.recoverAll()
-        nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
-        return space
+        return (meta, nodes)
     }
 }

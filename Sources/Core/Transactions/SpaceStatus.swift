@@ -43,6 +43,13 @@ extension Space {
         timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() * 1000
     }
 
+    /// Counts the frames in use anew while no other process is attached: one that was killed
+    /// between counting a frame and giving it left the count too high.
+    func recountFrames() {
+        let pages = (0..<SpaceLayout.regionCountMax).reduce(0) { $0 + residency(ofRegion: $1).pages }
+        meta[SpaceLayout.framesUsedOffset].store(pages)
+    }
+
     /// Pages of a region that have frames, and the bytes of its frame map.
     public func residency(ofRegion region: Int) -> (pages: UInt64, mapBytes: UInt64) {
         guard let mapping = mapRegion(region) else { return (0, 0) }

@@ -42,6 +42,8 @@ struct Timeline {
             let shift = UInt64(level + 2)
             if now >> shift == last >> shift { return }
             let position = head(level).load()
+            // Whoever was held up before this line would put its sample behind newer ones.
+            if position > 0, self.sample(level, position - 1)[0].load() >= version { return }
             let sample = sample(level, position)
             sample[0].store(version)
             sample[8].store(now)

@@ -105,9 +105,9 @@ extension Transaction {
     public mutating func load<T: FixedWidthInteger>(
         _ address: Address, as type: T.Type = T.self
     ) throws(TransactionError) -> T {
+        let size = MemoryLayout<T>.size
         let shift = (address.rawValue & 7) << 3
-        precondition(
-            address.rawValue & UInt64(MemoryLayout<T>.size &- 1) == 0, "misaligned address")
+        precondition(size <= 8 && address.rawValue & UInt64(size &- 1) == 0, "misaligned address")
         let word = try loadWord(address.rawValue & ~7)
         return T(truncatingIfNeeded: word >> shift)
     }
@@ -120,7 +120,7 @@ extension Transaction {
         _ value: T, at address: Address
     ) throws(TransactionError) {
         let size = MemoryLayout<T>.size
-        precondition(address.rawValue & UInt64(size &- 1) == 0, "misaligned address")
+        precondition(size <= 8 && address.rawValue & UInt64(size &- 1) == 0, "misaligned address")
         let shift = (address.rawValue & 7) << 3
         if size == 8 {
             try storeWord(UInt64(truncatingIfNeeded: value), at: address.rawValue, bytes: 0xff)
