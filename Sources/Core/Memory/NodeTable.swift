@@ -20,8 +20,10 @@ public struct NodeInfo: Sendable {
 /// The processes of a space.
 ///
 /// Whoever is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
-/// the process dies, so a node is alive exactly while its lock is held. Process ids are only
-/// information: they are reused. An entry is written by its node alone, between taking the lock
+/// the process dies. Numbers of dead nodes are given to new ones, so whoever must be told apart for
+/// longer than a moment is named by a *mark*: generation << 32 | number + 1, where each new holder
+/// of the number raises the generation. The node of a mark is alive exactly while the number's lock
+/// is held and the generation is the mark's. Process ids are only information. An entry is written by its node alone, between taking the lock
 /// and its first transaction; readers may see an entry of a node that is gone, which the lock
 /// tells.
 @safe
@@ -30,7 +32,9 @@ struct NodeTable: Sendable {
     /// The open file whose locks are this process's; no other open file may be used to ask.
     let descriptor: Int32
     /// This process's node.
-    var own = -1
+    private(set) var own = -1
+    /// The mark of this process, which no process before or after it has.
+    private(set) var ownMark: UInt64 = 0
 
     private static let nameBytes = 64
     private static let hostBytes = 64
@@ -44,16 +48,29 @@ struct NodeTable: Sendable {
     func foldedCommits(_ index: Int) -> SharedWord { entry(index)[32] }
     func foldedRestarts(_ index: Int) -> SharedWord { entry(index)[40] }
 
-    func isAlive(_ index: Int) -> Bool {
+    /// Whether a process is attached under the number.
+    func isJoined(_ index: Int) -> Bool {
         index == own
             || ByteLock.isHeldElsewhere(descriptor, byte: SpaceLayout.nodeLocks + UInt64(index))
     }
+
+    /// Whether the process that a mark names still lives; if this says no, it is so for ever.
+    func isAlive(mark: UInt64) -> Bool {
+        let index = NodeTable.index(of: mark)
+        guard index >= 0, index < SpaceLayout.nodeCountMax else { return false }
+        return isJoined(index) && entry(index)[0].load() == mark >> 32
+    }
+
+    static func index(of mark: UInt64) -> Int { Int(mark & 0xffff_ffff) - 1 }
 
     /// Takes the lock of the first node that is free, which the process then is.
     mutating func join() -> Bool {
         for index in 0..<SpaceLayout.nodeCountMax
         where ByteLock.tryTake(descriptor, byte: SpaceLayout.nodeLocks + UInt64(index)) {
             own = index
+            let generation = entry(index)[0].load() + 1
+            entry(index)[0].store(generation)
+            ownMark = generation << 32 | UInt64(index + 1)
             return true
         }
         return false
@@ -80,7 +97,7 @@ struct NodeTable: Sendable {
     func info(_ index: Int, slots: [Int], commits: UInt64, restarts: UInt64) -> NodeInfo {
         let entry = entry(index)
         return NodeInfo(
-            index: index, isAlive: isAlive(index), processID: Int(entry[8].load()),
+            index: index, isAlive: isJoined(index), processID: Int(entry[8].load()),
             host: load(at: 64, capacity: Self.hostBytes, in: entry),
             name: load(at: 128, capacity: Self.nameBytes, in: entry),
             mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),

@@ -14,46 +14,22 @@ extension Space {
         guard index < SpaceLayout.slotCountMax else { return }
         let slot = Slot(meta: meta, index: index)
         let owner = slot.owner.load()
-        guard owner != 0, !nodes.isAlive(Int(owner) - 1) else { return }
-        recoverIf(slot) { $0 == owner && !nodes.isAlive(Int(owner) - 1) }
-    }
-
-    /// Recovers all slots of dead nodes, before this node's first transaction.
-    ///
-    /// This node may have the number of a dead one. To others that one now seems to live, whether
-    /// it owns a slot or was recovering one: so nobody but this node can end either, and it leaves
-    /// nothing of both behind.
-    func recoverAll() {
-        let mark = UInt64(node) + 1
-        for index in 0..<SpaceLayout.slotCountMax {
-            _ = Slot(meta: meta, index: index).recoverer.compareExchange(mark, 0)
-        }
-        for index in 0..<SpaceLayout.slotCountMax {
-            let slot = Slot(meta: meta, index: index)
-            var backoff = Backoff()
-            while slot.owner.load() == mark {
-                recoverIf(slot) { $0 == mark }
-                // Another process may have claimed the slot just before: it may give up, finding
-                // the owner alive, or be killed.
-                if slot.owner.load() == mark { _ = backoff.wait() }
-            }
-            recoverIfDead(slot: index)
-        }
-    }
-
-    /// Recovers a slot unless its owner, looked at again once the slot is claimed, is another.
-    private func recoverIf(_ slot: Slot, _ isDue: (_ owner: UInt64) -> Bool) {
+        guard owner != 0, !nodes.isAlive(mark: owner) else { return }
         recoveryMutex.withLock { _ in
-            let mark = UInt64(node) + 1
             while true {
                 let other = slot.recoverer.load()
-                if other == mark { break }
-                if other != 0, nodes.isAlive(Int(other) - 1) { return }
-                if slot.recoverer.compareExchange(other, mark) { break }
+                if other != 0, nodes.isAlive(mark: other) { return }
+                if slot.recoverer.compareExchange(other, nodes.ownMark) { break }
             }
-            if isDue(slot.owner.load()) { recover(slot) }
+            // Whoever had the claim before may have freed the slot, and another may have taken it.
+            if slot.owner.load() == owner { recover(slot) }
             slot.recoverer.store(0)
         }
+    }
+
+    /// Recovers all slots of dead nodes.
+    func recoverAll() {
+        for index in 0..<SpaceLayout.slotCountMax { recoverIfDead(slot: index) }
     }
 
     /// Brings a slot to its end, forward or back, and frees it.
@@ -66,7 +42,7 @@ extension Space {
             log: RedoLog(meta: meta, slot: slot.index), entryCount: Int(slot.entryCount.load()),
             fillCount: Int(slot.fillCount.load()),
             lock: LineWord.lock(slot: slot.index, sequence: sequence), space: self)
-        let owner = Int(slot.owner.load()) - 1
+        let owner = NodeTable.index(of: slot.owner.load())
         switch Slot.phase(of: state) {
         case .idle: break
         case .locking:

@@ -31,7 +31,7 @@ struct Slot {
         memory = meta.advanced(by: SpaceLayout.slotsOffset + index * SpaceLayout.slotSize)
     }
 
-    /// Node number + 1; 0 while the slot is free.
+    /// Mark of the node that owns the slot (`NodeTable`); 0 while it is free.
     var owner: SharedWord { memory[0] }
     /// Phase in the upper two bits, sequence number of the commit below.
     var state: SharedWord { memory[8] }
@@ -39,7 +39,7 @@ struct Slot {
     var ticket: SharedWord { memory[16] }
     var entryCount: SharedWord { memory[24] }
     var fillCount: SharedWord { memory[32] }
-    /// Node number + 1 of who recovers the slot.
+    /// Mark of the node that recovers the slot, or 0.
     var recoverer: SharedWord { memory[40] }
     var commits: SharedWord { memory[48] }
     var restarts: SharedWord { memory[56] }
@@ -56,7 +56,8 @@ struct Slot {
 
     var info: SlotInfo {
         SlotInfo(
-            index: index, node: Int(owner.load()) - 1, phase: Slot.phase(of: state.load()),
+            index: index, node: NodeTable.index(of: owner.load()),
+            phase: Slot.phase(of: state.load()),
             commits: commits.load(), restarts: restarts.load())
     }
 }

@@ -21,7 +21,7 @@ extension Space {
 
     /// Whether no other process is attached.
     public var isAlone: Bool {
-        (0..<SpaceLayout.nodeCountMax).allSatisfy { $0 == node || !nodes.isAlive($0) }
+        (0..<SpaceLayout.nodeCountMax).allSatisfy { $0 == node || !nodes.isJoined($0) }
     }
 
     private func checkSlots(_ report: (String) -> Void) {

@@ -29,7 +29,7 @@ extension Space {
             let info = Slot(meta: meta, index: index).info
             if info.node >= 0 { slots[info.node, default: []].append(info) }
         }
-        return (0..<SpaceLayout.nodeCountMax).filter { nodes.isAlive($0) }.map {
+        return (0..<SpaceLayout.nodeCountMax).filter { nodes.isJoined($0) }.map {
             let own = slots[$0] ?? []
             return nodes.info(
                 $0, slots: own.map(\.index), commits: own.reduce(0) { $0 + $1.commits },
@@ -46,7 +46,9 @@ extension Space {
     /// Counts the frames in use anew while no other process is attached: one that was killed
     /// between counting a frame and giving it left the count too high.
     func recountFrames() {
-        let pages = (0..<SpaceLayout.regionCountMax).reduce(0) { $0 + residency(ofRegion: $1).pages }
+        let pages = (0..<SpaceLayout.regionCountMax).reduce(0) {
+            $0 + residency(ofRegion: $1).pages
+        }
         meta[SpaceLayout.framesUsedOffset].store(pages)
     }
 

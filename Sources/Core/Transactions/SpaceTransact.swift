@@ -58,7 +58,7 @@ extension Space {
     private func claimSlot() -> Slot? {
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
-            if slot.owner.load() == 0, slot.owner.compareExchange(0, UInt64(node) + 1) {
+            if slot.owner.load() == 0, slot.owner.compareExchange(0, nodes.ownMark) {
                 slot.commits.store(0)
                 slot.restarts.store(0)
                 return slot
