@@ -23,9 +23,9 @@ public struct NodeInfo: Sendable {
 /// the process dies. Numbers of dead nodes are given to new ones, so whoever must be told apart for
 /// longer than a moment is named by a *mark*: generation << 32 | number + 1, where each new holder
 /// of the number raises the generation. The node of a mark is alive exactly while the number's lock
-/// is held and the generation is the mark's. Process ids are only information. An entry is written by its node alone, between taking the lock
-/// and its first transaction; readers may see an entry of a node that is gone, which the lock
-/// tells.
+/// is held and the generation is the mark's. Process ids are only information. An entry is
+/// written by its node alone, between taking the lock and its first transaction; readers may see
+/// an entry of a node that is gone, which the lock tells.
 @safe
 struct NodeTable: Sendable {
     let meta: SharedMemory
