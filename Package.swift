@@ -8,6 +8,7 @@ let package = Package(
     products: [
         .library(name: "Core", targets: ["Core"]),
         .executable(name: "rainbowfs", targets: ["RainbowFS"]),
+        .executable(name: "space-worker", targets: ["SpaceWorker"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -29,8 +30,12 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Core", "CLinux"], path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+        .executableTarget(
+            name: "SpaceWorker", dependencies: ["Core", "CAllocationCount", "TestSupport"],
+            path: "Tests/SpaceWorker", swiftSettings: strict),
         .testTarget(
-            name: "CoreTests", dependencies: ["Core", "CLinux", "TestSupport"],
+            name: "CoreTests", dependencies: ["Core", "CLinux", "SpaceWorker", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "RainbowFSTests",

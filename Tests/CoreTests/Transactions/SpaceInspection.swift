@@ -1,0 +1,37 @@
+@testable import Core
+
+/// A look at the shared structures themselves, for what no transaction can see.
+struct SpaceInspection {
+    let space: Space
+
+    init(_ space: Space) { self.space = space }
+
+    func slot(_ index: Int) -> Slot { Slot(meta: space.meta, index: index) }
+
+    var serial: SharedWord { space.meta[SpaceLayout.serialOffset] }
+
+    /// Addresses of the lines from `offset` that are locked.
+    func lockedLines(offset: UInt64 = 0x8000, count: UInt64 = 1 << 20) -> [UInt64] {
+        guard let region = space.mapRegion(1) else { return [] }
+        return stride(from: offset, to: offset + count, by: 64).filter {
+            region.isPresent($0) && LineWord.isLocked(region.lineWord($0).load())
+        }
+    }
+
+    /// What a killed process left behind and nobody recovered; nobody else may be attached.
+    func leftovers() -> [String] {
+        var found = lockedLines().map { "the line at \($0) is locked" }
+        for index in 0..<SpaceLayout.slotCountMax {
+            let slot = slot(index)
+            let owner = slot.owner.load()
+            if owner != 0, owner != space.nodes.ownMark {
+                found.append("slot \(index) belongs to node \(NodeTable.index(of: owner))")
+            }
+            if slot.info.phase != .idle || slot.ticket.load() != 0 || slot.recoverer.load() != 0 {
+                found.append("slot \(index) is not at rest")
+            }
+        }
+        if serial.load() != 0 { found.append("serial mode has not ended") }
+        return found
+    }
+}

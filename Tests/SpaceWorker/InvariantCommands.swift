@@ -1,0 +1,21 @@
+import Core
+import Glibc
+import TestSupport
+
+/// What must hold inside every running transaction, also in runs that will be thrown away.
+enum InvariantCommands {
+    /// Transfers and turns of the ring, and in every fourth round a look at all of it.
+    static func invariants(_ request: SpaceWorker.Request) throws {
+        let space = try CrashCommands.attached(request)
+        var generator = SeededGenerator(seed: request.seed)
+        var rounds: UInt64 = 0
+        while !request.isDone(after: rounds) {
+            try InvariantRound.run(space, rounds, &generator) { message in
+                SpaceWorker.fail(message, status: 3)
+            }
+            rounds += 1
+            request.board[BoardPlace.steps(request.worker)] = rounds
+        }
+        space.detach()
+    }
+}
