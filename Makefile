@@ -97,6 +97,7 @@ demo: $(BINARY) packages-run
 
 model: packages-test
 	bash Docs/Model/check.sh
+	bash Docs/Model/check.sh --mutants
 
 bench: $(BINARY) packages-bench
 	bash Benchmarks/run.sh
