@@ -1,0 +1,163 @@
+/// An allocator, as its object tells it: a range of a region that fills up with objects.
+public struct AllocatorInfo: Hashable, Sendable {
+    /// The `Allocator` object.
+    public let address: Address
+    public let name: String
+    /// Number of the region that the allocator is in.
+    public let region: Int
+    /// The lowest address of its memory.
+    public let base: Address
+    /// Behind the last object; the next one begins here.
+    public let top: Address
+    /// Bytes of its memory.
+    public let capacity: UInt64
+    public let ownership: Ownership
+    /// Where the allocator comes in the listing: ascending, at least 16, below 2^60.
+    public let key: UInt64
+
+    /// Bytes that hold objects.
+    public var used: UInt64 { top.rawValue - base.rawValue }
+    /// Bytes that are left.
+    public var free: UInt64 { capacity - used }
+    /// Behind its memory.
+    public var end: Address { Address(base.rawValue + capacity) }
+    /// True for the allocator that the space itself lives in.
+    public var isSystem: Bool { address == ObjectSystem.systemAllocator }
+}
+
+extension Transaction {
+    /// Up to `limit` allocators of a region behind `key`, in the order of their keys.
+    public mutating func allocators(
+        in region: RegionInfo, after key: UInt64, limit: Int
+    ) throws -> [AllocatorInfo] {
+        try expect(.region, at: region.address)
+        let root = try link(region.address, SystemLayout.Region.allocators)
+        var infos: [AllocatorInfo] = []
+        for entry in try tableEntries(.allocators, in: root, after: key, limit: limit) {
+            infos.append(try allocatorInfo(entry))
+        }
+        return infos
+    }
+
+    /// How many allocators a region has.
+    public mutating func allocatorCount(in region: RegionInfo) throws -> Int {
+        try expect(.region, at: region.address)
+        let root = try link(region.address, SystemLayout.Region.extents)
+        return try tableEntries(.extents, in: root, after: nil, limit: .max).count
+    }
+
+    /// - Throws: `.notFound`.
+    public mutating func allocator(named name: String, in region: RegionInfo) throws
+        -> AllocatorInfo
+    {
+        try expect(.region, at: region.address)
+        let root = try link(region.address, SystemLayout.Region.allocators)
+        guard let entry = try tableEntry(try allocatorKey(name), in: root) else {
+            throw ObjectError(
+                .notFound, "There is no allocator \(name) in the region \(region.name).")
+        }
+        return try allocatorInfo(entry)
+    }
+
+    /// The allocator whose object is at an address.
+    /// - Throws: `.notFound`.
+    public mutating func allocator(at address: Address) throws -> AllocatorInfo {
+        guard try header(of: address) == BuiltInClass.allocator.header else {
+            throw ObjectError(.notFound, "The object at \(address) is not an allocator.")
+        }
+        return try allocatorInfo(address)
+    }
+
+    /// The allocator whose memory an address is in; its owner, group and mode are those of the
+    /// objects there.
+    public mutating func allocator(containing address: Address) throws -> AllocatorInfo? {
+        guard let region = try regionObject(address.region) else { return nil }
+        let root = try link(region, SystemLayout.Region.extents)
+        let key = TableKey(extentAt: address)
+        guard let entry = try lastTableEntry(.extents, in: root, upTo: key.number) else {
+            return nil
+        }
+        let info = try allocatorInfo(entry)
+        return address < info.end ? info : nil
+    }
+
+    /// Makes an allocator behind the last one of the region, or in the first gap that is large
+    /// enough. Address space only: memory comes with the objects.
+    /// - Parameter capacity: bytes, rounded up to whole pages.
+    public mutating func createAllocator(
+        name: String, in region: RegionInfo,
+        capacity: UInt64 = ObjectLimits.defaultCapacity, ownership: Ownership
+    ) throws -> AllocatorInfo {
+        try expect(.region, at: region.address)
+        let key = try allocatorKey(name)
+        let root = try link(region.address, SystemLayout.Region.allocators)
+        guard name != "status" else {
+            throw ObjectError(.invalid, "status is an entry of every region; use another name.")
+        }
+        guard try tableEntry(key, in: root) == nil else {
+            throw ObjectError(
+                .exists, "The region \(region.name) has an allocator \(name) already.")
+        }
+        let capacity = try wholePages(capacity)
+        let base = try place(for: capacity, in: region.address, number: region.number)
+        let allocator = try newSystemObject(.allocator)
+        try setExtent(of: allocator, base: base, capacity: capacity)
+        try storeOwnership(ownership, at: allocator + SystemLayout.Allocator.ownership)
+        try addToTables(allocator, name, region: region.address)
+        return try allocatorInfo(allocator)
+    }
+
+    /// Removes an allocator that never held an object.
+    public mutating func removeAllocator(name: String, in region: RegionInfo) throws {
+        let info = try allocator(named: name, in: region)
+        try checkNotSystem(info)
+        guard info.used == 0, try link(info.address, SystemLayout.Allocator.backpacks) == .null
+        else { throw ObjectError(.notEmpty, "The allocator \(name) holds objects.") }
+        let names = try link(region.address, SystemLayout.Region.allocators)
+        let extents = try link(region.address, SystemLayout.Region.extents)
+        _ = try removeTableEntry(try allocatorKey(name), in: names)
+        _ = try removeTableEntry(TableKey(extentAt: info.base), in: extents)
+        try freeSystemObject(info.address, .allocator)
+    }
+
+    // MARK: Within the layer
+
+    mutating func addToTables(_ allocator: Address, _ name: String, region: Address) throws {
+        let key = try allocatorKey(name)
+        try storeName(
+            key.name, at: allocator + SystemLayout.Allocator.name,
+            byteCount: ObjectLimits.nameBytes)
+        try setLink(allocator, SystemLayout.Allocator.region, to: region)
+        let names = try link(region, SystemLayout.Region.allocators)
+        let extents = try link(region, SystemLayout.Region.extents)
+        try insertTableEntry(allocator, key, in: names)
+        try insertTableEntry(allocator, try tableKey(of: allocator, .extents), in: extents)
+    }
+
+    mutating func allocatorInfo(_ allocator: Address) throws -> AllocatorInfo {
+        let key = try tableKey(of: allocator, .allocators)
+        let base: UInt64 = try load(allocator + SystemLayout.Allocator.base)
+        let top: UInt64 = try load(allocator + SystemLayout.Allocator.top)
+        let capacity: UInt64 = try load(allocator + SystemLayout.Allocator.capacity)
+        guard base <= top, capacity <= Address.regionSize, top - base <= capacity else {
+            throw ObjectError.damaged("an allocator with a wrong extent", at: allocator)
+        }
+        return AllocatorInfo(
+            address: allocator, name: key.name.string, region: Address(base).region,
+            base: Address(base), top: Address(top), capacity: capacity,
+            ownership: try loadOwnership(allocator + SystemLayout.Allocator.ownership),
+            key: key.number)
+    }
+
+    func allocatorKey(_ name: String) throws(ObjectError) -> TableKey {
+        TableKey(
+            .allocators,
+            name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: "allocator"))
+    }
+
+    func checkNotSystem(_ info: AllocatorInfo) throws(ObjectError) {
+        guard !info.isSystem else {
+            throw ObjectError(.notPermitted, "The system allocator belongs to the space itself.")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/// An object in a listing.
+public struct ObjectInfo: Sendable {
+    public let address: Address
+    public let descriptor: ClassDescriptor
+}
+
+/// A part of a listing, in the order of addresses.
+public struct ObjectPage: Sendable {
+    public var objects: [ObjectInfo] = []
+    /// What the next part comes behind; nil at the end. A part can be short or empty before that.
+    public var next: Address?
+}
+
+extension Transaction {
+    /// Words of the object map that one part of a listing looks at, so that it ends soon in a
+    /// sparse allocator.
+    private static let wordsPerPage = 1 << 15
+
+    /// Up to `limit` objects of an allocator behind an address; begin with null.
+    public mutating func objects(
+        in allocator: Address, after address: Address, limit: Int
+    ) throws -> ObjectPage {
+        var page = ObjectPage()
+        var words = Transaction.wordsPerPage
+        let info = try self.allocator(at: allocator)
+        page.next = try collectObjects(of: info, after: address, limit, &words, &page.objects)
+        return page
+    }
+
+    /// Up to `limit` objects of the whole space behind an address; begin with null.
+    public mutating func allObjects(after address: Address, limit: Int) throws -> ObjectPage {
+        var page = ObjectPage()
+        var words = Transaction.wordsPerPage
+        var position = address
+        for number in position.region..<SpaceLayout.regionCountMax {
+            guard let region = try regionObject(number) else { continue }
+            if position.region < number { position = Address(region: number, offset: 0) }
+            let root = try link(region, SystemLayout.Region.extents)
+            while let info = try allocator(reachingBeyond: position, in: root) {
+                let next = try collectObjects(
+                    of: info, after: position, limit, &words, &page.objects)
+                page.next = next ?? info.end - 8
+                guard next == nil, page.objects.count < limit, words > 0 else { return page }
+                position = info.end - 8
+            }
+        }
+        page.next = nil
+        return page
+    }
+
+    /// The first allocator with memory above an address.
+    private mutating func allocator(
+        reachingBeyond position: Address, in root: Address
+    ) throws -> AllocatorInfo? {
+        let key = TableKey(extentAt: position).number
+        if let entry = try lastTableEntry(.extents, in: root, upTo: key) {
+            let info = try allocatorInfo(entry)
+            if position + 8 < info.end { return info }
+        }
+        guard let entry = try tableEntries(.extents, in: root, after: key, limit: 1).first else {
+            return nil
+        }
+        return try allocatorInfo(entry)
+    }
+
+    /// - Returns: the address to go on behind, or nil if all objects were seen.
+    private mutating func collectObjects(
+        of info: AllocatorInfo, after address: Address, _ limit: Int, _ words: inout Int,
+        _ objects: inout [ObjectInfo]
+    ) throws -> Address? {
+        var position = max(info.base, address + 8)
+        while position < info.top, objects.count < limit {
+            if let found = try firstMark(from: &position, to: info.top, words: &words) {
+                objects.append(ObjectInfo(address: found, descriptor: try descriptor(of: found)))
+                position = found + 8
+            } else if position < info.top {
+                break
+            }
+        }
+        return position < info.top ? position - 8 : nil
+    }
+}

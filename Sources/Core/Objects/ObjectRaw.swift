@@ -1,0 +1,68 @@
+/// Objects as files: their memory, lowest address first, that is the references from the last to
+/// the first, the header, and the scalars.
+extension Transaction {
+    /// Reads bytes of an object.
+    /// - Returns: how many there were: fewer than asked for at the end, none behind it.
+    public mutating func readRaw(
+        _ object: Address, at position: Int, into bytes: UnsafeMutableRawBufferPointer
+    ) throws -> Int {
+        let descriptor = try descriptor(of: object)
+        let count = min(bytes.count, max(0, descriptor.size - position))
+        guard position >= 0, count > 0 else { return 0 }
+        let part = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+        try unsafe read(descriptor.start(of: object) + position, into: part)
+        return count
+    }
+
+    /// Writes bytes of an object: all of them or none.
+    /// - Throws: `.notPermitted` for the header, for system objects and beyond the end; `.invalid`
+    ///   for a part of a reference, and for one that leads to nothing or to a wrong class.
+    public mutating func writeRaw(
+        _ object: Address, at position: Int, from bytes: UnsafeRawBufferPointer
+    ) throws {
+        let descriptor = try descriptor(of: object)
+        try checkWritable(isSystem: descriptor.isSystem)
+        let end = position + bytes.count
+        guard bytes.count > 0 else { return }
+        guard position >= 0, end <= descriptor.size else {
+            throw ObjectError(
+                .notPermitted, "The object has \(descriptor.size) bytes and cannot be resized.")
+        }
+        let header = 8 * descriptor.referenceCount
+        guard end <= header || position >= header + 8 else {
+            throw ObjectError(
+                .notPermitted,
+                "Bytes \(header) to \(header + 7) are the header, which never "
+                    + "changes; write before or behind it.")
+        }
+        if position < header { try unsafe checkReferences(descriptor, position, bytes) }
+        try unsafe write(descriptor.start(of: object) + position, from: bytes)
+    }
+
+    private mutating func checkReferences(
+        _ descriptor: ClassDescriptor, _ position: Int, _ bytes: UnsafeRawBufferPointer
+    ) throws {
+        guard position % 8 == 0, bytes.count % 8 == 0 else {
+            throw ObjectError(
+                .invalid, "References are written whole: eight bytes at a multiple of eight.")
+        }
+        for index in 0..<bytes.count / 8 {
+            let target = unsafe Address(
+                bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+            guard target != .null else { continue }
+            let offset = position + index * 8 - 8 * descriptor.referenceCount
+            guard let field = descriptor.referenceField(at: offset) else { continue }
+            try checkTarget(target, of: field)
+        }
+    }
+}
+
+extension ClassDescriptor {
+    /// The field that a reference slot belongs to, `offset` bytes (below zero) from the object.
+    func referenceField(at offset: Int) -> Field? {
+        fields.first { field in
+            field.isReference && offset <= field.offset
+                && offset > field.offset - 8 * field.count
+        }
+    }
+}

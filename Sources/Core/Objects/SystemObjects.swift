@@ -1,0 +1,102 @@
+/// Making and freeing the objects that the layer itself is made of.
+///
+/// They come from the system allocator, which only ever grows. What is freed goes to a list for
+/// each class, headed in the System object, and is used again before the allocator grows: a freed
+/// object has no bit in the object map, and in place of its header the address of the next one.
+extension Transaction {
+    /// The reference in a slot of an object.
+    @inline(__always)
+    mutating func link(_ object: Address, _ slot: Int) throws(TransactionError) -> Address {
+        Address(try load(object - 8 * (slot + 1), as: UInt64.self))
+    }
+
+    @inline(__always)
+    mutating func setLink(
+        _ object: Address, _ slot: Int, to target: Address
+    ) throws(TransactionError) {
+        try store(target.rawValue, at: object - 8 * (slot + 1))
+    }
+
+    /// Checks that a link of the layer's own structures leads to an object of the class it must.
+    @inline(__always)
+    mutating func expect(_ builtIn: BuiltInClass, at object: Address) throws {
+        guard object.rawValue & 7 == 0, try load(object, as: UInt64.self) == builtIn.header else {
+            throw ObjectError.damaged("no \(builtIn.name)", at: object)
+        }
+    }
+
+    /// A fresh object of a built-in class, all its fields zero.
+    mutating func newSystemObject(_ builtIn: BuiltInClass) throws -> Address {
+        let descriptor = builtIn.descriptor
+        let list = ObjectSystem.root + (SystemLayout.System.freed + 8 * builtIn.rawValue)
+        let freed = Address(try load(list, as: UInt64.self))
+        let object: Address
+        if freed == .null {
+            object = try growSystem(builtIn, descriptor)
+        } else {
+            guard freed.rawValue & 7 == 0, try !isMarked(freed) else {
+                throw ObjectError.damaged("a list of freed objects leads to an object", at: freed)
+            }
+            object = freed
+            try store(load(freed, as: UInt64.self), at: list)
+            try zero(descriptor.start(of: object), count: descriptor.size)
+        }
+        try store(builtIn.header, at: object)
+        try setMark(object)
+        return object
+    }
+
+    /// Takes an object out of the space. Nothing refers to it any more.
+    mutating func freeSystemObject(_ object: Address, _ builtIn: BuiltInClass) throws {
+        try expect(builtIn, at: object)
+        let list = ObjectSystem.root + (SystemLayout.System.freed + 8 * builtIn.rawValue)
+        try clearMark(object)
+        try store(load(list, as: UInt64.self), at: object)
+        try store(object.rawValue, at: list)
+    }
+
+    /// Memory that was never used, which is zero.
+    private mutating func growSystem(
+        _ builtIn: BuiltInClass, _ descriptor: ClassDescriptor
+    ) throws -> Address {
+        let allocator = ObjectSystem.systemAllocator
+        let alignment = UInt64(builtIn.alignment)
+        let top = try load(allocator + SystemLayout.Allocator.top, as: UInt64.self)
+        let start = Address((top + alignment - 1) & ~(alignment - 1))
+        let end = start + descriptor.size
+        guard end.rawValue <= SystemLayout.systemBase + SystemLayout.systemCapacity else {
+            throw ObjectError(
+                .full, "The system allocator is full; remove names, classes or allocators.")
+        }
+        try reserveFrames(allocator, upTo: end)
+        try store(end.rawValue, at: allocator + SystemLayout.Allocator.top)
+        return start + 8 * descriptor.referenceCount
+    }
+
+    /// Gives frames to an allocator's memory in steps that grow with it, up to 256 KiB, and to the
+    /// part of the object map above it.
+    mutating func reserveFrames(_ allocator: Address, upTo end: Address) throws {
+        let place = allocator + SystemLayout.Allocator.reserved
+        let reserved = Address(try load(place, as: UInt64.self))
+        guard end > reserved else { return }
+        let base = Address(try load(allocator + SystemLayout.Allocator.base, as: UInt64.self))
+        let capacity = try load(allocator + SystemLayout.Allocator.capacity, as: UInt64.self)
+        let used = Int(end.rawValue - base.rawValue)
+        let step = min(max(used, Address.pageSize), Int(ObjectMap.bytesPerPage))
+        let wanted = min(Int(roundedUp(end + step).rawValue), Int(base.rawValue + capacity))
+        do throws(TransactionError) {
+            try reserve(reserved, count: wanted - Int(reserved.rawValue))
+            try store(UInt64(wanted), at: place)
+        } catch .outOfMemory {
+            // Near the limit of the space every page counts.
+            let needed = roundedUp(end)
+            try reserve(reserved, count: Int(needed.rawValue - reserved.rawValue))
+            try store(needed.rawValue, at: place)
+        }
+    }
+
+    private func roundedUp(_ address: Address) -> Address {
+        let pageMask = UInt64(Address.pageSize - 1)
+        return Address((address.rawValue + pageMask) & ~pageMask)
+    }
+}

@@ -1,0 +1,76 @@
+/// Walks through a table in the order of its keys.
+extension Transaction {
+    /// The entries with keys above `key`, in order, at most `limit` of them; entries that share a
+    /// key stay together, so that going on behind the last key misses none.
+    mutating func tableEntries(
+        _ kind: TableKind, in root: Address, after key: UInt64?, limit: Int
+    ) throws -> [Address] {
+        var found: [Address] = []
+        guard limit > 0, key.map({ $0 < 1 << UInt64(TableKey.bitCount) }) ?? true else { return [] }
+        try collect(kind, root, 0, after: key, limit: limit, into: &found)
+        return found
+    }
+
+    /// The entry with the highest key that is at most `key`.
+    mutating func lastTableEntry(
+        _ kind: TableKind, in root: Address, upTo key: UInt64
+    ) throws -> Address? {
+        try last(kind, root, 0, upTo: key)
+    }
+
+    private mutating func collect(
+        _ kind: TableKind, _ node: Address, _ level: Int, after key: UInt64?, limit: Int,
+        into found: inout [Address]
+    ) throws {
+        try checkLevel(level, node)
+        let isTie = level >= TableKey.bitCount / 4
+        // Everything below a tie has the key that led here.
+        if isTie, key != nil { return }
+        let first = key.map { digit($0, level) } ?? 0
+        for index in first..<SystemLayout.tableEntryCount {
+            guard found.count < limit || isTie else { return }
+            let child = try link(node, index)
+            if child == .null { continue }
+            let bound = index == first ? key : nil
+            if try isTable(child) {
+                try collect(kind, child, level + 1, after: bound, limit: limit, into: &found)
+            } else if let bound {
+                if try tableKey(of: child, kind).number > bound { found.append(child) }
+            } else {
+                found.append(child)
+            }
+        }
+    }
+
+    private mutating func last(
+        _ kind: TableKind, _ node: Address, _ level: Int, upTo key: UInt64?
+    ) throws -> Address? {
+        try checkLevel(level, node)
+        let top = key.map { digit($0, level) } ?? SystemLayout.tableEntryCount - 1
+        for index in (0...top).reversed() {
+            let child = try link(node, index)
+            if child == .null { continue }
+            let bound = index == top ? key : nil
+            if try isTable(child) {
+                if let found = try last(kind, child, level + 1, upTo: bound) { return found }
+            } else if let bound {
+                if try tableKey(of: child, kind).number <= bound { return child }
+            } else {
+                return child
+            }
+        }
+        return nil
+    }
+
+    private func digit(_ key: UInt64, _ level: Int) -> Int {
+        let levels = TableKey.bitCount / 4
+        guard level < levels else { return 0 }
+        return Int(key >> UInt64(TableKey.bitCount - 4 - level * 4) & 15)
+    }
+
+    private func checkLevel(_ level: Int, _ node: Address) throws {
+        guard level < TableKey.levelCountMax else {
+            throw ObjectError.damaged("a table without end", at: node)
+        }
+    }
+}
