@@ -34,7 +34,7 @@ public struct CrashWorkload: Sendable {
         Address(region: 1, offset: 0x40000 + UInt64(worker) * 0x10000)
     }
 
-    static func counter(_ worker: Int) -> Address { block(worker) }
+    public static func counter(_ worker: Int) -> Address { block(worker) }
     static func journal(_ worker: Int, _ index: Int) -> Address {
         block(worker) + 64 * (1 + index * 37)
     }

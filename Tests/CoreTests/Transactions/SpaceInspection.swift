@@ -8,7 +8,8 @@ struct SpaceInspection {
 
     func slot(_ index: Int) -> Slot { Slot(meta: space.meta, index: index) }
 
-    var serial: SharedWord { space.meta[SpaceLayout.serialOffset] }
+    /// Whether some process has, or had when it died, the space to itself.
+    var isSerial: Bool { space.meta[SpaceLayout.serialOffset].load() != 0 }
 
     /// Addresses of the lines from `offset` that are locked.
     func lockedLines(offset: UInt64 = 0x8000, count: UInt64 = 1 << 20) -> [UInt64] {
@@ -31,7 +32,7 @@ struct SpaceInspection {
                 found.append("slot \(index) is not at rest")
             }
         }
-        if serial.load() != 0 { found.append("serial mode has not ended") }
+        if isSerial { found.append("serial mode has not ended") }
         return found
     }
 }
