@@ -22,11 +22,11 @@ public struct CrashWorkload: Sendable {
 
     public init(workerCount: Int) { self.workerCount = workerCount }
 
-    static func account(_ index: Int) -> Address {
+    public static func account(_ index: Int) -> Address {
         Address(region: 1, offset: 0x10000 + UInt64(index) * 40)
     }
 
-    static func ringNode(_ index: Int) -> Address {
+    public static func ringNode(_ index: Int) -> Address {
         Address(region: 1, offset: 0x20000 + UInt64(index) * 512)
     }
 

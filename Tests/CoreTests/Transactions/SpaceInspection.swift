@@ -32,6 +32,10 @@ struct SpaceInspection {
                 found.append("slot \(index) is not at rest")
             }
         }
+        let resident = space.residency(ofRegion: 1).pages * UInt64(Address.pageSize)
+        if space.usage.bytesUsed != resident {
+            found.append("\(space.usage.bytesUsed) bytes are counted, \(resident) have frames")
+        }
         if isSerial { found.append("serial mode has not ended") }
         return found
     }

@@ -1,0 +1,27 @@
+import Glibc
+
+/// A folder in a memory file system of its own, which is gone with the object. Needs root.
+public final class TemporaryMemory {
+    public let path: String
+
+    public static var isPossible: Bool { geteuid() == 0 }
+
+    public init(byteCount: Int) throws {
+        let digits = String(repeating: "X", count: 6)
+        var template = Array("/tmp/rainbowfs-memory-\(digits)".utf8CString)
+        guard let folder = unsafe mkdtemp(&template) else { throw SystemFailure("make a folder") }
+        path = unsafe String(cString: folder)
+        let options = "size=\(byteCount),mode=0700"
+        guard unsafe mount("rainbowfs-test", path, "tmpfs", 0, options) == 0 else {
+            let failure = SystemFailure("mount a tmpfs")
+            unsafe rmdir(path)
+            throw failure
+        }
+    }
+
+    deinit {
+        // What is still attached goes on with it; the folder is free at once.
+        _ = unsafe umount2(path, Int32(MNT_DETACH))
+        _ = unsafe rmdir(path)
+    }
+}
