@@ -4,7 +4,10 @@ import Glibc
 public final class TemporaryMemory {
     public let path: String
 
-    public static var isPossible: Bool { geteuid() == 0 }
+    /// Nil for users who may not mount.
+    public static func ifPossible(byteCount: Int) throws -> TemporaryMemory? {
+        geteuid() == 0 ? try TemporaryMemory(byteCount: byteCount) : nil
+    }
 
     public init(byteCount: Int) throws {
         let digits = String(repeating: "X", count: 6)

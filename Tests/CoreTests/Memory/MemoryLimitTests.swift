@@ -178,38 +178,48 @@ extension TransactionalMemory {
             }
         }
 
-        @Test(
-            "A full memory file system is outOfMemory, never SIGBUS, and the space goes on",
-            .enabled(if: TemporaryMemory.isPossible, "only root can mount a memory file system"),
-            arguments: [6, 9, 16])
-        func fullMemory(mebibytes: Int) throws {
-            let memory = try TemporaryMemory(byteCount: mebibytes << 20)
-            let board = try Scoreboard()
-            func run(_ command: String) throws -> ChildStatus {
-                try Child(
-                    builtProgram("space-worker"), [command, "full", "0", "1", "0"],
-                    environment: ["RAINBOWFS_DIR": memory.path], descriptor: board.descriptor
-                ).wait()
-            }
-            #expect(try run("fill-memory") == .exited(0))
-            #expect(board[BoardPlace.result(0)] > 100)
-            // Whoever comes later finds a space that works.
+        /// Runs a worker on a space of a small memory file system; that takes root. Others get a
+        /// space with a limit, in the common shared memory.
+        static func runWorker(
+            _ command: String, on space: String, in memory: TemporaryMemory?, _ board: Scoreboard
+        ) throws -> ChildStatus {
             board[BoardPlace.shared + 1] = 1
-            #expect(try run("attach") == .exited(0))
+            return try Child(
+                builtProgram("space-worker"), [command, space, "0", "1", "0"],
+                environment: memory.map { ["RAINBOWFS_DIR": $0.path] } ?? [:],
+                descriptor: board.descriptor
+            ).wait()
         }
 
         @Test(
-            "A memory file system too small for a space gives an error, not SIGBUS",
-            .enabled(if: TemporaryMemory.isPossible, "only root can mount a memory file system"),
+            "Full memory is outOfMemory, never SIGBUS, and the space goes on",
+            arguments: [6, 9, 16])
+        func fullMemory(mebibytes: Int) throws {
+            let memory = try TemporaryMemory.ifPossible(byteCount: mebibytes << 20)
+            let board = try Scoreboard()
+            var options = SpaceOptions()
+            if memory == nil { options.sizeBytesMax = UInt64(mebibytes) << 20 }
+            // In its own file system the name is free for the worker.
+            try withTestSpace("core", options) { space in
+                let filling = try Self.runWorker("fill-memory", on: space.name, in: memory, board)
+                #expect(filling == .exited(0))
+                #expect(board[BoardPlace.result(0)] > 100)
+                // Whoever comes later finds a space that works.
+                let attaching = try Self.runWorker("attach", on: space.name, in: memory, board)
+                #expect(attaching == .exited(0))
+            }
+        }
+
+        @Test(
+            "Memory too small for a space gives an error, not SIGBUS",
             arguments: [64, 1024, 2000, 2800])
         func smallMemory(kibibytes: Int) throws {
-            let memory = try TemporaryMemory(byteCount: kibibytes << 10)
             let board = try Scoreboard()
-            board[BoardPlace.shared + 1] = 1
-            let child = try Child(
-                builtProgram("space-worker"), ["attach", "small", "0", "1", "0"],
-                environment: ["RAINBOWFS_DIR": memory.path], descriptor: board.descriptor)
-            #expect(child.wait() == .exited(4))
+            guard let memory = try TemporaryMemory.ifPossible(byteCount: kibibytes << 10) else {
+                return
+            }
+            let status = try Self.runWorker("attach", on: "small", in: memory, board)
+            #expect(status == .exited(4))
         }
     }
 }
