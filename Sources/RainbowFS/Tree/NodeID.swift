@@ -97,3 +97,13 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         rawValue <= UInt64(UInt8.max) ? Fixed(rawValue: UInt8(rawValue)) : nil
     }
 }
+
+extension NodeID {
+    /// `st_ino`: the address of what is shown, or a number above all addresses.
+    var inode: UInt64 {
+        switch view {
+        case .object, .rawObject: address.rawValue
+        default: rawValue
+        }
+    }
+}

@@ -12,3 +12,68 @@ struct TreeError: Error, Equatable {
         self.message = message
     }
 }
+
+extension TreeError {
+    /// The one place where errors of the layers below become numbers of the C library.
+    init(_ error: any Error) {
+        switch error {
+        case let error as TreeError: self = error
+        case let error as ObjectError: self.init(TreeError.errno(of: error.kind), error.message)
+        case let error as TransactionError: self.init(transaction: error)
+        case let error as SpaceError: self.init(error.errno, error.description)
+        default: self.init(EIO, "Something failed that should not: \(error).")
+        }
+    }
+
+    private init(transaction error: TransactionError) {
+        switch error {
+        case .conflict:
+            self.init(ECANCELED, "Another transaction changed what this one read. Try again.")
+        case .invalidAddress(let address):
+            self.init(EINVAL, "The address \(address) lies in no region of the space.")
+        case .outOfMemory:
+            self.init(
+                ENOSPC,
+                "The memory of the space or of the machine is full. Remove what is not needed, or"
+                    + " mount with a larger size=.")
+        case .tooLarge:
+            self.init(
+                EFBIG, "This is more than one transaction can write. Write it in smaller parts.")
+        case .readOnly:
+            self.init(EROFS, "The space is attached for reading only.")
+        }
+    }
+
+    static func errno(of kind: ObjectError.Kind) -> Int32 {
+        switch kind {
+        case .invalid: EINVAL
+        case .range: ERANGE
+        case .notPermitted: EPERM
+        case .full: ENOSPC
+        case .busy: EBUSY
+        case .notEmpty: ENOTEMPTY
+        case .exists: EEXIST
+        case .notFound: ENOENT
+        case .nameTooLong: ENAMETOOLONG
+        case .tooBig: EFBIG
+        case .denied: EACCES
+        }
+    }
+
+    static func notFound(_ name: String) -> TreeError {
+        TreeError(ENOENT, "There is no \(quoted(name)) here.")
+    }
+
+    static func exists(_ name: String) -> TreeError {
+        TreeError(EEXIST, "There is a \(quoted(name)) already.")
+    }
+
+    static let readOnlyMount = TreeError(
+        EROFS, "This mount is for reading only. Mount again without -o ro to write.")
+
+    /// The text in quotes, cut to a length that fits a sentence.
+    static func quoted(_ text: some StringProtocol) -> String {
+        let shown = text.prefix(80)
+        return "\"" + shown + (shown.endIndex < text.endIndex ? "...\"" : "\"")
+    }
+}

@@ -1,0 +1,109 @@
+import Core
+import Glibc
+
+/// `regions/NAME/ALLOCATOR/`: the objects of an allocator as their memory, and its own file.
+struct AllocatorDirectory: DirectoryNode {
+    let tree: Tree
+    let id: NodeID
+
+    let refusal =
+        "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to the file allocator, and go"
+        + " when nothing refers to them."
+
+    static let fileName = "allocator"
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let allocator = try tx.allocator(at: id.address)
+        let version = try tx.version(of: id.address, count: 8)
+        return Description(
+            attributes: tree.attributes(
+                id.inode, S_IFDIR, allocator.ownership, size: 0, version: version))
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        let now = try tx.allocator(at: id.address).ownership
+        try tx.setOwnership(now.changed(change), of: id.address)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        if name == AllocatorDirectory.fileName {
+            return NodeID(.allocatorFile, address: id.address)
+        }
+        guard let dot = name.firstIndex(of: "."), let address = Address(text: name[..<dot]),
+            address.region <= NodeID.regionMax, try tx.isObject(address),
+            try tx.allocator(containing: address)?.address == id.address,
+            name == LinkText.rawName(address, try tx.descriptor(of: address))
+        else { return nil }
+        return NodeID(.rawObject, address: address)
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let page = try tx.objects(in: id.address, after: Address(key), limit: limit)
+        var entries = page.objects.map { object in
+            ListedEntry(
+                name: LinkText.rawName(object.address, object.descriptor),
+                node: NodeID(.rawObject, address: object.address), key: object.address.rawValue,
+                type: S_IFREG, ino: object.address.rawValue)
+        }
+        if key < ListingKey.first {
+            let file = NodeID(.allocatorFile, address: id.address)
+            entries.insert(
+                ListedEntry(
+                    name: AllocatorDirectory.fileName, node: file, key: ListingKey.first,
+                    type: S_IFREG, ino: file.inode), at: 0)
+        }
+        return DirectoryPage(entries: entries, next: page.next?.rawValue)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        let allocator = try tx.allocator(at: id.address)
+        let region = try tx.region(number: allocator.region)
+        return [
+            ("base", allocator.base.description), ("region", region.name),
+            ("consistency", region.model),
+        ]
+    }
+}
+
+/// `regions/NAME/ALLOCATOR/allocator`: status, and the commands of the allocator.
+struct AllocatorFile: Node {
+    let tree: Tree
+    let id: NodeID
+
+    private func status(_ allocator: AllocatorInfo, _ tx: inout Transaction) throws -> String {
+        """
+        name: \(allocator.name)
+        base: \(allocator.base)
+        capacity: \(allocator.capacity)
+        used: \(allocator.used)
+        free: \(allocator.free)
+        objects: \(try tx.objectCount(in: allocator.address))
+
+        """
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let allocator = try tx.allocator(at: id.address)
+        var ownership = allocator.ownership
+        ownership.mode &= allocator.isSystem ? 0o444 : 0o666
+        let size = try status(allocator, &tx).utf8.count
+        let version = try tx.version(of: id.address, count: 8)
+        return Description(
+            attributes: tree.attributes(
+                id.inode, S_IFREG, ownership, size: UInt64(size), version: version))
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(
+            change, describe(&tx),
+            "This file has the owner and the mode of the allocator. Change those of its directory.")
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        let text = try tree.transact { tx -> String in
+            let allocator = try tx.allocator(at: id.address)
+            return try status(allocator, &tx)
+        }
+        return CommandFile(text: text, AllocatorCommands(tree: tree, allocator: id.address))
+    }
+}

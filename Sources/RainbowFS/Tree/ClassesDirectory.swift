@@ -1,0 +1,123 @@
+import Core
+import Glibc
+
+/// `classes/`: one text file a class.
+struct ClassesDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.classes
+
+    let refusal =
+        "Only the text files of classes are here: writing a new one defines a class, rm removes one"
+        + " that has no objects. A class keeps its name."
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: nil, &tx)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        try optional { try tx.classDescriptor(named: name) }
+            .map { NodeID(.classFile, address: $0.address) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let classes = try tx.classes(after: key, limit: limit)
+        let entries = classes.map { entry in
+            let node = NodeID(.classFile, address: entry.descriptor.address)
+            return ListedEntry(
+                name: entry.descriptor.name, node: node, key: entry.key, type: S_IFREG,
+                ino: node.inode)
+        }
+        return DirectoryPage(
+            entries: entries, next: classes.count < limit ? nil : classes.last?.key)
+    }
+
+    func unlink(_ name: String, _ tx: inout Transaction) throws {
+        try tx.removeClass(name: name)
+    }
+
+    /// The class itself comes with the first text, or empty when the file is closed without any.
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        try ClassName.check(name)
+        let id = try tree.pendingClasses.add(name)
+        return (id, ClassDefinitionFile(tree, name: name, text: [], pending: id))
+    }
+}
+
+/// `classes/NAME`
+struct ClassFile: Node {
+    let tree: Tree
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let descriptor = try tx.classDescriptor(at: id.address)
+        var ownership = try tx.systemInfo().ownership
+        ownership.mode &= descriptor.isSystem ? 0o444 : 0o666
+        let version = try tx.version(of: id.address, count: 8)
+        return Description(
+            attributes: tree.attributes(
+                id.inode, S_IFREG, ownership, size: UInt64(descriptor.text.utf8.count),
+                version: version))
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        let descriptor = try tree.transact { tx in try tx.classDescriptor(at: id.address) }
+        if request.writes, descriptor.isSystem {
+            throw TreeError(EPERM, "The class \(descriptor.name) is built in and stays as it is.")
+        }
+        let text = Array(descriptor.text.utf8)
+        return ClassDefinitionFile(
+            tree, name: descriptor.name, text: request.truncates ? [] : text, pending: nil)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        try ObjectState(id.address, &tx).extendedAttributes(&tx)
+    }
+}
+
+/// A class file that was created and has no text yet: fstat(2) on its descriptor.
+struct PendingClassFile: Node {
+    let tree: Tree
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        guard let name = tree.pendingClasses.name(id) else {
+            throw TreeError(ESTALE, "This class file was closed. Open it again by its path.")
+        }
+        if let descriptor = try optional({ try tx.classDescriptor(named: name) }) {
+            let node = NodeID(.classFile, address: descriptor.address)
+            var description = try ClassFile(tree: tree, id: node).describe(&tx)
+            description.attributes.ino = id.inode
+            return description
+        }
+        var description = try tree.ownFile(id, mode: 0o644, size: 0, &tx)
+        description.isLasting = false
+        return description
+    }
+
+    /// The kernel may still know the new file by this number when it opens it again.
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        throw TreeError(ESTALE, "This class file was closed. Open it again by its path.")
+    }
+}
+
+enum ClassName {
+    /// - Throws: EINVAL or ENAMETOOLONG, so that creating a file fails and not the write to it.
+    static func check(_ name: String) throws(TreeError) {
+        guard name.utf8.count <= ObjectLimits.nameBytes else {
+            throw TreeError(
+                ENAMETOOLONG,
+                "The name of a class has at most \(ObjectLimits.nameBytes) bytes.")
+        }
+        let isName = name.utf8.enumerated().allSatisfy { index, byte in
+            let isLetter = (65...90).contains(byte) || (97...122).contains(byte)
+            return isLetter || byte == UInt8(ascii: "_")
+                || index > 0 && (48...57).contains(byte)
+        }
+        guard isName else {
+            throw TreeError(
+                EPERM,
+                "\(TreeError.quoted(name)) cannot be the name of a class: those are letters, digits"
+                    + " and _. Editors that write a file beside the class must write in place.")
+        }
+    }
+}

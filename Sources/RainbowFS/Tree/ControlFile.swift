@@ -1,0 +1,88 @@
+import Core
+import Glibc
+
+/// `control`: commands that concern no single allocator; reading it gives help.
+struct ControlFile: Node {
+    let tree: Tree
+    let id = NodeID(.control)
+
+    static let help = """
+        Write one of these commands, one a line; a write is one transaction.
+
+        set OBJECT FIELD=VALUE ...   change several fields of an object at once
+        clear messages               empty the file messages of this mount
+        help                         this text
+
+        OBJECT is an address or a path from the top of the tree: names/alice, objects/0x...
+        FIELD[I]=VALUE sets one element of an array; values of an array are parted by commas.
+        A VALUE with blanks is written in double quotes. A reference takes an OBJECT or null.
+
+        """
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownFile(id, mode: 0o666, size: ControlFile.help.utf8.count, &tx)
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        CommandFile(text: ControlFile.help, ControlCommands(tree: tree, caller: request.caller))
+    }
+}
+
+/// The commands of `control`.
+struct ControlCommands: CommandInterpreter {
+    let tree: Tree
+    /// Who opened the file: everyone may write here, but not to every object.
+    let caller: Caller
+
+    func execute(_ text: String) throws -> CommandAnswer {
+        let commands = try CommandText.parse(text)
+        var clearsMessages = false
+        var answer = ""
+        try tree.transact { tx in
+            (clearsMessages, answer) = (false, "")
+            for command in commands {
+                switch command.words {
+                case ["help"]: answer = ControlFile.help
+                case ["clear", "messages"]: clearsMessages = true
+                case _ where command.name == "set": try set(command, &tx)
+                default:
+                    throw TreeError(
+                        EINVAL,
+                        "There is no command \(TreeError.quoted(command.words.joined(separator: " ")))."
+                            + " Reading control shows the commands that there are.")
+                }
+            }
+        }
+        if clearsMessages { tree.messages.clear() }
+        return .text(Array(answer.utf8))
+    }
+
+    private func set(_ command: Command, _ tx: inout Transaction) throws {
+        guard command.words.count > 2 else {
+            throw TreeError(EINVAL, "Write \"set OBJECT FIELD=VALUE ...\".")
+        }
+        let object = try FieldAssignment.object(command.words[1], tree, &tx)
+        guard object != .null else {
+            throw TreeError(EINVAL, "null is no object whose fields could be set.")
+        }
+        let state = try ObjectState(object, &tx)
+        guard caller.mayWrite(state.ownership) else {
+            throw TreeError(
+                EACCES, "The allocator of \(object) does not let you write to its objects.")
+        }
+        for word in command.words[2...] {
+            try FieldAssignment(word, of: state.descriptor, tree, &tx).apply(to: object, &tx)
+        }
+    }
+}
+
+extension Caller {
+    /// What the kernel asks before it opens a file for writing. Of the caller's groups only the
+    /// first is known here, so the others count as strangers.
+    func mayWrite(_ ownership: Ownership) -> Bool {
+        if uid == 0 { return true }
+        if uid == ownership.uid { return ownership.mode & 0o200 != 0 }
+        if gid == ownership.gid { return ownership.mode & 0o020 != 0 }
+        return ownership.mode & 0o002 != 0
+    }
+}

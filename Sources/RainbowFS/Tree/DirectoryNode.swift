@@ -1,0 +1,95 @@
+import Core
+import Glibc
+
+/// One entry of a directory, as listing it finds it.
+struct ListedEntry: Sendable {
+    var name: String
+    var node: NodeID
+    /// Its place in the directory: keys ascend, and an entry keeps its key for life.
+    var key: UInt64
+    /// The type bits of `st_mode`.
+    var type: UInt32
+    var ino: UInt64
+}
+
+/// Part of a directory at one moment.
+struct DirectoryPage: Sendable {
+    var entries: [ListedEntry]
+    /// The key behind which the next page begins; nil: there is none.
+    var next: UInt64?
+}
+
+/// What becomes of a new symbolic link.
+enum NewLink: Equatable, Sendable {
+    case node(NodeID)
+    /// It waits to be renamed over a reference.
+    case pending(Address)
+}
+
+/// A directory of the tree.
+protocol DirectoryNode: Node {
+    /// The sentence for whoever wants to make, remove or move what cannot be here.
+    var refusal: String { get }
+
+    /// - Returns: nil if there is no such entry.
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID?
+    /// - Parameter key: 0 lists from the start; keys begin at `ListingKey.first`.
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage
+
+    func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+        -> NodeID
+    func removeDirectory(_ name: String, _ tx: inout Transaction) throws
+    func unlink(_ name: String, _ tx: inout Transaction) throws
+    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile)
+    /// Moves an entry within this directory.
+    func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws
+    /// Puts a link that was waiting in the place of an entry.
+    func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws
+}
+
+/// Offsets 1 and 2 of a directory are behind `.` and `..`.
+enum ListingKey {
+    static let first: UInt64 = 3
+}
+
+extension DirectoryNode {
+    private var refused: TreeError { TreeError(EPERM, refusal) }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+        -> NodeID
+    {
+        throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func removeDirectory(_ name: String, _ tx: inout Transaction) throws {
+        throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
+    }
+
+    func unlink(_ name: String, _ tx: inout Transaction) throws {
+        throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
+    }
+
+    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
+        throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        throw refused
+    }
+
+    func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws {
+        throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
+    }
+
+    func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
+        throw refused
+    }
+
+    /// A page of entries that are few: all of them are at hand.
+    func page(_ entries: [ListedEntry], after key: UInt64, limit: Int) -> DirectoryPage {
+        let rest = entries.filter { $0.key > key }.sorted { $0.key < $1.key }.prefix(limit)
+        let isLast = rest.last?.key == entries.map(\.key).max() || rest.isEmpty
+        return DirectoryPage(entries: Array(rest), next: isLast ? nil : rest.last?.key)
+    }
+}

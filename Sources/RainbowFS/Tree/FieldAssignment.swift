@@ -1,0 +1,124 @@
+import Core
+import Glibc
+
+/// `FIELD=VALUE` or `FIELD[I]=VALUE` of a command, checked against a class.
+///
+/// Values of an array are parted by commas; fewer than it has set the first ones. A reference is an
+/// address, a path from the top of the tree, or `null`.
+struct FieldAssignment: Sendable {
+    private enum Value: Sendable {
+        case bytes([UInt8])
+        case references([Address])
+    }
+
+    private let field: Field
+    /// The first element that is set.
+    private let first: Int
+    private let value: Value
+
+    /// - Throws: EINVAL or ERANGE, with a sentence that names the field.
+    init(_ word: String, of descriptor: ClassDescriptor, _ tree: Tree, _ tx: inout Transaction)
+        throws
+    {
+        guard let equals = word.firstIndex(of: "=") else {
+            throw TreeError(
+                EINVAL, "\(TreeError.quoted(word)) is no value. Write it as FIELD=VALUE.")
+        }
+        let (name, index) = try FieldAssignment.split(word[..<equals])
+        guard let field = descriptor.field(named: name) else {
+            throw TreeError(
+                EINVAL,
+                "The class \(descriptor.name) has no field \(TreeError.quoted(name)). Its fields"
+                    + " are in classes/\(descriptor.name).")
+        }
+        let isInside = index.map { field.arrayCount != nil && $0 < field.count } ?? true
+        guard isInside else {
+            throw TreeError(EINVAL, "The field \(field.name) has no element \(index ?? 0).")
+        }
+        self.field = field
+        first = index ?? 0
+        let text = String(word[word.index(after: equals)...])
+        value =
+            field.isReference
+            ? .references(try FieldAssignment.references(text, field, tree, &tx))
+            : .bytes(try FieldAssignment.bytes(text, field))
+        let count =
+            switch value {
+            case .bytes(let bytes): field.isRaw ? 0 : bytes.count / field.type.elementSize
+            case .references(let addresses): addresses.count
+            }
+        guard count <= field.count - first, index == nil || count == 1 else {
+            throw TreeError(
+                EINVAL, "There are more values than \(field.name) takes from there on.")
+        }
+    }
+
+    /// The parts of `FIELD[I]`.
+    private static func split(_ text: Substring) throws(TreeError) -> (String, Int?) {
+        guard text.last == "]", let bracket = text.firstIndex(of: "[") else {
+            return (String(text), nil)
+        }
+        guard let index = Int(text[text.index(after: bracket)...].dropLast()), index >= 0 else {
+            throw TreeError(EINVAL, "\(TreeError.quoted(text)) names no element. Write FIELD[0].")
+        }
+        return (String(text[..<bracket]), index)
+    }
+
+    private static func bytes(_ text: String, _ field: Field) throws -> [UInt8] {
+        guard !field.isRaw else { return try FieldText.parse(text, for: field) }
+        let isArray = field.arrayCount != nil
+        let words = Array((isArray ? text.replacing(",", with: " ") : text).utf8)
+        var value = [UInt8](repeating: 0, count: field.byteCount)
+        let count = try unsafe words.withUnsafeBytes { words in
+            try unsafe value.withUnsafeMutableBytes { value in
+                unsafe try FieldText.parsePrefix(words, for: field, into: value)
+            }
+        }
+        guard count > 0 else {
+            throw TreeError(EINVAL, "There is no value for \(field.name) behind the =.")
+        }
+        return Array(value[..<(count * field.type.elementSize)])
+    }
+
+    private static func references(
+        _ text: String, _ field: Field, _ tree: Tree, _ tx: inout Transaction
+    ) throws -> [Address] {
+        let parts =
+            field.arrayCount == nil
+            ? [text[...]] : text.split(separator: ",", omittingEmptySubsequences: false)
+        return try parts.map { try object(String($0), tree, &tx) }
+    }
+
+    /// The object that a word of a command names; null for `null`.
+    static func object(_ text: String, _ tree: Tree, _ tx: inout Transaction) throws -> Address {
+        if let address = Address(text: text) {
+            if address == .null { return .null }
+            guard try tx.isObject(address) else {
+                throw TreeError(EINVAL, "There is no object at \(address).")
+            }
+            return address
+        }
+        do {
+            return try LinkResolver(tree).object(text, from: .root, &tx)
+        } catch let error as TreeError where error.errno == EINVAL {
+            throw TreeError(
+                EINVAL,
+                "\(TreeError.quoted(text)) is no object. Write an address, or a path from the top"
+                    + " of the tree like names/alice, or null.")
+        }
+    }
+
+    func apply(to object: Address, _ tx: inout Transaction) throws {
+        switch value {
+        case .bytes(let bytes):
+            try unsafe bytes.withUnsafeBytes { bytes in
+                unsafe try tx.writeField(
+                    object, field, at: first * field.type.elementSize, from: bytes)
+            }
+        case .references(let addresses):
+            for (index, address) in addresses.enumerated() {
+                try tx.setReference(object, field, index: first + index, to: address)
+            }
+        }
+    }
+}

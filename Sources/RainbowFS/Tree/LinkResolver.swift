@@ -1,0 +1,103 @@
+import Core
+import Glibc
+
+/// Follows the target of a new link through the tree to the object that it leads to.
+///
+/// The kernel hands over the text as it was typed. Whatever spelling would lead there through the
+/// mount is taken: relative to the link's directory or absolute, through names and references.
+struct LinkResolver {
+    private let tree: Tree
+    private static let linksMax = 40
+
+    init(_ tree: Tree) {
+        self.tree = tree
+    }
+
+    /// - Parameter directory: where the link will be.
+    /// - Returns: the object; null for the text `null`.
+    /// - Throws: EINVAL if the path leads elsewhere or nowhere.
+    func object(_ path: String, from directory: NodeID, _ tx: inout Transaction) throws -> Address {
+        if path == LinkText.null { return .null }
+        var walk = Walk(place: chain(directory))
+        do {
+            try follow(path, &walk, &tx)
+        } catch let error as TreeError where [ENOENT, ENOTDIR, ELOOP].contains(error.errno) {
+            throw refused(path)
+        }
+        guard let end = walk.place.last, end.view == .object || end.view == .rawObject else {
+            throw refused(path)
+        }
+        return end.address
+    }
+
+    private struct Walk {
+        /// The nodes from the root to where the walk is.
+        var place: [NodeID]
+        var links = 0
+    }
+
+    private func follow(_ path: String, _ walk: inout Walk, _ tx: inout Transaction) throws {
+        var rest = Substring(path)
+        if path.hasPrefix("/") {
+            rest = try insideMount(path)
+            walk.place = [.root]
+        }
+        for part in rest.split(separator: "/") where part != "." {
+            if part == ".." {
+                guard walk.place.count > 1 else { throw TreeError.notFound(path) }
+                walk.place.removeLast()
+                continue
+            }
+            guard let here = walk.place.last,
+                let child = try directory(here, &tx).lookup(String(part), &tx)
+            else { throw TreeError.notFound(path) }
+            let node = try tree.node(child)
+            guard try isLink(node, &tx) else {
+                walk.place.append(child)
+                continue
+            }
+            walk.links += 1
+            guard walk.links <= LinkResolver.linksMax else { throw TreeError(ELOOP, "") }
+            try follow(node.readLink(&tx), &walk, &tx)
+        }
+    }
+
+    private func isLink(_ node: any Node, _ tx: inout Transaction) throws -> Bool {
+        if let field = node as? FieldNode { return try field.isLink(&tx) }
+        return node is any LinkNode
+    }
+
+    private func directory(_ id: NodeID, _ tx: inout Transaction) throws -> any DirectoryNode {
+        let node = try tree.node(id)
+        if let field = node as? FieldNode { return try field.directory(&tx) }
+        guard let directory = node as? any DirectoryNode else { throw TreeError(ENOTDIR, "") }
+        return directory
+    }
+
+    /// The part of an absolute path below the mount.
+    private func insideMount(_ path: String) throws -> Substring {
+        let root = tree.options.mountPoint.split(separator: "/")
+        let parts = path.split(separator: "/")
+        guard !root.isEmpty, parts.starts(with: root) else { throw TreeError.notFound(path) }
+        return Substring(parts.dropFirst(root.count).joined(separator: "/"))
+    }
+
+    private func chain(_ directory: NodeID) -> [NodeID] {
+        switch directory.view {
+        case .object: [.root, .objects, directory]
+        case .field:
+            [.root, .objects, NodeID(.object, address: directory.address), directory]
+        case .fixed where directory != .root: [.root, directory]
+        case .region: [.root, .regions, directory]
+        default: [.root]
+        }
+    }
+
+    private func refused(_ path: String) -> TreeError {
+        TreeError(
+            EINVAL,
+            "The target \(TreeError.quoted(path)) does not lead to an object of this mount. Give a"
+                + " path as seen from the directory of the link, like"
+                + " ../objects/0x0000008000001040.")
+    }
+}

@@ -1,0 +1,111 @@
+import Core
+import Glibc
+
+/// What a node is at one moment.
+struct Description: Equatable, Sendable {
+    var attributes: Attributes
+    /// Whether its name means this node for as long as the directory lives.
+    var isLasting = false
+}
+
+/// What setattr wants changed; nil: left as it is.
+struct AttributeChange: Sendable {
+    /// Permission bits.
+    var mode: UInt32?
+    var uid: UInt32?
+    var gid: UInt32?
+    var size: UInt64?
+}
+
+/// How a file is opened or created, and by whom.
+struct OpenRequest: Sendable {
+    /// As for open(2).
+    var flags: Int32
+    /// Permission bits of what is created.
+    var mode: UInt32 = 0
+    var caller: Caller
+
+    var reads: Bool { flags & O_ACCMODE != O_WRONLY }
+    var writes: Bool { flags & O_ACCMODE != O_RDONLY }
+    var truncates: Bool { flags & O_TRUNC != 0 && writes }
+}
+
+/// A node of the tree as its kind sees it: a number that knows what can be done with it.
+///
+/// A kind of node states what it can do; what it does not state fails with the error that users
+/// know from other file systems. Functions with a transaction may run several times.
+protocol Node: Sendable {
+    var tree: Tree { get }
+    var id: NodeID { get }
+
+    func describe(_ tx: inout Transaction) throws -> Description
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws
+    func readLink(_ tx: inout Transaction) throws -> String
+    func open(_ request: OpenRequest) throws -> OpenFile
+    /// Pairs of a name below `user.rainbow.` and a value.
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)]
+}
+
+extension Node {
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(change, describe(&tx), "The owner and the mode of this cannot be changed.")
+    }
+
+    /// Lets through a change to what is the case already, which `cp -p`, tar and editors ask for,
+    /// and a truncation to nothing, which changes nothing.
+    func refuseChange(_ change: AttributeChange, _ now: Description, _ sentence: String) throws {
+        let attributes = now.attributes
+        let isSame =
+            (change.mode ?? attributes.mode) & 0o7777 == attributes.mode & 0o7777
+            && change.uid ?? attributes.uid == attributes.uid
+            && change.gid ?? attributes.gid == attributes.gid
+        guard isSame else { throw TreeError(EPERM, sentence) }
+        try refuseResize(change, attributes)
+    }
+
+    func refuseResize(_ change: AttributeChange, _ attributes: Attributes) throws {
+        guard let size = change.size, size != 0, size != attributes.size else { return }
+        throw TreeError(
+            EPERM,
+            "The size of this file cannot be changed: it is that of what the file stands for.")
+    }
+
+    func readLink(_ tx: inout Transaction) throws -> String {
+        throw TreeError(EINVAL, "This is not a symbolic link.")
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        throw TreeError(EISDIR, "This is a directory, which is read with ls.")
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        []
+    }
+
+    /// Refuses to open for writing a file whose text is made on reading.
+    func refuseWriting(_ request: OpenRequest) throws {
+        guard !request.writes else {
+            throw TreeError(EACCES, "This file can only be read: its text is made when it is.")
+        }
+    }
+}
+
+/// A symbolic link whose target is made from an address.
+protocol LinkNode: Node {}
+
+extension LinkNode {
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        throw TreeError(ELOOP, "This is a symbolic link; open what it points to.")
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {}
+
+    /// The description of a link with this target.
+    func link(_ target: String, _ ownership: Ownership, version: UInt64) -> Description {
+        var ownership = ownership
+        ownership.mode = 0o777
+        return Description(
+            attributes: tree.attributes(
+                id.rawValue, S_IFLNK, ownership, size: UInt64(target.utf8.count), version: version))
+    }
+}

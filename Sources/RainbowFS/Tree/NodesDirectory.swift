@@ -1,0 +1,65 @@
+import Core
+import Glibc
+
+/// `nodes/`: one text a process that is attached to the space.
+struct NodesDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.nodes
+
+    let refusal = "The nodes are the processes that are attached to the space: they come and go."
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: 0o555, &tx)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        guard let index = Int(name), String(index) == name,
+            tree.space.liveNodes.contains(where: { $0.index == index })
+        else { return nil }
+        return NodeID(.node, part: index)
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let entries = tree.space.liveNodes.map { node in
+            let id = NodeID(.node, part: node.index)
+            return ListedEntry(
+                name: String(node.index), node: id, key: ListingKey.first + UInt64(node.index),
+                type: S_IFREG, ino: id.inode)
+        }
+        return page(entries, after: key, limit: limit)
+    }
+}
+
+/// `nodes/N`
+struct NodeFile: Node {
+    let tree: Tree
+    let id: NodeID
+
+    private func text() throws(TreeError) -> String {
+        guard let node = tree.space.liveNodes.first(where: { $0.index == id.part }) else {
+            throw TreeError(ENOENT, "The node \(id.part) has left the space.")
+        }
+        return """
+            host: \(node.host)
+            pid: \(node.processID)
+            name: \(node.name)
+            slots: \(node.slots.map(String.init).joined(separator: " "))
+            mount point: \(node.mountPoint)
+            since: \(MessageLog.time(timespec(tv_sec: Int(node.since), tv_nsec: 0)))
+            commits: \(node.commits)
+            aborts: \(node.restarts)
+
+            """
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        var description = try tree.ownFile(id, mode: 0o444, size: text().utf8.count, &tx)
+        description.isLasting = false
+        return description
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        try refuseWriting(request)
+        return TextFile(try text())
+    }
+}

@@ -1,0 +1,139 @@
+import Core
+import Glibc
+
+/// `objects/0x.../`: an object field by field.
+struct ObjectDirectory: DirectoryNode {
+    let tree: Tree
+    let id: NodeID
+
+    let refusal =
+        "The fields of an object are those of its class: they are written, not made, moved or"
+        + " removed. A reference is replaced with ln -sfn; rm sets it to null."
+
+    static let className = "class"
+    static let rawName = "raw"
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try ObjectState(id.address, &tx).directory(tree, id)
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        let descriptor = try tx.descriptor(of: id.address)
+        if let field = descriptor.field(named: name) {
+            return NodeID(.field, part: field.index, address: id.address)
+        }
+        switch name {
+        case ObjectDirectory.className: return NodeID(.classLink, address: id.address)
+        case ObjectDirectory.rawName: return NodeID(.rawLink, address: id.address)
+        default: return nil
+        }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let descriptor = try tx.descriptor(of: id.address)
+        var entries = descriptor.fields.map { field in
+            let node = NodeID(.field, part: field.index, address: id.address)
+            return ListedEntry(
+                name: field.name, node: node, key: ListingKey.first + UInt64(field.index),
+                type: FieldNode.type(of: field), ino: node.inode)
+        }
+        let links: [(String, NodeID.View)] = [
+            (ObjectDirectory.className, .classLink), (ObjectDirectory.rawName, .rawLink),
+        ]
+        for (name, view) in links where descriptor.field(named: name) == nil {
+            let node = NodeID(view, address: id.address)
+            entries.append(
+                ListedEntry(
+                    name: name, node: node, key: ListingKey.first + UInt64(entries.count),
+                    type: S_IFLNK, ino: node.inode))
+        }
+        return page(entries, after: key, limit: limit)
+    }
+
+    func unlink(_ name: String, _ tx: inout Transaction) throws {
+        try replace(name, with: .null, &tx)
+    }
+
+    /// Keeps a link of another name until it is renamed over a reference.
+    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
+        let descriptor = try tx.descriptor(of: id.address)
+        guard PendingLinks.isTemporary(name), descriptor.referenceCount > 0 else {
+            throw TreeError(
+                EPERM,
+                "The class \(descriptor.name) has no reference \(TreeError.quoted(name))."
+                    + " A reference that it has is replaced with ln -sfn.")
+        }
+        return .pending(target.address)
+    }
+
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        throw TreeError(
+            EPERM,
+            "No file can be made here: the fields of an object are those of its class. Programs"
+                + " that write a new file beside the old one must write in place (sed -i: use"
+                + " sed and a redirection; vim: set backupcopy=yes).")
+    }
+
+    func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
+        let descriptor = try tx.descriptor(of: id.address)
+        guard let field = descriptor.field(named: name) else {
+            throw try lookup(name, &tx) == nil
+                ? TreeError.notFound(name) : TreeError(EPERM, refusal)
+        }
+        guard field.isReference, field.arrayCount == nil else { throw TreeError(EPERM, refusal) }
+        try tx.setReference(id.address, field, index: 0, to: target)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        try ObjectState(id.address, &tx).extendedAttributes(&tx)
+    }
+}
+
+/// `objects/0x.../class`
+struct ClassLink: LinkNode {
+    let tree: Tree
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let state = try ObjectState(id.address, &tx)
+        var description = link(
+            text(state.descriptor), state.ownership, version: state.version)
+        description.isLasting = state.isLasting
+        return description
+    }
+
+    func readLink(_ tx: inout Transaction) throws -> String {
+        text(try tx.descriptor(of: id.address))
+    }
+
+    private func text(_ descriptor: ClassDescriptor) -> String {
+        "../../classes/" + descriptor.name
+    }
+}
+
+/// `objects/0x.../raw`
+struct RawLink: LinkNode {
+    let tree: Tree
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let state = try ObjectState(id.address, &tx)
+        var description = link(try readLink(&tx), state.ownership, version: state.version)
+        description.isLasting = state.isLasting
+        return description
+    }
+
+    func readLink(_ tx: inout Transaction) throws -> String {
+        let descriptor = try tx.descriptor(of: id.address)
+        guard let allocator = try tx.allocator(containing: id.address) else {
+            throw TreeError(ENOENT, "The object \(id.address) is in no allocator.")
+        }
+        let region = try tx.region(number: allocator.region)
+        return "../../regions/\(region.name)/\(allocator.name)/"
+            + LinkText.rawName(id.address, descriptor)
+    }
+}

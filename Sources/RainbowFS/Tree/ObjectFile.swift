@@ -1,0 +1,66 @@
+import Core
+import Glibc
+
+/// `regions/NAME/ALLOCATOR/0x....Class`: an object's memory, byte by byte.
+struct ObjectFile: Node {
+    let tree: Tree
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let state = try ObjectState(id.address, &tx)
+        return state.file(tree, id, size: state.descriptor.size)
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        let address = id.address
+        try tree.transact { tx in
+            let descriptor = try tx.descriptor(of: address)
+            if request.writes && descriptor.isSystem { throw FieldNode.systemRefusal }
+        }
+        return ObjectBytesFile(tree, address)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        try ObjectState(id.address, &tx).extendedAttributes(&tx)
+    }
+}
+
+/// The open memory of an object.
+final class ObjectBytesFile: OpenFile, @unchecked Sendable {
+    private let tree: Tree
+    private let object: Address
+
+    init(_ tree: Tree, _ object: Address) {
+        self.tree = tree
+        self.object = object
+    }
+
+    override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
+        throws(TreeError) -> Int
+    {
+        guard let offset = Int(exactly: offset) else { return 0 }
+        return try tree.transact { tx in unsafe try tx.readRaw(object, at: offset, into: buffer) }
+    }
+
+    override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
+        throws(TreeError) -> Int
+    {
+        guard !isAppend, let offset = Int(exactly: offset) else { throw OpenFile.fixedSize }
+        try tree.transact { tx in unsafe try tx.writeRaw(object, at: offset, from: bytes) }
+        return bytes.count
+    }
+}
+
+extension OpenFile {
+    /// For writes behind the end.
+    static var fixedSize: TreeError {
+        TreeError(
+            EPERM,
+            "Nothing can be appended: the size of an object and of its fields is that of the class."
+        )
+    }
+}

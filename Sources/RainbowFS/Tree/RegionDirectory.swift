@@ -1,0 +1,129 @@
+import Core
+import Glibc
+
+/// `regions/NAME/`: the allocators of a region, and its status.
+struct RegionDirectory: DirectoryNode {
+    let tree: Tree
+    let id: NodeID
+
+    let refusal =
+        "Only allocators are here: mkdir NAME makes one, rmdir gives an empty one back."
+
+    static let statusName = "status"
+
+    static func node(_ region: RegionInfo) -> NodeID {
+        NodeID(.region, part: region.number)
+    }
+
+    private func region(_ tx: inout Transaction) throws -> RegionInfo {
+        try tx.region(number: id.part)
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let region = try region(&tx)
+        let version = try tx.version(of: region.address, count: 8)
+        return Description(
+            attributes: tree.attributes(
+                id.inode, S_IFDIR, region.ownership, size: 0, version: version))
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        let region = try region(&tx)
+        try tx.setOwnership(region.ownership.changed(change), of: region.address)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        if name == RegionDirectory.statusName { return NodeID(.regionStatus, part: id.part) }
+        let region = try region(&tx)
+        return try optional { try tx.allocator(named: name, in: region) }
+            .map { NodeID(.allocator, address: $0.address) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let region = try region(&tx)
+        let allocators = try tx.allocators(in: region, after: key, limit: limit)
+        var entries = allocators.map { allocator in
+            let node = NodeID(.allocator, address: allocator.address)
+            return ListedEntry(
+                name: allocator.name, node: node, key: allocator.key, type: S_IFDIR,
+                ino: node.inode)
+        }
+        if key < ListingKey.first {
+            let status = NodeID(.regionStatus, part: id.part)
+            entries.insert(
+                ListedEntry(
+                    name: RegionDirectory.statusName, node: status, key: ListingKey.first,
+                    type: S_IFREG, ino: status.inode), at: 0)
+        }
+        return DirectoryPage(
+            entries: entries, next: allocators.count < limit ? nil : allocators.last?.key)
+    }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+        -> NodeID
+    {
+        guard name != RegionDirectory.statusName else { throw TreeError.exists(name) }
+        let allocator = try tx.createAllocator(
+            name: name, in: region(&tx), ownership: Ownership(request))
+        return NodeID(.allocator, address: allocator.address)
+    }
+
+    func removeDirectory(_ name: String, _ tx: inout Transaction) throws {
+        guard name != RegionDirectory.statusName else {
+            throw TreeError(ENOTDIR, "The status of a region is a file and stays.")
+        }
+        try tx.removeAllocator(name: name, in: region(&tx))
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        let region = try region(&tx)
+        return [("base", region.base.description), ("consistency", region.model)]
+    }
+}
+
+/// `regions/NAME/status`
+struct RegionStatusFile: Node {
+    let tree: Tree
+    let id: NodeID
+
+    private func text(_ tx: inout Transaction) throws -> String {
+        let region = try tx.region(number: id.part)
+        var allocators = 0
+        var objects: UInt64 = 0
+        var key: UInt64 = 0
+        while true {
+            let page = try tx.allocators(in: region, after: key, limit: 64)
+            for allocator in page { objects += try tx.objectCount(in: allocator.address) }
+            allocators += page.count
+            guard let last = page.last, page.count == 64 else { break }
+            key = last.key
+        }
+        let memory = tree.space.residency(ofRegion: region.number)
+        return """
+            number: \(region.number)
+            base: \(region.base)
+            model: \(region.model)
+            resident pages: \(memory.pages)
+            page-table bytes: \(memory.mapBytes)
+            allocators: \(allocators)
+            objects: \(objects)
+
+            """
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let region = try tx.region(number: id.part)
+        let size = try text(&tx).utf8.count
+        var ownership = region.ownership
+        ownership.mode &= 0o444
+        let version = try tx.version(of: region.address, count: 8)
+        return Description(
+            attributes: tree.attributes(
+                id.inode, S_IFREG, ownership, size: UInt64(size), version: version))
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        try refuseWriting(request)
+        return TextFile(try tree.transact { tx in try text(&tx) })
+    }
+}

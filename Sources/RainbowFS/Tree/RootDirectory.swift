@@ -1,0 +1,55 @@
+import Core
+import Glibc
+
+/// The top of the tree.
+struct RootDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.root
+
+    let refusal =
+        "Nothing can be made, moved or removed at the top of the tree; its entries are fixed."
+
+    private static let entries: [(name: String, node: NodeID.Fixed, type: UInt32)] = [
+        ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
+        ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
+        ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
+        ("control", .control, S_IFREG),
+    ]
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: nil, &tx)
+    }
+
+    /// The owner and the mode here are those of the space: of `regions`, `classes` and `names` too.
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        let now = try tx.systemInfo().ownership
+        try tx.setOwnership(now.changed(change), of: ObjectSystem.root)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        RootDirectory.entries.first { $0.name == name }.map { NodeID($0.node) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let entries = RootDirectory.entries.enumerated().map { index, entry in
+            let node = NodeID(entry.node)
+            return ListedEntry(
+                name: entry.name, node: node, key: ListingKey.first + UInt64(index),
+                type: entry.type, ino: node.inode)
+        }
+        return page(entries, after: key, limit: limit)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        [("space", tree.space.name)]
+    }
+}
+
+extension Ownership {
+    /// This, with what a change asks for.
+    func changed(_ change: AttributeChange) -> Ownership {
+        Ownership(
+            uid: change.uid ?? uid, gid: change.gid ?? gid,
+            mode: change.mode.map { UInt16(truncatingIfNeeded: $0 & 0o7777) } ?? mode)
+    }
+}

@@ -1,0 +1,170 @@
+import Core
+import Glibc
+
+/// What a mount asks of its tree.
+struct TreeOptions: Sendable {
+    /// Every change fails with EROFS.
+    var isReadOnly = false
+    /// Shown as the owner of everything, as with the mount options of the same names.
+    var uid: UInt32?
+    var gid: UInt32?
+    /// Permissions are shown as 777 without these bits.
+    var umask: UInt32?
+    /// The absolute path of the mount: link targets may begin with it.
+    var mountPoint = ""
+}
+
+/// A space as a tree of files: what a mount shows, without anything of FUSE.
+///
+/// Every call is one transaction, run again until it commits. The tree keeps nothing of the space:
+/// a node's number says which address it shows (`NodeID`), so several mounts of one space agree.
+/// Only links that wait to be renamed and classes that wait for their text live in this process.
+///
+/// Permissions are shown, not checked: the kernel does that (`default_permissions`).
+final class Tree: Sendable {
+    let space: Space
+    let options: TreeOptions
+    /// What went wrong and why. The mount adds the sentence behind each errno that it gives.
+    let messages = MessageLog()
+    let pendingLinks = PendingLinks()
+    let pendingClasses = PendingClasses()
+
+    init(space: Space, options: TreeOptions = .init()) {
+        self.space = space
+        self.options = options
+    }
+
+    func record(_ message: String) {
+        messages.add(message)
+    }
+}
+
+extension Tree {
+    /// The kind behind a number.
+    func node(_ id: NodeID) throws(TreeError) -> any Node {
+        switch id.view {
+        case .fixed: try fixedNode(id)
+        case .region: RegionDirectory(tree: self, id: id)
+        case .regionStatus: RegionStatusFile(tree: self, id: id)
+        case .allocator: AllocatorDirectory(tree: self, id: id)
+        case .allocatorFile: AllocatorFile(tree: self, id: id)
+        case .rawObject: ObjectFile(tree: self, id: id)
+        case .classFile: ClassFile(tree: self, id: id)
+        case .pendingClass: PendingClassFile(tree: self, id: id)
+        case .object: ObjectDirectory(tree: self, id: id)
+        case .field: FieldNode(tree: self, id: id)
+        case .element: ElementLink(tree: self, id: id)
+        case .classLink: ClassLink(tree: self, id: id)
+        case .rawLink: RawLink(tree: self, id: id)
+        case .alias: AliasLink(tree: self, id: id)
+        case .name: NameLink(tree: self, id: id)
+        case .pendingLink: PendingLinkNode(tree: self, id: id)
+        case .node: NodeFile(tree: self, id: id)
+        case nil: throw Tree.stale
+        }
+    }
+
+    private func fixedNode(_ id: NodeID) throws(TreeError) -> any Node {
+        switch id.fixed {
+        case .root: RootDirectory(tree: self)
+        case .regions: RegionsDirectory(tree: self)
+        case .classes: ClassesDirectory(tree: self)
+        case .objects: ObjectsDirectory(tree: self)
+        case .names: NamesDirectory(tree: self)
+        case .nodes: NodesDirectory(tree: self)
+        case .metrics: MetricsFile(tree: self)
+        case .messages: MessagesFile(tree: self)
+        case .control: ControlFile(tree: self)
+        case nil: throw Tree.stale
+        }
+    }
+
+    private static var stale: TreeError {
+        TreeError(ESTALE, "This file belongs to another mount. Open it again by its path.")
+    }
+
+    func directory(_ id: NodeID) throws -> any DirectoryNode {
+        let node = try node(id)
+        // A field is a directory only if its class says so.
+        if let field = node as? FieldNode {
+            return try transact { tx in try field.directory(&tx) }
+        }
+        guard let directory = node as? any DirectoryNode else {
+            throw TreeError(ENOTDIR, "This is not a directory.")
+        }
+        return directory
+    }
+
+    /// Runs the body as one transaction; all errors become those of the tree.
+    func transact<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
+        do {
+            return try space.transact(body)
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
+    /// Runs the body; all errors become those of the tree.
+    func translating<R>(_ body: () throws -> R) throws(TreeError) -> R {
+        do {
+            return try body()
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
+    func checkWritable() throws(TreeError) {
+        guard !options.isReadOnly else { throw TreeError.readOnlyMount }
+    }
+}
+
+extension Tree {
+    /// For how long the kernel keeps names that cannot come to mean anything else.
+    private static let lastingSeconds = 86_400.0
+    /// Contents change by transactions of other processes, so attributes are asked for each time.
+    static let attributeSeconds = 0.0
+
+    func entry(_ id: NodeID, _ tx: inout Transaction) throws -> Entry {
+        let description = try node(id).describe(&tx)
+        return Entry(
+            node: id, attributes: description.attributes,
+            entrySeconds: description.isLasting ? Tree.lastingSeconds : 0,
+            attributeSeconds: Tree.attributeSeconds)
+    }
+
+    /// - Parameter version: of the last commit that wrote what is shown.
+    func attributes(
+        _ ino: UInt64, _ type: UInt32, _ ownership: Ownership, size: UInt64, version: UInt64
+    ) -> Attributes {
+        var mode = UInt32(ownership.mode) & 0o7777
+        if let umask = options.umask, type != S_IFLNK {
+            mode = 0o777 & ~umask
+        }
+        let milliseconds = Int64(clamping: space.milliseconds(ofVersion: version))
+        return Attributes(
+            ino: ino, mode: type | mode, uid: options.uid ?? ownership.uid,
+            gid: options.gid ?? ownership.gid, size: size,
+            mtimeSeconds: milliseconds / 1000, mtimeNanoseconds: milliseconds % 1000 * 1_000_000)
+    }
+
+    /// The description of a file that the tree itself makes.
+    func ownFile(_ id: NodeID, mode: UInt16, size: Int, _ tx: inout Transaction) throws
+        -> Description
+    {
+        var ownership = try tx.systemInfo().ownership
+        ownership.mode = mode
+        var attributes = attributes(
+            id.inode, S_IFREG, ownership, size: UInt64(size), version: space.usage.version)
+        if options.umask != nil { attributes.mode &= ~0o111 }
+        return Description(attributes: attributes, isLasting: true)
+    }
+
+    /// The description of a directory that the tree itself makes.
+    func ownDirectory(_ id: NodeID, mode: UInt16?, _ tx: inout Transaction) throws -> Description {
+        var ownership = try tx.systemInfo().ownership
+        ownership.mode = mode ?? ownership.mode
+        let attributes = attributes(
+            id.inode, S_IFDIR, ownership, size: 0, version: space.usage.version)
+        return Description(attributes: attributes, isLasting: true)
+    }
+}

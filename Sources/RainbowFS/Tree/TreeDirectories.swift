@@ -1,0 +1,127 @@
+import Core
+import Glibc
+
+/// What is done to the entries of directories.
+extension Tree {
+    func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
+        try translating {
+            let directory = try directory(parent)
+            return try transact { tx in
+                guard
+                    let child = try directory.lookup(name, &tx)
+                        ?? pendingLinks.find(parent, name)?.node
+                else { throw TreeError.notFound(name) }
+                return try entry(child, &tx)
+            }
+        }
+    }
+
+    func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
+        try translating { DirectoryCursor(tree: self, node: try directory(node)) }
+    }
+
+    func makeDirectory(_ parent: NodeID, _ name: String, mode: UInt32, _ caller: Caller)
+        throws(TreeError) -> Entry
+    {
+        try checkWritable()
+        return try translating {
+            let directory = try directory(parent)
+            let request = OpenRequest(flags: O_RDONLY, mode: mode, caller: caller)
+            return try transact { tx in
+                try entry(directory.makeDirectory(name, request, &tx), &tx)
+            }
+        }
+    }
+
+    func removeDirectory(_ parent: NodeID, _ name: String) throws(TreeError) {
+        try checkWritable()
+        try translating {
+            let directory = try directory(parent)
+            try transact { tx in try directory.removeDirectory(name, &tx) }
+        }
+    }
+
+    func unlink(_ parent: NodeID, _ name: String) throws(TreeError) {
+        try checkWritable()
+        try translating {
+            let directory = try directory(parent)
+            guard !pendingLinks.remove(parent, name) else { return }
+            try transact { tx in try directory.unlink(name, &tx) }
+        }
+    }
+
+    /// - Parameter target: any path that leads to an object, as seen from this directory or from
+    ///   the root of the machine; `null`, for references.
+    func symlink(_ parent: NodeID, _ name: String, target: String, _ caller: Caller)
+        throws(TreeError) -> Entry
+    {
+        try checkWritable()
+        return try translating {
+            let directory = try directory(parent)
+            let link = try transact { tx in
+                guard try directory.lookup(name, &tx) == nil else { throw TreeError.exists(name) }
+                let resolved = LinkTarget(
+                    text: target,
+                    address: try LinkResolver(self).object(target, from: directory.id, &tx))
+                return try directory.symlink(name, resolved, &tx)
+            }
+            let child =
+                switch link {
+                case .node(let id): id
+                case .pending(let address): try pendingLinks.add(parent, name, address).node
+                }
+            return try transact { tx in try entry(child, &tx) }
+        }
+    }
+
+    func create(_ parent: NodeID, _ name: String, mode: UInt32, flags: Int32, _ caller: Caller)
+        throws(TreeError) -> (Entry, OpenFile)
+    {
+        try checkWritable()
+        return try translating {
+            let directory = try directory(parent)
+            let request = OpenRequest(flags: flags, mode: mode, caller: caller)
+            if let existing = try transact({ tx in try directory.lookup(name, &tx) }) {
+                guard flags & O_EXCL == 0 else { throw TreeError.exists(name) }
+                let file = try node(existing).open(request)
+                return (try transact { tx in try entry(existing, &tx) }, file)
+            }
+            let (id, file) = try directory.create(name, request)
+            return (try transact { tx in try entry(id, &tx) }, file)
+        }
+    }
+
+    func rename(
+        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32
+    ) throws(TreeError) {
+        try checkWritable()
+        try translating {
+            let source = try directory(parent)
+            let destination = try directory(newParent)
+            if let pending = pendingLinks.find(parent, name) {
+                guard flags == 0 else {
+                    throw TreeError(EINVAL, "A new link can only be renamed over a reference.")
+                }
+                try transact { tx in
+                    try destination.replace(newName, with: pending.target, &tx)
+                }
+                pendingLinks.remove(parent, name)
+                return
+            }
+            guard parent == newParent else {
+                throw TreeError(EXDEV, "Nothing here can be moved to another directory.")
+            }
+            try transact { tx in
+                try source.rename(name, to: newName, flags: flags, &tx)
+            }
+        }
+    }
+}
+
+/// Where a new symbolic link points.
+struct LinkTarget: Sendable {
+    /// As it was written.
+    var text: String
+    /// The object that it leads to; null for the text `null`.
+    var address: Address
+}

@@ -1,0 +1,102 @@
+import Core
+import Glibc
+
+/// What is done to single nodes.
+extension Tree {
+    func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
+        let node = try self.node(node)
+        let description = try transact { tx in try node.describe(&tx) }
+        return (description.attributes, Tree.attributeSeconds)
+    }
+
+    /// Times are not taken: they are those of commits.
+    func setAttributes(
+        _ node: NodeID, mode: UInt32?, uid: UInt32?, gid: UInt32?, size: UInt64?, _ caller: Caller
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
+        let node = try self.node(node)
+        let change = AttributeChange(mode: mode, uid: uid, gid: gid, size: size)
+        let changes = mode != nil || uid != nil || gid != nil || size != nil
+        if changes { try checkWritable() }
+        let description = try transact { tx in
+            if changes { try node.change(change, &tx) }
+            return try node.describe(&tx)
+        }
+        return (description.attributes, Tree.attributeSeconds)
+    }
+
+    func readLink(_ node: NodeID) throws(TreeError) -> String {
+        let node = try self.node(node)
+        return try transact { tx in try node.readLink(&tx) }
+    }
+
+    func open(_ node: NodeID, flags: Int32, _ caller: Caller) throws(TreeError) -> OpenFile {
+        let request = OpenRequest(flags: flags, caller: caller)
+        if request.writes { try checkWritable() }
+        let node = try self.node(node)
+        return try translating { try node.open(request) }
+    }
+
+    /// The memory of the space against its limit or, if it has none, what the machine has left.
+    func fileSystemStatistics() throws(TreeError) -> FileSystemStatistics {
+        let usage = space.usage
+        let page = UInt64(Address.pageSize)
+        let used = usage.bytesUsed / page
+        var free = try machineFreeBytes() / page
+        if usage.bytesMax > 0 {
+            let limit = usage.bytesMax / page
+            free = min(free, limit > used ? limit - used : 0)
+        }
+        return FileSystemStatistics(
+            blockSize: page, blocks: used + free, free: free, available: free, files: 0,
+            filesFree: 0, nameMax: 255)
+    }
+
+    private func machineFreeBytes() throws(TreeError) -> UInt64 {
+        var status = statvfs()
+        guard unsafe statvfs(space.directory, &status) == 0 else {
+            throw TreeError(EIO, "The shared memory of the space does not answer.")
+        }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
+}
+
+/// Extended attributes: `user.rainbow.NAME`, for reading.
+extension Tree {
+    private static let attributePrefix = "user.rainbow."
+
+    func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {
+        let node = try self.node(node)
+        guard name.hasPrefix(Tree.attributePrefix) else {
+            throw TreeError(
+                ENODATA, "There are only attributes whose names begin with user.rainbow.")
+        }
+        let wanted = name.dropFirst(Tree.attributePrefix.count)
+        let all = try transact { tx in try node.extendedAttributes(&tx) }
+        guard let found = all.first(where: { $0.name == wanted }) else {
+            throw TreeError(ENODATA, "This has no attribute \(TreeError.quoted(name)).")
+        }
+        return Array(found.value.utf8)
+    }
+
+    func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
+        let node = try self.node(node)
+        let all = try transact { tx in try node.extendedAttributes(&tx) }
+        return all.map { Tree.attributePrefix + $0.name }
+    }
+
+    func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
+        throw Tree.attributesAreFixed(name)
+    }
+
+    func removeExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
+        throw Tree.attributesAreFixed(name)
+    }
+
+    private static func attributesAreFixed(_ name: String) -> TreeError {
+        guard name.hasPrefix(attributePrefix) else {
+            return TreeError(ENOTSUP, "No attributes are kept but those of user.rainbow.")
+        }
+        return TreeError(
+            EPERM, "The attributes user.rainbow.* say what is the case and cannot be set.")
+    }
+}
