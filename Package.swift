@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(
             name: "RainbowFSTests",
             dependencies: [
-                "RainbowFS", "Core", "TestSupport",
+                "RainbowFS", "Core", "CAllocationCount", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

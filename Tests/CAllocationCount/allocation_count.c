@@ -10,10 +10,16 @@ extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
 static unsigned long count;
+static _Thread_local unsigned long thread_count;
 
-static void note(void) { __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED); }
+static void note(void) {
+    __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
+    thread_count += 1;
+}
 
 unsigned long allocation_count(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
+
+unsigned long thread_allocation_count(void) { return thread_count; }
 
 void *malloc(size_t size) {
     note();

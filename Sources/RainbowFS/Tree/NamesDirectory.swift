@@ -15,11 +15,7 @@ struct NamesDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        guard name.utf8.count <= ObjectLimits.boundNameBytes else {
-            throw TreeError(
-                ENAMETOOLONG, "A name has at most \(ObjectLimits.boundNameBytes) bytes.")
-        }
-        return try tx.nameObject(name).map { NodeID(.name, address: $0) }
+        (try optional { try tx.nameObject(name) } ?? nil).map { NodeID(.name, address: $0) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

@@ -76,11 +76,13 @@ extension Ownership {
     }
 }
 
-/// nil where the object layer says that there is no such thing.
+/// nil where the object layer says that there is no such thing, or that nothing can have the name.
 func optional<R>(_ body: () throws -> R) throws -> R? {
     do {
         return try body()
-    } catch let error as ObjectError where error.kind == .notFound {
+    } catch let error as ObjectError
+        where [.notFound, .invalid, .nameTooLong].contains(error.kind)
+    {
         return nil
     }
 }

@@ -5,4 +5,7 @@
 /// Calls of malloc, calloc, realloc and their relatives since the program started.
 unsigned long allocation_count(void);
 
+/// Those of the calling thread, for tests that run beside others.
+unsigned long thread_allocation_count(void);
+
 #endif

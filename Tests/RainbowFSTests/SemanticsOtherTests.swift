@@ -1,0 +1,171 @@
+import Core
+import Foundation
+import Glibc
+import Testing
+
+@testable import RainbowFS
+
+/// The lines of Docs/Semantics.md about the other files and about directories.
+@Suite struct SemanticsOtherTests {
+    let bank: Bank
+    let fixture: TreeFixture
+
+    init() throws {
+        bank = try Bank()
+        fixture = bank.fixture
+    }
+
+    @Test("`control` takes `set`, `clear messages` and `help`; all else fails with EINVAL.")
+    func control() throws {
+        let help = try fixture.read("control")
+        #expect(help.contains("set OBJECT") && help.contains("clear messages"))
+        #expect(try fixture.command("help\n", to: "control") == help)
+        fixture.tree.record("Something went wrong.")
+        #expect(try fixture.read("messages").hasSuffix("Z Something went wrong.\n"))
+        #expect(try fixture.command("clear messages\n", to: "control").isEmpty)
+        #expect(try fixture.read("messages").isEmpty)
+        for text in [
+            "", "gc", "checkpoint x", "clear", "clear all", "set", "set x", "help me", "\"",
+        ] {
+            expectError(EINVAL) { _ = try fixture.command(text, to: "control") }
+        }
+    }
+
+    @Test(
+        "`set` changes several fields of an object in one transaction, if the caller may write to it."
+    )
+    func set() throws {
+        let alice = try bank.new("balance=1 level=2")
+        try fixture.link("../" + alice, "names/alice")
+        _ = try fixture.command("set names/alice balance=5 level=6 heir=\(alice)\n", to: "control")
+        #expect(try fixture.read(alice + "/balance") == "5\n")
+        #expect(try fixture.read(alice + "/level") == "6\n")
+        #expect(try fixture.readLink(alice + "/heir") == "../" + Bank.address(alice))
+        _ = try fixture.command("set \(Bank.address(alice)) heir=null samples[2]=4", to: "control")
+        #expect(try fixture.readLink(alice + "/heir") == "null")
+        #expect(try fixture.read(alice + "/samples") == "0\n0\n4\n0\n")
+        for text in ["set null balance=1", "set names/bob balance=1", "set names/alice none=1"] {
+            expectError(EINVAL) { _ = try fixture.command(text, to: "control") }
+        }
+        expectError(ERANGE) {
+            _ = try fixture.command("set names/alice balance=9 level=256", to: "control")
+        }
+        #expect(try fixture.read(alice + "/balance") == "5\n")
+        let stranger = Caller(uid: 4321, gid: 4321, pid: 1)
+        let file = try fixture.tree.open(NodeID(.control), flags: O_RDWR, stranger)
+        expectError(EACCES) { try file.put(Array("set names/alice balance=9".utf8), at: 0) }
+        #expect(try fixture.read(alice + "/balance") == "5\n")
+    }
+
+    @Test("`metrics`, `messages` and `nodes/N` are made at open and can only be read.")
+    func texts() throws {
+        let node = try fixture.list("nodes")
+        #expect(node.contains(String(fixture.space.node)))
+        let text = try fixture.read("nodes/\(fixture.space.node)")
+        for key in ["host", "pid", "slots", "mount point", "since", "commits", "aborts"] {
+            #expect("\n\(text)".contains("\n\(key): "), "\(text)")
+        }
+        #expect(text.contains("pid: \(getpid())\n"))
+        let metrics = try fixture.read("metrics")
+        for line in metrics.split(separator: "\n") {
+            let parts = line.split(separator: " ")
+            #expect(line.hasPrefix("# ") || parts.count == 2 && UInt64(parts[1]) != nil, "\(line)")
+        }
+        #expect(metrics.contains("rainbowfs_commits_total{node=\"\(fixture.space.node)\"}"))
+        let file = try fixture.open("messages", O_RDONLY)
+        fixture.tree.record("Later.")
+        #expect(try file.all().isEmpty)
+        for path in ["metrics", "messages", "nodes/\(fixture.space.node)"] {
+            expectError(EACCES) { _ = try fixture.open(path, O_WRONLY) }
+        }
+        expectError(EPERM) { try fixture.remove("nodes/\(fixture.space.node)") }
+        expectError(ENOENT) { _ = try fixture.entry("nodes/2047") }
+    }
+
+    @Test(
+        "A directory lists what is there all the time exactly once, while other things come and go.",
+        arguments: [false, true])
+    func listing(plus: Bool) throws {
+        let allocatorFile = Bank.allocator + "/allocator"
+        let answer = try fixture.command("new Account *3000", to: allocatorFile)
+        let objects = Set(answer.split(separator: "\n").map { Bank.address(String($0)) })
+        for index in 0..<500 {
+            try fixture.link("../" + (try bank.new()), "names/name\(index)")
+        }
+        for path in ["objects", Bank.allocator, "names"] {
+            let directory = try fixture.tree.openDirectory(fixture.node(path), fixture.caller)
+            var seen: [String] = []
+            var offset: UInt64 = 0
+            var round = 0
+            while true {
+                var taken = 0
+                var isFull = false
+                try directory.entries(from: offset, plus: plus) { name, next, item in
+                    guard taken < 37 else {
+                        isFull = true
+                        return false
+                    }
+                    #expect(next > offset && next < 1 << 63)
+                    if case .entry(let entry) = item { #expect(entry.attributes.ino > 0) }
+                    seen.append(name)
+                    offset = next
+                    taken += 1
+                    return true
+                }
+                guard isFull else { break }
+                round += 1
+                let path = try bank.new()
+                try fixture.link("../" + path, "names/new\(path.count)\(round)\(plus)")
+                if round > 3 { try? fixture.remove("names/new26\(round - 3)\(plus)") }
+            }
+            #expect(seen.prefix(2) == [".", ".."])
+            #expect(Set(seen).count == seen.count, "\(path) lists something twice")
+            switch path {
+            case "objects": #expect(objects.isSubset(of: seen))
+            case "names": #expect(Set(seen).isSuperset(of: (0..<500).map { "name\($0)" }))
+            default: #expect(Set(seen).isSuperset(of: objects.map { $0 + ".Account" }))
+            }
+        }
+    }
+
+    @Test("Nothing can be made, moved or removed at the top of the tree.")
+    func top() throws {
+        let entries = [
+            "regions", "classes", "objects", "names", "nodes", "metrics", "messages", "control",
+        ]
+        #expect(try fixture.list("") == entries)
+        #expect(try fixture.list("", plus: true) == entries)
+        expectError(EPERM) { try fixture.write("x", to: "file") }
+        expectError(EPERM) { try fixture.makeDirectory("directory") }
+        expectError(EPERM) { try fixture.removeDirectory("regions") }
+        expectError(EPERM) { try fixture.remove("control") }
+        expectError(EPERM) { try fixture.move("regions", to: "regions2") }
+        let alice = try bank.new()
+        expectError(EPERM) { try fixture.link(alice, "alice") }
+        for name in ["transactions", "snapshots", "events"] {
+            expectError(ENOENT) { _ = try fixture.entry(name) }
+        }
+    }
+
+    /// Every promise of the page has a test of that name, here or in the tests of the mount.
+    @Test func everyLineOfTheDocumentIsATest() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let document = try String(
+            contentsOf: root.appending(path: "Docs/Semantics.md"), encoding: .utf8)
+        var tests = ""
+        for folder in ["RainbowFSTests", "MountTests"] {
+            let path = root.appending(path: "Tests/" + folder).path
+            for file in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+            where file.hasSuffix(".swift") {
+                tests += try String(contentsOfFile: path + "/" + file, encoding: .utf8)
+            }
+        }
+        let promises = document.split(separator: "\n").filter { $0.hasPrefix("- ") }
+        #expect(promises.count > 50)
+        for promise in promises {
+            let name = promise.dropFirst(2)
+            #expect(tests.contains("\"\(name)\""), "\(name) has no test")
+        }
+    }
+}
