@@ -221,6 +221,12 @@ import Testing
         file.close()
         try fixture.write("int8 z\n", to: "classes/Point")
         #expect(try fixture.read("classes/Point") == "int8 z\n")
+        let lines = (0..<250).map { "int64 longFieldNumber\($0)\n" }.joined()
+        let long = try fixture.open("classes/Long", O_WRONLY | O_CREAT)
+        try long.put(Array(lines.utf8.prefix(4100)), at: 0)
+        try long.put(Array(lines.utf8.dropFirst(4100)), at: 4100)
+        try long.flush()
+        #expect(try fixture.read("classes/Long") == lines)
     }
 
     @Test("A definition that fails leaves no class behind.")

@@ -56,8 +56,16 @@ extension Address {
 extension Address: CustomStringConvertible {
     /// `0x` and sixteen lower-case hexadecimal digits, the canonical spelling.
     public var description: String {
-        let digits = String(rawValue, radix: 16)
-        return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
+        unsafe String(unsafeUninitializedCapacity: 18) { text in
+            unsafe text[0] = UInt8(ascii: "0")
+            unsafe text[1] = UInt8(ascii: "x")
+            for index in 0..<16 {
+                let digit = UInt8(rawValue >> UInt64(60 - 4 * index) & 15)
+                let first = digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10
+                unsafe text[2 + index] = first + digit
+            }
+            return 18
+        }
     }
 
     /// Any spelling of a 64-bit hexadecimal number behind `0x` or `0X`; nil for all other text.

@@ -9,6 +9,8 @@ import Synchronization
 final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     private struct State {
         var text: [UInt8]
+        /// Whether the last line is not in the class yet: the end of a write may have cut it.
+        var holdsLine = false
         /// Whether a class of this name came into being through this file.
         var isMade = false
     }
@@ -18,6 +20,8 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     /// The number of the new file; nil if the class was there.
     private let pending: NodeID?
     private let state: Mutex<State>
+    /// A write of at least this many bytes may be a piece of a longer text.
+    private static let pieceBytes = 4096
 
     init(_ tree: Tree, name: String, text: [UInt8], pending: NodeID?) {
         self.tree = tree
@@ -51,15 +55,21 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
             var text = state.text
             let replaced = Int(start)..<min(text.count, Int(end))
             unsafe text.replaceSubrange(replaced, with: bytes)
-            try define(text, &state)
+            let mayBeCut = bytes.count >= ClassDefinitionFile.pieceBytes
+            try define(text, mayBeCut: mayBeCut, &state)
         }
         return bytes.count
     }
 
-    private func define(_ text: [UInt8], _ state: inout State) throws(TreeError) {
+    private func define(
+        _ text: [UInt8], mayBeCut: Bool, _ state: inout State
+    ) throws(TreeError) {
+        let lineEnd = UInt8(ascii: "\n")
+        let holdsLine = mayBeCut && text.last != lineEnd
+        let length = holdsLine ? (text.lastIndex(of: lineEnd) ?? -1) + 1 : text.count
         do throws(TreeError) {
             try tree.transact { tx in
-                try unsafe text.withUnsafeBytes { text in
+                try unsafe text[..<length].withUnsafeBytes { text in
                     _ = unsafe try tx.defineClass(name: name, text: text)
                 }
             }
@@ -68,6 +78,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
             throw error
         }
         state.text = text
+        state.holdsLine = holdsLine
         if pending != nil { state.isMade = true }
     }
 
@@ -81,9 +92,10 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
 
     /// A new file that was closed without a text is a class without fields.
     override func flush() throws(TreeError) {
-        guard pending != nil else { return }
         try state.withLock { (state) throws(TreeError) in
-            if !state.isMade && state.text.isEmpty { try define([], &state) }
+            let isEmptyClass = pending != nil && !state.isMade && state.text.isEmpty
+            guard isEmptyClass || state.holdsLine else { return }
+            try define(state.text, mayBeCut: false, &state)
         }
     }
 

@@ -4,22 +4,13 @@ import Synchronization
 
 /// Lists a directory page by page: each page is one transaction and one moment.
 final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
-    private struct Item {
-        var entry: ListedEntry
-        /// Present in pages for readdirplus.
-        var full: Entry?
-
-        var shown: DirectoryItem {
-            full.map { .entry($0) } ?? .brief(type: entry.type, ino: entry.ino)
-        }
-    }
-
-    private struct State {
-        /// The key behind which the items begin.
+    /// A page, kept because the kernel asks again for what did not fit its buffer.
+    fileprivate struct State {
+        /// The key behind which the page begins.
         var start: UInt64 = 0
-        var items: [Item] = []
-        var next: UInt64?
-        var isPlus = false
+        var page = DirectoryPage(entries: [], next: nil)
+        /// The entries in full, for readdirplus.
+        var full: [Entry]?
         var isValid = false
     }
 
@@ -40,43 +31,42 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
             let item = DirectoryItem.brief(type: S_IFDIR, ino: node.id.inode)
             guard body(name, UInt64(index) + 1, item) else { return }
         }
-        var key = offset < ListingKey.first ? 0 : offset
-        while true {
-            let (items, next) = try page(after: key, plus: plus, isFirst: key == 0)
-            for item in items {
-                guard body(item.entry.name, item.entry.key, item.shown) else { return }
+        try state.withLock { (state) throws(TreeError) in
+            var key = offset < ListingKey.first ? 0 : offset
+            if key == 0 { state.isValid = false }
+            while true {
+                var index = state.index(after: key, plus: plus)
+                if index == nil {
+                    try load(after: key, plus: plus, &state)
+                    index = 0
+                }
+                for index in (index ?? 0)..<state.page.entries.count {
+                    let entry = state.page.entries[index]
+                    let item =
+                        state.full.map { .entry($0[index]) }
+                        ?? DirectoryItem.brief(type: entry.type, ino: entry.ino)
+                    guard body(entry.name, entry.key, item) else { return }
+                }
+                guard let next = state.page.next else { return }
+                key = next
             }
-            guard let next else { return }
-            key = next
         }
     }
 
-    /// The items behind `key`, from the page at hand if they are on it: the kernel asks again for
-    /// what did not fit its buffer.
-    private func page(after key: UInt64, plus: Bool, isFirst: Bool) throws(TreeError)
-        -> (items: [Item], next: UInt64?)
-    {
-        let known: ([Item], UInt64?)? = state.withLock { state in
-            guard state.isValid, !isFirst, state.isPlus == plus, key >= state.start else {
-                return nil
-            }
-            let rest = state.items.drop { $0.entry.key <= key }
-            return rest.isEmpty ? nil : (Array(rest), state.next)
-        }
-        if let known { return known }
-        let page: DirectoryPage
-        let items: [Item]
-        (page, items) = try tree.transact { tx in
+    private func load(after key: UInt64, plus: Bool, _ state: inout State) throws(TreeError) {
+        let (page, full) = try tree.transact { tx in
             let page = try node.list(after: key, limit: DirectoryCursor.pageEntries, &tx)
-            let items = try page.entries.map { entry in
-                Item(entry: entry, full: plus ? try tree.entry(entry.node, &tx) : nil)
-            }
-            return (page, items)
+            let full = plus ? try page.entries.map { try tree.entry($0.node, &tx) } : nil
+            return (page, full)
         }
-        state.withLock { state in
-            state = State(
-                start: key, items: items, next: page.next, isPlus: plus, isValid: true)
-        }
-        return (items, page.next)
+        state = State(start: key, page: page, full: full, isValid: true)
+    }
+}
+
+extension DirectoryCursor.State {
+    /// Where to go on in the page at hand; nil if another one is needed.
+    fileprivate func index(after key: UInt64, plus: Bool) -> Int? {
+        guard isValid, plus == (full != nil), key >= start else { return nil }
+        return page.entries.firstIndex { $0.key > key }
     }
 }

@@ -16,6 +16,6 @@ enum LinkText {
 
     /// The name of an object's raw file in its allocator's directory.
     static func rawName(_ object: Address, _ descriptor: ClassDescriptor) -> String {
-        "\(object).\(descriptor.name)"
+        object.description + "." + descriptor.name
     }
 }

@@ -41,14 +41,19 @@ struct AliasLink: LinkNode {
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        let target = try readLink(&tx)
-        return link(target, try tx.systemInfo().ownership, version: tree.space.usage.version)
+        let state = try ObjectState(object(&tx), &tx)
+        return link(
+            LinkText.toObject(state.address, up: 0), state.ownership, version: state.version)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
+        LinkText.toObject(try object(&tx), up: 0)
+    }
+
+    private func object(_ tx: inout Transaction) throws -> Address {
         guard let object = try tx.object(containing: id.address) else {
             throw TreeError(ENOENT, "There is no object at \(id.address).")
         }
-        return LinkText.toObject(object, up: 0)
+        return object
     }
 }

@@ -75,7 +75,9 @@ struct PendingLinkNode: LinkNode {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let target = try readLink(&tx)
-        return link(target, try tx.systemInfo().ownership, version: tree.space.usage.version)
+        return link(
+            target, try tx.systemInfo().ownership,
+            version: try tx.version(of: ObjectSystem.root, count: 8))
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {

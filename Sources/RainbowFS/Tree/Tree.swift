@@ -159,12 +159,14 @@ extension Tree {
         return Description(attributes: attributes, isLasting: true)
     }
 
-    /// The description of a directory that the tree itself makes.
+    /// The description of a directory that the tree itself makes. Its time is that of the space's
+    /// owner and mode, so that tar finds it unchanged after reading it.
     func ownDirectory(_ id: NodeID, mode: UInt16?, _ tx: inout Transaction) throws -> Description {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode ?? ownership.mode
         let attributes = attributes(
-            id.inode, S_IFDIR, ownership, size: 0, version: space.usage.version)
+            id.inode, S_IFDIR, ownership, size: 0,
+            version: try tx.version(of: ObjectSystem.root, count: 8))
         return Description(attributes: attributes, isLasting: true)
     }
 }
