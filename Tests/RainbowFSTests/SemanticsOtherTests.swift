@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(
-        "`set` changes several fields of an object in one transaction, if the caller may write to it."
+        "`set` changes fields of an object in one transaction, if the caller may write to it."
     )
     func set() throws {
         let alice = try bank.new("balance=1 level=2")
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test(
-        "A directory lists what is there all the time exactly once, while other things come and go.",
+        "A directory lists what is there all the time exactly once, whatever comes and goes.",
         arguments: [false, true])
     func listing(plus: Bool) throws {
         let allocatorFile = Bank.allocator + "/allocator"

@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test(
-        "Any other spelling of an address, and an address inside an object, is a link to the object."
+        "Any other spelling of an address, or an address inside an object, is a link to it."
     )
     func aliases() throws {
         let alice = try bank.new()

@@ -10,8 +10,8 @@ struct Command: Equatable, Sendable {
 
 /// Splits what is written to `allocator` and `control` into commands.
 ///
-/// One command a line; words are parted by blanks. Blanks, line ends and `#` belong to a word inside
-/// of double quotes, where `\"`, `\\`, `\n` and `\t` stand for themselves, inside of single
+/// One command a line; words are parted by blanks. Blanks, line ends and `#` belong to a word
+/// inside of double quotes, where `\"`, `\\`, `\n` and `\t` stand for themselves, inside of single
 /// quotes, where nothing does, and behind a backslash. `#` begins a comment.
 struct CommandText {
     private var rest: Substring.UnicodeScalarView

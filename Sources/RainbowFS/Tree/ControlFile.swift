@@ -46,9 +46,10 @@ struct ControlCommands: CommandInterpreter {
                 case ["clear", "messages"]: clearsMessages = true
                 case _ where command.name == "set": try set(command, &tx)
                 default:
+                    let text = TreeError.quoted(command.words.joined(separator: " "))
                     throw TreeError(
                         EINVAL,
-                        "There is no command \(TreeError.quoted(command.words.joined(separator: " ")))."
+                        "There is no command \(text)."
                             + " Reading control shows the commands that there are.")
                 }
             }

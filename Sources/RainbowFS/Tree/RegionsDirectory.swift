@@ -7,7 +7,7 @@ struct RegionsDirectory: DirectoryNode {
     let id = NodeID.regions
 
     let refusal =
-        "Only regions are here: mkdir NAME or NAME.MODEL reserves one, rmdir gives an empty one back."
+        "Only regions are here: mkdir NAME or NAME.MODEL makes one, rmdir removes an empty one."
 
     func describe(_ tx: inout Transaction) throws -> Description {
         try tree.ownDirectory(id, mode: nil, &tx)
