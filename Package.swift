@@ -8,6 +8,7 @@ let package = Package(
     products: [
         .library(name: "Core", targets: ["Core"]),
         .executable(name: "rainbowfs", targets: ["RainbowFS"]),
+        .executable(name: "ledger", targets: ["Ledger"]),
         .executable(name: "space-worker", targets: ["SpaceWorker"]),
     ],
     dependencies: [
@@ -27,6 +28,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "Ledger", dependencies: ["Core"], path: "Examples/Ledger", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Core", "CLinux"], path: "Tests/TestSupport",
             swiftSettings: strict),

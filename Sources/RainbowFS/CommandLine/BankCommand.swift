@@ -44,7 +44,7 @@ struct BankCommand: ParsableCommand {
     func run() throws {
         try BenchSpace.with("bank") { space in
             let workload = BankWorkload(
-                space: space, bank: BenchSpace.memory, readAllPercent: readAll)
+                space: space, bank: try BankWorkload.newBank(in: space), readAllPercent: readAll)
             let counts =
                 if let processes {
                     try BankProcesses.run(

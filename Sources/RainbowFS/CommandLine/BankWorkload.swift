@@ -2,12 +2,11 @@ import CLinux
 import Core
 import Glibc
 
-/// The bank: accounts side by side in the memory of a space; workers move 1 between two of them,
+/// The bank: objects of a class with a balance, side by side; workers move 1 between two of them,
 /// picked at random, and now and then add all of them up.
 struct BankWorkload {
     static let accountCount = 1024
-    /// An account is a number and a balance, as in the programs of Benchmarks/ that it is
-    /// measured against.
+    /// Bytes from one account to the next: a header and a balance.
     static let accountSize = 16
 
     let space: Space
@@ -22,6 +21,18 @@ struct BankWorkload {
         var restarts = 0
         var sumsWrong = 0
         var seconds = 0.0
+    }
+
+    /// Opens the accounts, all empty.
+    static func newBank(in space: Space) throws -> Address {
+        let capacity = UInt64(accountCount * accountSize)
+        let allocator = try BenchSpace.allocator(
+            in: space, capacity: capacity, className: "Account", fields: "int64 balance\n")
+        return try space.transact { tx in
+            let type = try tx.classDescriptor(named: "Account")
+            precondition(type.stride == accountSize, "accounts are laid out in another way")
+            return try tx.newObjects(of: type, in: allocator.address, count: accountCount)
+        }
     }
 
     func balance(_ account: Int) -> Address {

@@ -7,5 +7,5 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Example: rainbowfs bench bank --threads 2 --milliseconds 1000
             """,
-        subcommands: [BankCommand.self, BankWorkerCommand.self])
+        subcommands: [BankCommand.self, AllocationCommand.self, BankWorkerCommand.self])
 }

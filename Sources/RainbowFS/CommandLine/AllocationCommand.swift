@@ -1,0 +1,75 @@
+import ArgumentParser
+import Core
+import Glibc
+
+/// `bench alloc`: objects made in batches, one behind the other.
+struct AllocationCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "alloc",
+        abstract: "Make objects in batches, and keep them.",
+        discussion: """
+            The objects are on pages that nobody has touched, whose first use costs the kernel \
+            more than the objects, or with --reserved on pages made ready before.
+
+            Example: rainbowfs bench alloc --objects 1000000 --reserved
+            """)
+
+    @Option(help: "How many objects to make.")
+    var objects = 1_000_000
+
+    @Option(help: ArgumentHelp("How many int64 fields each has.", valueName: "n"))
+    var numbers = 0
+
+    @Flag(help: "Reserve the memory before the clock starts.")
+    var reserved = false
+
+    @OptionGroup var json: JSONOption
+
+    func validate() throws {
+        guard (1...10_000_000_000).contains(objects), (0...256).contains(numbers) else {
+            throw ValidationError("Make at least 1 object, of 0 to 256 numbers.")
+        }
+    }
+
+    func run() throws {
+        try BenchSpace.with("alloc") { space in
+            let fields = (0..<numbers).map { "int64 n\($0)\n" }.joined()
+            let stride = 8 + 8 * numbers
+            let allocator = try BenchSpace.allocator(
+                in: space, capacity: UInt64(objects * stride), className: "Simple", fields: fields)
+            if reserved { try reserve(allocator.base, space) }
+            var made = 0
+            let start = MonotonicClock.seconds
+            try space.newObjects(
+                of: "Simple", in: allocator.address, count: objects, resolve: { _ in .null },
+                each: { made += $0.count })
+            let nanoseconds = (MonotonicClock.seconds - start) * 1e9 / Double(objects)
+            guard made == objects else {
+                throw CommandFailure(.refused, "Only \(made) objects were made.")
+            }
+            report(nanoseconds, stride)
+        }
+    }
+
+    private func reserve(_ base: Address, _ space: Space) throws {
+        let bytes = objects * (8 + 8 * numbers)
+        for start in stride(from: 0, to: bytes, by: 1 << 20) {
+            try space.transact { (tx) throws(TransactionError) in
+                try tx.reserve(base + start, count: min(1 << 20, bytes - start))
+            }
+        }
+    }
+
+    private func report(_ nanoseconds: Double, _ stride: Int) {
+        let rounded = (nanoseconds * 100).rounded() / 100
+        guard json.isOn else {
+            print("\(objects) objects of \(stride) bytes: \(rounded) ns an object")
+            return
+        }
+        print(
+            JSON.object([
+                ("objects", .integer(objects)), ("bytes_per_object", .integer(stride)),
+                ("reserved", .bool(reserved)), ("ns_per_object", .real(rounded)),
+            ]))
+    }
+}
