@@ -109,7 +109,12 @@ enum FieldValue {
             text.append(UInt8(ascii: "0") + UInt8(rest % 10))
             rest /= 10
         } while rest > 0
-        text[first...].reverse()
+        // Reversing a slice would copy the array.
+        var (low, high) = (first, text.count - 1)
+        while low < high {
+            text.swapAt(low, high)
+            (low, high) = (low + 1, high - 1)
+        }
     }
 
     // MARK: Floats and truth values
