@@ -64,6 +64,12 @@ import Testing
         #expect(hits.allSatisfy { (800...1200).contains($0) })
     }
 
+    @Test("A table has columns and no blanks at the end of a line")
+    func table() {
+        let text = TextTable.render(head: ["SPACE", "NODES", ""], rows: [["a", "10", ""]])
+        #expect(text == "SPACE  NODES\na      10")
+    }
+
     @Test("Facts of a status text are keys and values")
     func facts() {
         let facts = MountStatus.facts("mount point: /a b: c\npid: 17\nempty:\n")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Core
+import Glibc
 
 struct DestroyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,12 +20,21 @@ struct DestroyCommand: ParsableCommand {
     var force = false
 
     func run() throws {
-        do {
-            try Space.destroy(space, force: force)
-        } catch {
-            throw CommandFailure(.refused, error.description)
+        let deadline = MonotonicClock.seconds + DestroyCommand.patienceSeconds
+        while true {
+            do throws(SpaceError) {
+                return try Space.destroy(space, force: force)
+            } catch {
+                guard case .inUse = error, MonotonicClock.seconds < deadline else {
+                    throw CommandFailure(.refused, error.description)
+                }
+                usleep(20_000)
+            }
         }
     }
+
+    /// An unmounted daemon detaches a moment after `fusermount3 -u` has returned.
+    private static let patienceSeconds = 1.0
 }
 
 extension CompletionKind {

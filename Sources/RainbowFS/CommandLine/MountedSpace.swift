@@ -8,14 +8,13 @@ struct MountedSpace: Equatable {
 
     static let fileSystemType = "fuse.rainbowfs"
 
-    /// The mount that `option` (`-m`) names, or that holds `path`, or the working directory.
-    ///
-    /// - Parameter path: A path given on the command line; it decides when it is absolute.
+    /// The mount that `option` (`-m`) names, or else the one that `path` leads into, which is the
+    /// one around the working directory if `path` is relative and leads nowhere else.
     static func find(option: String?, path: String? = nil) throws -> MountedSpace {
         let table = (try? FileText.readText("/proc/self/mountinfo")) ?? ""
         let mounts = parse(mountTable: table)
-        let start = option ?? path.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "."
-        guard let place = longestResolved(start) else {
+        let start = option ?? path ?? "."
+        guard let place = option == nil ? longestResolved(start) : FileText.resolved(start) else {
             throw CommandFailure(.noMount, "There is no \(start).")
         }
         guard let mount = containing(place, in: mounts) else {
@@ -68,8 +67,9 @@ struct MountedSpace: Equatable {
         var path = path
         while true {
             if let place = FileText.resolved(path) { return place }
-            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
+            guard let slash = path.lastIndex(of: "/") else { return FileText.resolved(".") }
             path = String(path[..<slash])
+            if path.isEmpty { return "/" }
         }
     }
 }

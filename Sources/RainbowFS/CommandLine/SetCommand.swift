@@ -5,7 +5,7 @@ struct SetCommand: ParsableCommand {
         commandName: "set",
         abstract: "Set fields of an object, all in one transaction.",
         discussion: """
-            Example: rainbowfs set names/alice balance=7 heir=objects/0x0000008000001040
+            Example: rainbowfs set names/alice balance=7 heir=objects/0x0000009000000008
             """)
 
     @Argument(help: "An object: names/NAME, objects/0x..., or its raw file.", completion: .file())

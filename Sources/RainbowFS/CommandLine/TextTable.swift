@@ -8,7 +8,12 @@ enum TextTable {
                 column == row.count - 1
                     ? text : text + String(repeating: " ", count: widths[column] - text.count)
             }
-            return cells.joined(separator: "  ")
+            return trimmed(cells.joined(separator: "  "))
         }.joined(separator: "\n")
+    }
+
+    private static func trimmed(_ line: String) -> String {
+        guard let last = line.lastIndex(where: { $0 != " " }) else { return "" }
+        return String(line[...last])
     }
 }
