@@ -99,7 +99,7 @@ checkMutants() {
     two caught SERIAL_IGNORED -DKIND1=TICK0 -DTIMES=6 -DKIND2=SKEW1
     two caught TICKET_NOT_ANNOUNCED $ring
     two caught RING_WITHOUT_CLAIM $ring
-    two caught CLAIM_TAKEN_OVER $ring
+    two caught GAP_CLAIMED_EARLY $ring -DTIMES=2
     two caught ENTRY_NOT_READ_AGAIN $ring
 }
 

@@ -21,7 +21,7 @@ inline forget() {       /* private values that no longer matter would only make 
 }
 
 #define PRIVATE \
-    byte rv, wv, readSet, held, w, half, newest, restarts, l, k, n, t, e; \
+    byte rv, wv, readSet, held, w, half, newest, restarts, l, k, n, t, e, other; \
     byte corpse, previous, ph, q; \
     byte got[LINES], seen[LINES]; \
     bool conflict, chosen, yielded

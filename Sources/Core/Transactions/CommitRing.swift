@@ -4,10 +4,10 @@ import CLinux
 ///
 /// Entry `version % ringEntryCount` belongs to a version, so the ring has a place for each version
 /// and nobody needs to agree on one. Who writes: the thread of the commit, or who recovers it.
-/// An entry is claimed by a compare-and-swap of its sequence word to the version with the busy bit,
-/// written, and published by storing the version alone. It is never taken from a writer that is
-/// still busy: a newer commit then leaves its own entry out, and whoever follows the ring sees that
-/// its version is missing and starts afresh (`CommitFeed`). So nobody waits for a slow follower,
+/// An entry is claimed by setting its sequence word to the version with the busy bit, written, and
+/// published by storing the version alone. It is never taken from a writer that is still busy, nor
+/// from one that is yet to come: a newer commit then leaves its own entry out, and whoever follows
+/// the ring sees that its version is missing and starts afresh (`CommitFeed`). So nobody waits for a slow follower,
 /// nor for a slow writer, and no news is lost unnoticed.
 ///
 ///     0   version, bit 63: being written
@@ -45,8 +45,8 @@ struct CommitRing {
         var count: UInt64 = 0
         commit.forEachPage { page, lines in
             if count < CommitRing.inlineMax {
-                entry[16 + Int(count) * 16].storeRelaxed(page)
-                entry[24 + Int(count) * 16].storeRelaxed(lines)
+                entry[16 + Int(count) * 16].store(page)
+                entry[24 + Int(count) * 16].store(lines)
             }
             count += 1
         }
@@ -67,30 +67,56 @@ struct CommitRing {
 
     private func writeExtents(_ commit: LoggedCommit, _ count: UInt64, _ entry: SharedMemory) {
         var position = extentHead.add(count) - count
-        entry[16].storeRelaxed(position)
+        entry[16].store(position)
         commit.forEachPage { page, lines in
             RingExtent(meta: meta, position: position).store(page: page, lines: lines)
             position += 1
         }
     }
 
-    /// True if the entry is this version's to write: it holds an older one, or this one
-    /// half-written.
+    /// True if the entry is this version's to write.
+    ///
+    /// An entry that holds the version of one lap before belongs to this version alone: older ones
+    /// are done with it, and later ones find that this one is missing. So a store claims it.
     private func claim(_ entry: SharedMemory, _ version: UInt64) -> Bool {
+        let lap = UInt64(SpaceLayout.ringEntryCount)
+        guard entry[0].load() == (version > lap ? version - lap : 0) else {
+            return claimBehindGap(entry, version)
+        }
+        entry[0].store(version | CommitRing.busyBit)
+        return true
+    }
+
+    /// Claims an entry whose version of one lap before is missing, if it is sure to stay so; or one
+    /// that its writer was killed in.
+    @inline(never)
+    private func claimBehindGap(_ entry: SharedMemory, _ version: UInt64) -> Bool {
         let sequence = entry[0]
-        var seen = sequence.load()
         while true {
+            let seen = sequence.load()
             if seen == version | CommitRing.busyBit { return true }
             if seen & CommitRing.busyBit != 0 || seen >= version { return false }
+            if mayBeWritten(before: version) { return false }
             if sequence.compareExchange(seen, version | CommitRing.busyBit) { return true }
-            seen = sequence.load()
+        }
+    }
+
+    /// Whether an older version of the same entry may yet be published: some slot has it, or draws
+    /// a version that may be it. A slot keeps its version until it is published.
+    private func mayBeWritten(before version: UInt64) -> Bool {
+        let lap = UInt64(SpaceLayout.ringEntryCount)
+        return (0..<SpaceLayout.slotCountMax).contains { index in
+            let slot = Slot(meta: meta, index: index)
+            guard slot.owner.load() != 0 else { return false }
+            let ticket = slot.ticket.load()
+            return ticket == 1 || ticket > 1 && ticket < version && (version - ticket) % lap == 0
         }
     }
 
     private func finish(
         _ entry: SharedMemory, _ version: UInt64, _ node: Int, _ kind: Kind, _ count: UInt64
     ) {
-        entry[8].storeRelaxed(UInt64(node) << 32 | count << 8 | kind.rawValue)
+        entry[8].store(UInt64(node) << 32 | count << 8 | kind.rawValue)
         entry[0].store(version)
         let waiters = meta[SpaceLayout.ringWaitersOffset]
         if waiters.loadRelaxed() != 0 { wake(waiters) }

@@ -50,6 +50,8 @@ extension Space {
             failpoints.hit(.recoverSome)
             if ticket > 1 { ring.publishNothing(version: ticket, node: owner) }
         case .committed:
+            // Without a ticket its thread had done everything.
+            guard ticket > 1 else { break }
             commit.writeBack()
             failpoints.hit(.recoverSome)
             commit.unlock(version: ticket)
