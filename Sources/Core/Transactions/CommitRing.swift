@@ -7,8 +7,8 @@ import CLinux
 /// An entry is claimed by setting its sequence word to the version with the busy bit, written, and
 /// published by storing the version alone. It is never taken from a writer that is still busy, nor
 /// from one that is yet to come: a newer commit then leaves its own entry out, and whoever follows
-/// the ring sees that its version is missing and starts afresh (`CommitFeed`). So nobody waits for a slow follower,
-/// nor for a slow writer, and no news is lost unnoticed.
+/// the ring sees that its version is missing and starts afresh (`CommitFeed`). So nobody waits
+/// for a slow follower, nor for a slow writer, and no news is lost unnoticed.
 ///
 ///     0   version, bit 63: being written
 ///     8   node << 32 | pages << 8 | kind
