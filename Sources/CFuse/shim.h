@@ -1,6 +1,16 @@
-// libfuse 3, low-level interface, as of the version of Debian 12.
+// libfuse 3, low-level interface, as of the version of Debian 12, and the kernel's own protocol
+// for the flags that this libfuse has no field for.
 #ifndef RAINBOWFS_CFUSE_H
 #define RAINBOWFS_CFUSE_H
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
+#include <linux/fuse.h>
+#include <malloc.h>
+#include <unistd.h>
+
+/// fork(2), which Swift hides because threads do not survive it. A mount forks before it has any.
+static inline pid_t rainbow_fork(void) {
+    return fork();
+}
+
 #endif

@@ -1,0 +1,84 @@
+import CFuse
+import Glibc
+
+/// The one table of callbacks. Each decodes its request, calls the tree, and replies. The closures
+/// capture nothing, as C demands; the file system comes with the request.
+enum Callbacks {
+    static func table() -> fuse_lowlevel_ops {
+        var table = fuse_lowlevel_ops()
+        unsafe table.`init` = { _, connection in
+            guard let connection = unsafe connection else { return }
+            unsafe Connection.negotiate(&connection.pointee)
+        }
+        addNodes(to: &table)
+        addNames(to: &table)
+        addFiles(to: &table)
+        addDirectories(to: &table)
+        addExtendedAttributes(to: &table)
+        return table
+    }
+
+    /// The path of every request: the tree works it out, then there is one reply, with what came of
+    /// it or with the error.
+    @inline(__always)
+    static func serve<Answer>(
+        _ request: fuse_req_t?, _ operation: Operation,
+        _ work: (Call) throws(TreeError) -> Answer,
+        answer: (consuming Reply, Answer) -> Void
+    ) {
+        guard let request = unsafe request else { return }
+        let call = unsafe Call(request)
+        let reply = unsafe Reply(request)
+        do throws(TreeError) {
+            let result = try work(call)
+            answer(reply, result)
+        } catch {
+            call.system.fail(reply, error, operation)
+        }
+    }
+}
+
+/// What is agreed with the kernel before the first request.
+enum Connection {
+    static func negotiate(_ connection: inout fuse_conn_info) {
+        connection.max_write = UInt32(ReplyBuffer.byteCount)
+        connection.max_read = UInt32(ReplyBuffer.byteCount)
+        connection.want |= connection.capable & UInt32(FUSE_CAP_ATOMIC_O_TRUNC)
+        // Nothing here is a file descriptor, so splicing would only add system calls.
+        let splice = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE
+        connection.want &= ~UInt32(splice)
+    }
+}
+
+/// One request: whose file system it is for, and who asks.
+@safe struct Call {
+    private let request: fuse_req_t
+    let system: FileSystem
+
+    init(_ request: fuse_req_t) {
+        unsafe self.request = request
+        system = unsafe FileSystem.of(request)
+    }
+
+    var tree: Tree { system.tree }
+
+    var caller: Caller {
+        let context = unsafe fuse_req_ctx(request).pointee
+        return Caller(
+            uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+    }
+}
+
+extension NodeID {
+    init(_ number: fuse_ino_t) {
+        self.init(rawValue: number)
+    }
+}
+
+/// A name as the kernel passes it. Bytes that are not UTF-8 name nothing in a space.
+func text(_ name: UnsafePointer<CChar>?) throws(TreeError) -> String {
+    guard let name = unsafe name, let text = unsafe String(validatingCString: name) else {
+        throw TreeError(EINVAL, "a name or link target must be UTF-8; this one is not")
+    }
+    return text
+}

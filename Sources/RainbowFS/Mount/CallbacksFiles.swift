@@ -1,0 +1,91 @@
+import CFuse
+import Glibc
+
+/// Open files. Nothing of them is cached by the kernel: each read and each write comes here and is
+/// one transaction. That also makes a shared mmap fail with ENODEV, as it must.
+extension Callbacks {
+    static func addFiles(to table: inout fuse_lowlevel_ops) {
+        addOpening(to: &table)
+        addTransfer(to: &table)
+        addClosing(to: &table)
+    }
+
+    private static func addOpening(to table: inout fuse_lowlevel_ops) {
+        unsafe table.open = { request, node, info in
+            unsafe Callbacks.serve(request, .open) { call throws(TreeError) in
+                try call.tree.open(
+                    NodeID(node), flags: unsafe openFlags(info), call.caller)
+            } answer: { reply, file in
+                let handle = Handle(retaining: file)
+                if !reply.open(handle: handle.number, flags: .of(file)) {
+                    handle.take().close()
+                }
+            }
+        }
+        unsafe table.create = { request, parent, name, mode, info in
+            unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
+                try call.tree.create(
+                    NodeID(parent), unsafe text(name), mode: mode,
+                    flags: unsafe openFlags(info), call.caller)
+            } answer: { reply, made in
+                let handle = Handle(retaining: made.1)
+                if !reply.create(made.0, handle: handle.number, flags: .of(made.1)) {
+                    handle.take().close()
+                }
+            }
+        }
+    }
+
+    private static func addTransfer(to table: inout fuse_lowlevel_ops) {
+        unsafe table.read = { request, _, size, offset, info in
+            unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
+                guard let buffer = unsafe ReplyBuffer.current() else {
+                    throw TreeError(ENOMEM, "the mount has no memory for an answer")
+                }
+                let window = unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: buffer[..<min(size, buffer.count)])
+                let file = unsafe Handle<OpenFile>(info).object
+                let count = unsafe try file.read(at: UInt64(offset), into: window)
+                return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
+            } answer: { reply, bytes in
+                unsafe reply.bytes(bytes)
+            }
+        }
+        unsafe table.write = { request, _, bytes, size, offset, info in
+            unsafe Callbacks.serve(request, .write) { _ throws(TreeError) in
+                let file = unsafe Handle<OpenFile>(info).object
+                return unsafe try file.write(
+                    at: UInt64(offset), UnsafeRawBufferPointer(start: bytes, count: size),
+                    isAppend: openFlags(info) & O_APPEND != 0)
+            } answer: { reply, count in
+                reply.written(count)
+            }
+        }
+    }
+
+    private static func addClosing(to table: inout fuse_lowlevel_ops) {
+        unsafe table.flush = { request, _, info in
+            unsafe Callbacks.serve(request, .flush) { _ throws(TreeError) in
+                unsafe try Handle<OpenFile>(info).object.flush()
+            } answer: { reply, _ in
+                reply.succeed()
+            }
+        }
+        // Every write was committed when it returned; there is no durable copy to wait for.
+        unsafe table.fsync = { request, _, _, _ in
+            guard let request = unsafe request else { return }
+            unsafe Reply(request).succeed()
+        }
+        unsafe table.release = { request, _, info in
+            guard let request = unsafe request, let info = unsafe info else { return }
+            unsafe Handle<OpenFile>(info).take().close()
+            unsafe Reply(request).succeed()
+        }
+    }
+}
+
+extension OpenFlags {
+    static func of(_ file: OpenFile) -> OpenFlags {
+        file.isStream ? [.directIO, .stream] : [.directIO, .parallelDirectWrites]
+    }
+}

@@ -1,0 +1,71 @@
+import CFuse
+import Glibc
+
+/// Looking nodes up, and what is known about them.
+extension Callbacks {
+    static func addNodes(to table: inout fuse_lowlevel_ops) {
+        unsafe table.lookup = { request, parent, name in
+            unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
+                try call.tree.lookup(
+                    NodeID(parent), unsafe text(name), call.caller)
+            } answer: { reply, entry in
+                reply.entry(entry)
+            }
+        }
+        // Node numbers are computed from addresses, so there is nothing to count or forget.
+        unsafe table.forget = { request, _, _ in
+            guard let request = unsafe request else { return }
+            unsafe Reply(request).nothing()
+        }
+        unsafe table.forget_multi = { request, _, _ in
+            guard let request = unsafe request else { return }
+            unsafe Reply(request).nothing()
+        }
+        unsafe table.getattr = { request, node, _ in
+            unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
+                try call.tree.attributes(NodeID(node))
+            } answer: { reply, found in
+                reply.attributes(found.0, seconds: found.seconds)
+            }
+        }
+        unsafe table.setattr = { request, node, wanted, change, _ in
+            unsafe Callbacks.serve(request, .setattr) { call throws(TreeError) in
+                let wanted = unsafe AttributeChange(wanted?.pointee ?? stat(), flags: change)
+                return try call.tree.setAttributes(
+                    NodeID(node), mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
+                    size: wanted.size, call.caller)
+            } answer: { reply, found in
+                reply.attributes(found.0, seconds: found.seconds)
+            }
+        }
+        unsafe table.readlink = { request, node in
+            unsafe Callbacks.serve(request, .readlink) { call throws(TreeError) in
+                try call.tree.readLink(NodeID(node))
+            } answer: { reply, target in
+                reply.link(target)
+            }
+        }
+        unsafe table.statfs = { request, _ in
+            unsafe Callbacks.serve(request, .statfs) { call throws(TreeError) in
+                try call.tree.fileSystemStatistics()
+            } answer: { reply, statistics in
+                reply.statistics(statvfs(statistics))
+            }
+        }
+    }
+}
+
+/// What a setattr request wants changed. Times are left out: they are those of commits.
+struct AttributeChange {
+    var mode: UInt32?
+    var uid: UInt32?
+    var gid: UInt32?
+    var size: UInt64?
+
+    init(_ values: stat, flags: Int32) {
+        if flags & FUSE_SET_ATTR_MODE != 0 { mode = values.st_mode }
+        if flags & FUSE_SET_ATTR_UID != 0 { uid = values.st_uid }
+        if flags & FUSE_SET_ATTR_GID != 0 { gid = values.st_gid }
+        if flags & FUSE_SET_ATTR_SIZE != 0 { size = UInt64(max(values.st_size, 0)) }
+    }
+}

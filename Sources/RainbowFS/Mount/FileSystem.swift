@@ -1,0 +1,64 @@
+import CFuse
+import Glibc
+import Logging
+
+/// What the callbacks of one mount share. libfuse hands it back with each request; whoever runs the
+/// session keeps it alive.
+final class FileSystem: Sendable {
+    let tree: Tree
+    let log: Logger
+
+    init(tree: Tree, log: Logger) {
+        self.tree = tree
+        self.log = log
+    }
+
+    static func of(_ request: fuse_req_t) -> FileSystem {
+        unsafe Unmanaged<FileSystem>.fromOpaque(fuse_req_userdata(request)).takeUnretainedValue()
+    }
+
+    /// Answers with the error and puts its sentence where the user can read it.
+    func fail(_ reply: consuming Reply, _ error: TreeError, _ operation: Operation) {
+        reply.fail(error.errno)
+        guard !operation.expects(error.errno) else { return }
+        let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
+        tree.record(sentence)
+        log.debug("\(sentence)")
+    }
+}
+
+/// What the kernel asks for, as `messages` calls it.
+enum Operation: String {
+    case lookup, getattr, setattr, readlink, mknod, mkdir, unlink, rmdir, symlink, rename, link
+    case open, read, write, flush, create, opendir, readdir, statfs
+    case setxattr, getxattr, listxattr, removexattr
+
+    var name: String { rawValue }
+
+    /// Whether the error is an everyday answer: shells look for names that are not there, and ls(1)
+    /// for attributes.
+    func expects(_ error: Int32) -> Bool {
+        switch self {
+        case .lookup: error == ENOENT
+        case .getxattr, .listxattr: error == ENODATA || error == ENOTSUP
+        default: false
+        }
+    }
+}
+
+enum ErrorName {
+    /// The symbol that manual pages use, such as `EINVAL`.
+    static func of(_ error: Int32) -> String {
+        names[error] ?? "error \(error)"
+    }
+
+    private static let names: [Int32: String] = [
+        EPERM: "EPERM", ENOENT: "ENOENT", EINTR: "EINTR", EIO: "EIO", EBADF: "EBADF",
+        EAGAIN: "EAGAIN", ENOMEM: "ENOMEM", EACCES: "EACCES", EBUSY: "EBUSY", EEXIST: "EEXIST",
+        EXDEV: "EXDEV", ENODEV: "ENODEV", ENOTDIR: "ENOTDIR", EISDIR: "EISDIR",
+        EINVAL: "EINVAL", EFBIG: "EFBIG", ENOSPC: "ENOSPC", ESPIPE: "ESPIPE", EROFS: "EROFS",
+        ERANGE: "ERANGE", ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS",
+        ENOTEMPTY: "ENOTEMPTY", ELOOP: "ELOOP", ENODATA: "ENODATA", ENOTSUP: "ENOTSUP",
+        ESTALE: "ESTALE", ECANCELED: "ECANCELED",
+    ]
+}

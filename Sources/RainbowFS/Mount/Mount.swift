@@ -1,0 +1,60 @@
+import CFuse
+import Core
+import Glibc
+import Logging
+
+/// A space that is mounted and answers.
+struct Mount: ~Copyable {
+    private let space: Space
+    private let session: Session
+    private let log: Logger
+    private let point: MountPoint
+    private let options: MountOptions
+
+    init(
+        space name: String, at point: MountPoint, options: MountOptions, foreground: Bool
+    ) throws(MountFailure) {
+        let log = MountLog.logger(foreground: foreground, debug: options.isDebug)
+        let space = try Self.attach(name, at: point, options)
+        var treeOptions = TreeOptions()
+        treeOptions.isReadOnly = options.isReadOnly
+        treeOptions.uid = options.uid
+        treeOptions.gid = options.gid
+        treeOptions.umask = options.umask
+        treeOptions.mountPoint = point.path
+        let fileSystem = FileSystem(tree: Tree(space: space, options: treeOptions), log: log)
+        let session = try Session.mounted(
+            fileSystem, at: point, source: name, options: options)
+        MountLog.serve(log)
+        self.space = space
+        self.session = session
+        self.log = log
+        self.point = point
+        self.options = options
+    }
+
+    /// Answers until the end, then leaves the space in order.
+    ///
+    /// - Returns: the exit status.
+    consuming func serve(singleThreaded: Bool) -> Int32 {
+        log.info("serving the space \(space.name) at \(point.path)")
+        let result = session.serve(singleThreaded: singleThreaded, options: options)
+        if result < 0 { log.error("the mount ended: \(ErrorText.of(-result))") }
+        if result > 0 { log.info("ending at signal \(result)") }
+        return result < 0 ? MountFailure.Status.mount.rawValue : 0
+    }
+
+    private static func attach(
+        _ name: String, at point: MountPoint, _ options: MountOptions
+    ) throws(MountFailure) -> Space {
+        var spaceOptions = SpaceOptions()
+        spaceOptions.sizeBytesMax = options.sizeBytesMax
+        spaceOptions.nodeName = options.nodeName
+        spaceOptions.mountPoint = point.path
+        do throws(SpaceError) {
+            return try Space.attach(name, spaceOptions)
+        } catch {
+            throw MountFailure(.mount, "cannot attach the space \(name): \(error)")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import CFuse
+import Glibc
+
+/// The folder that a space is shown in, checked before anything is attached or mounted, so that
+/// what is wrong with it can be said in words.
+struct MountPoint {
+    /// Absolute and free of links, since a mount in the background works from `/`.
+    let path: String
+
+    init(_ path: String) throws(MountFailure) {
+        try Self.clearDeadMounts(at: path)
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw Self.unusable(path, errno) }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw MountFailure(
+                .mountPoint, "the mount point \(path) is not a directory; name a directory")
+        }
+        guard let resolved = unsafe realpath(path, nil) else { throw Self.unusable(path, errno) }
+        unsafe self.path = String(cString: resolved)
+        unsafe free(resolved)
+        if let source = MountTable.rainbowSource(at: self.path) {
+            throw MountFailure(
+                .mount,
+                "the space \(source) is already mounted at \(path); end it first with "
+                    + "fusermount3 -u \(path)")
+        }
+    }
+
+    /// A daemon that was killed leaves its mount behind: everything below answers ENOTCONN, and the
+    /// kernel lets nobody mount over it.
+    private static func clearDeadMounts(at path: String) throws(MountFailure) {
+        var status = stat()
+        for _ in 0..<16 {
+            guard unsafe stat(path, &status) != 0, errno == ENOTCONN else { return }
+            guard detach(path) else { break }
+        }
+        guard unsafe stat(path, &status) != 0, errno == ENOTCONN else { return }
+        throw MountFailure(
+            .mountPoint,
+            "the daemon that served \(path) has died and its mount cannot be removed; run "
+                + "fusermount3 -uz \(path) as the user who mounted it, or umount -l \(path) as root"
+        )
+    }
+
+    /// Lazily, since programs may still hold files of the dead mount.
+    private static func detach(_ path: String) -> Bool {
+        if unsafe umount2(path, Int32(MNT_DETACH)) == 0 { return true }
+        return Fusermount.run(["-u", "-z", "-q", "--", path]) == 0
+    }
+
+    private static func unusable(_ path: String, _ error: Int32) -> MountFailure {
+        switch error {
+        case ENOENT:
+            MountFailure(
+                .mountPoint, "the mount point \(path) does not exist; make it with mkdir \(path)")
+        case ENOTDIR:
+            MountFailure(
+                .mountPoint, "a part of the mount point's path \(path) is not a directory")
+        default:
+            MountFailure(
+                .mountPoint, "the mount point \(path) cannot be used: \(ErrorText.of(error))")
+        }
+    }
+}
+
+/// The set-user-id helper by which ordinary users mount and unmount.
+enum Fusermount {
+    static let name = "fusermount3"
+
+    /// Where libfuse and the shell would find it.
+    static var isInstalled: Bool {
+        let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? ""
+        let folders = ["/usr/bin", "/bin"] + path.split(separator: ":").map(String.init)
+        return folders.contains { unsafe access("\($0)/\(name)", X_OK) == 0 }
+    }
+
+    /// Its exit status, or nil when it could not be started.
+    static func run(_ arguments: [String]) -> Int32? {
+        var strings = unsafe ([name] + arguments).map { unsafe strdup($0) }
+        unsafe strings.append(nil)
+        defer { unsafe strings.forEach { unsafe free($0) } }
+        var child = pid_t()
+        guard unsafe posix_spawnp(&child, name, nil, nil, strings, environ) == 0 else {
+            return nil
+        }
+        var status: Int32 = 0
+        while unsafe waitpid(child, &status, 0) < 0 {
+            guard errno == EINTR else { return nil }
+        }
+        return status & 0x7f == 0 ? status >> 8 & 0xff : nil
+    }
+}
+
+enum ErrorText {
+    static func of(_ error: Int32) -> String {
+        unsafe String(cString: strerror(error))
+    }
+}

@@ -1,0 +1,122 @@
+import CFuse
+import Glibc
+
+/// The answer to one request of the kernel. It is given exactly once: every method that answers
+/// consumes the value, and a reply that is dropped unanswered tells the caller EIO.
+@safe struct Reply: ~Copyable {
+    private let request: fuse_req_t
+
+    init(_ request: fuse_req_t) {
+        unsafe self.request = request
+    }
+
+    deinit {
+        unsafe _ = fuse_reply_err(request, EIO)
+    }
+
+    consuming func fail(_ errno: Int32) {
+        unsafe _ = fuse_reply_err(request, errno)
+        discard self
+    }
+
+    consuming func succeed() {
+        fail(0)
+    }
+
+    /// For the requests that the kernel does not wait for.
+    consuming func nothing() {
+        unsafe fuse_reply_none(request)
+        discard self
+    }
+
+    consuming func entry(_ entry: Entry) {
+        var parameters = fuse_entry_param(entry)
+        unsafe _ = fuse_reply_entry(request, &parameters)
+        discard self
+    }
+
+    consuming func attributes(_ attributes: Attributes, seconds: Double) {
+        var status = stat(attributes)
+        unsafe _ = fuse_reply_attr(request, &status, seconds)
+        discard self
+    }
+
+    consuming func link(_ target: String) {
+        unsafe _ = target.withCString { unsafe fuse_reply_readlink(request, $0) }
+        discard self
+    }
+
+    /// False when the caller was interrupted: then no release will come for the handle.
+    consuming func open(handle: UInt64, flags: OpenFlags) -> Bool {
+        var answer = fuse_open_out()
+        answer.fh = handle
+        answer.open_flags = flags.rawValue
+        let result = unsafe withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
+        discard self
+        return result
+    }
+
+    /// False when the caller was interrupted: then no release will come for the handle.
+    consuming func create(_ entry: Entry, handle: UInt64, flags: OpenFlags) -> Bool {
+        var answer = CreateAnswer(entry: fuse_entry_out(entry), open: fuse_open_out())
+        answer.open.fh = handle
+        answer.open.open_flags = flags.rawValue
+        let result = unsafe withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
+        discard self
+        return result
+    }
+
+    consuming func openDirectory(handle: UInt64) -> Bool {
+        open(handle: handle, flags: [])
+    }
+
+    consuming func bytes(_ bytes: UnsafeRawBufferPointer) {
+        unsafe _ = Self.send(bytes, to: request)
+        discard self
+    }
+
+    consuming func written(_ count: Int) {
+        unsafe _ = fuse_reply_write(request, count)
+        discard self
+    }
+
+    consuming func statistics(_ statistics: statvfs) {
+        unsafe _ = withUnsafePointer(to: statistics) { unsafe fuse_reply_statfs(request, $0) }
+        discard self
+    }
+
+    /// An extended attribute's value or the list of names: `size` 0 asks how long it is.
+    consuming func extendedAttribute(_ value: [UInt8], size: Int) {
+        if size == 0 {
+            unsafe _ = fuse_reply_xattr(request, value.count)
+        } else if value.count > size {
+            unsafe _ = fuse_reply_err(request, ERANGE)
+        } else {
+            unsafe _ = value.withUnsafeBytes { unsafe Self.send($0, to: request) }
+        }
+        discard self
+    }
+
+    private static func send(_ bytes: UnsafeRawBufferPointer, to request: fuse_req_t) -> Bool {
+        let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        return unsafe fuse_reply_buf(request, start, bytes.count) != -ENOENT
+    }
+}
+
+/// What a create request is answered with, as the kernel lays it out.
+private struct CreateAnswer {
+    var entry: fuse_entry_out
+    var open: fuse_open_out
+}
+
+/// How the kernel treats an open file. libfuse of Debian 12 knows no parallel direct writes, so
+/// the answer to an open is built by hand.
+struct OpenFlags: OptionSet {
+    let rawValue: UInt32
+
+    static let directIO = OpenFlags(rawValue: UInt32(FOPEN_DIRECT_IO))
+    static let stream = OpenFlags(rawValue: UInt32(FOPEN_STREAM | FOPEN_NONSEEKABLE))
+    static let noFlush = OpenFlags(rawValue: UInt32(FOPEN_NOFLUSH))
+    static let parallelDirectWrites = OpenFlags(
+        rawValue: UInt32(FOPEN_PARALLEL_DIRECT_WRITES))
+}

@@ -1,0 +1,112 @@
+import CFuse
+import Glibc
+
+/// One connection with the kernel, from the mount to the unmount.
+@safe struct Session: ~Copyable {
+    private let session: OpaquePointer
+    private let fileSystem: FileSystem
+    private var isMounted = false
+
+    /// Mounts and answers the kernel's first request, so that the mount works when this returns.
+    static func mounted(
+        _ fileSystem: FileSystem, at point: MountPoint, source: String, options: MountOptions
+    ) throws(MountFailure) -> Session {
+        var session = try Session(fileSystem, source: source, options: options)
+        try session.mount(at: point)
+        return session
+    }
+
+    private init(
+        _ fileSystem: FileSystem, source: String, options: MountOptions
+    ) throws(MountFailure) {
+        let words = Self.words(source: source, options: options)
+        let arguments =
+            ["rainbowfs", "-o", words.joined(separator: ",")] + (options.isDebug ? ["-d"] : [])
+        var strings = unsafe arguments.map { unsafe strdup($0) }
+        defer { unsafe strings.forEach { unsafe free($0) } }
+        let userData = unsafe Unmanaged.passUnretained(fileSystem).toOpaque()
+        let session = unsafe strings.withUnsafeMutableBufferPointer { strings in
+            var arguments = unsafe fuse_args(
+                argc: Int32(strings.count), argv: strings.baseAddress, allocated: 0)
+            defer { unsafe fuse_opt_free_args(&arguments) }
+            var table = Callbacks.table()
+            return unsafe fuse_session_new(
+                &arguments, &table, MemoryLayout<fuse_lowlevel_ops>.size, userData)
+        }
+        guard let session = unsafe session else {
+            throw MountFailure(.arguments, "libfuse refuses these options: \(MountLog.complaints)")
+        }
+        unsafe self.session = session
+        self.fileSystem = fileSystem
+    }
+
+    deinit {
+        if isMounted { unsafe fuse_session_unmount(session) }
+        unsafe fuse_remove_signal_handlers(session)
+        unsafe fuse_session_destroy(session)
+    }
+
+    private mutating func mount(at point: MountPoint) throws(MountFailure) {
+        guard unsafe fuse_set_signal_handlers(session) == 0 else {
+            throw MountFailure(.mount, "cannot watch for signals: \(ErrorText.of(errno))")
+        }
+        guard unsafe fuse_session_mount(session, point.path) == 0 else {
+            let reason = MountLog.complaints
+            throw MountFailure(
+                .mount,
+                "cannot mount at \(point.path): "
+                    + (reason.isEmpty ? "fusermount3 refused, as it says above" : reason))
+        }
+        isMounted = true
+        try answerInit(point)
+    }
+
+    private func answerInit(_ point: MountPoint) throws(MountFailure) {
+        var request = unsafe fuse_buf()
+        defer { unsafe free(request.mem) }
+        var count: Int32
+        repeat {
+            unsafe count = fuse_session_receive_buf(session, &request)
+        } while unsafe count == -EINTR && fuse_session_exited(session) == 0
+        guard count > 0 else {
+            throw MountFailure(
+                .mount, "the mount at \(point.path) ended before it answered")
+        }
+        unsafe fuse_session_process_buf(session, &request)
+        guard unsafe fuse_session_exited(session) == 0 else {
+            throw MountFailure(
+                .mount,
+                "the kernel and libfuse do not understand each other: \(MountLog.complaints)")
+        }
+    }
+
+    /// Answers requests until the file system is unmounted or a signal ends it.
+    ///
+    /// - Returns: 0, the number of the signal, or a negated errno.
+    func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
+        if singleThreaded { return unsafe fuse_session_loop(session) }
+        guard let loop = unsafe fuse_loop_cfg_create() else { return -ENOMEM }
+        defer { unsafe fuse_loop_cfg_destroy(loop) }
+        unsafe fuse_loop_cfg_set_clone_fd(loop, options.clonesDevice ? 1 : 0)
+        unsafe fuse_loop_cfg_set_max_threads(loop, options.threadsMax)
+        return unsafe fuse_session_loop_mt(session, loop)
+    }
+
+    private static func words(source: String, options: MountOptions) -> [String] {
+        var words = [
+            "fsname=\(escaped(options.sourceName ?? source))", "subtype=rainbowfs",
+            "default_permissions", "nosuid", "nodev", "max_read=\(ReplyBuffer.byteCount)",
+        ]
+        if options.isReadOnly { words.append("ro") }
+        return words + options.kernel.map(escaped)
+    }
+
+    private static func escaped(_ word: String) -> String {
+        var result = ""
+        for character in word {
+            if character == "," || character == "\\" { result.append("\\") }
+            result.append(character)
+        }
+        return result
+    }
+}
