@@ -47,5 +47,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "MountTests",
+            dependencies: ["RainbowFS", "TestSupport"],
+            exclude: ["Scenarios"],
+            swiftSettings: strict),
     ]
 )

@@ -13,4 +13,11 @@ static inline pid_t rainbow_fork(void) {
     return fork();
 }
 
+extern int close_range(unsigned int first, unsigned int last, int flags);
+
+/// Closes every descriptor from `first` on.
+static inline int rainbow_close_from(unsigned int first) {
+    return close_range(first, ~0U, 0);
+}
+
 #endif

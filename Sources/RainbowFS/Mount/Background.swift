@@ -23,9 +23,8 @@ struct Background {
             close(ends[1])
             return .parent(exitStatus: waitForStatus(ends[0], of: child))
         }
-        close(ends[0])
         setsid()
-        return .child(Background(pipe: ends[1]))
+        return .child(Background(pipe: keepOnly(ends[1])))
     }
 
     /// Lets the parent go. After success nothing of the terminal is kept.
@@ -42,6 +41,16 @@ struct Background {
         guard null >= 0 else { return }
         for standard in 0...2 { dup2(null, Int32(standard)) }
         if null > 2 { close(null) }
+    }
+
+    /// Closes what was inherited, but for standard input and output: whoever waits for the end of a
+    /// pipe or for a lock must not wait for the mount.
+    private static func keepOnly(_ descriptor: Int32) -> Int32 {
+        let kept = STDERR_FILENO + 1
+        if descriptor != kept { dup2(descriptor, kept) }
+        _ = rainbow_close_from(UInt32(kept) + 1)
+        _ = fcntl(kept, F_SETFD, FD_CLOEXEC)
+        return kept
     }
 
     private static func waitForStatus(_ pipe: Int32, of child: pid_t) -> Int32 {

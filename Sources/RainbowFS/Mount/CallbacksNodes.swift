@@ -6,8 +6,9 @@ extension Callbacks {
     static func addNodes(to table: inout fuse_lowlevel_ops) {
         unsafe table.lookup = { request, parent, name in
             unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
-                try call.tree.lookup(
+                let entry = try call.tree.lookup(
                     NodeID(parent), unsafe text(name), call.caller)
+                return call.system.kept.keeping(entry)
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -23,14 +24,15 @@ extension Callbacks {
         }
         unsafe table.getattr = { request, node, _ in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
-                try call.tree.attributes(NodeID(node))
+                let (attributes, seconds) = try call.tree.attributes(NodeID(node))
+                return (attributes, call.system.kept.seconds(for: NodeID(node), atLeast: seconds))
             } answer: { reply, found in
-                reply.attributes(found.0, seconds: found.seconds)
+                reply.attributes(found.0, seconds: found.1)
             }
         }
         unsafe table.setattr = { request, node, wanted, change, _ in
             unsafe Callbacks.serve(request, .setattr) { call throws(TreeError) in
-                let wanted = unsafe AttributeChange(wanted?.pointee ?? stat(), flags: change)
+                let wanted = unsafe AttributeRequest(wanted?.pointee ?? stat(), flags: change)
                 return try call.tree.setAttributes(
                     NodeID(node), mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
                     size: wanted.size, call.caller)
@@ -56,7 +58,7 @@ extension Callbacks {
 }
 
 /// What a setattr request wants changed. Times are left out: they are those of commits.
-struct AttributeChange {
+struct AttributeRequest {
     var mode: UInt32?
     var uid: UInt32?
     var gid: UInt32?

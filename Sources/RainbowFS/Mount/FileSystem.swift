@@ -7,6 +7,7 @@ import Logging
 final class FileSystem: Sendable {
     let tree: Tree
     let log: Logger
+    let kept = KeptAttributes()
 
     init(tree: Tree, log: Logger) {
         self.tree = tree

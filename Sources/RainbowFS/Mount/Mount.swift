@@ -33,10 +33,10 @@ struct Mount: ~Copyable {
         self.options = options
     }
 
-    /// Answers until the end, then leaves the space in order.
+    /// Answers until the end.
     ///
     /// - Returns: the exit status.
-    consuming func serve(singleThreaded: Bool) -> Int32 {
+    func serve(singleThreaded: Bool) -> Int32 {
         log.info("serving the space \(space.name) at \(point.path)")
         let result = session.serve(singleThreaded: singleThreaded, options: options)
         if result < 0 { log.error("the mount ended: \(ErrorText.of(-result))") }
@@ -44,12 +44,19 @@ struct Mount: ~Copyable {
         return result < 0 ? MountFailure.Status.mount.rawValue : 0
     }
 
+    /// Unmounts, if nobody did, and leaves the space.
+    consuming func end() {
+        let space = space
+        _ = consume self
+        space.detach()
+    }
+
     private static func attach(
         _ name: String, at point: MountPoint, _ options: MountOptions
     ) throws(MountFailure) -> Space {
         var spaceOptions = SpaceOptions()
         spaceOptions.sizeBytesMax = options.sizeBytesMax
-        spaceOptions.nodeName = options.nodeName
+        if let name = options.nodeName { spaceOptions.nodeName = name }
         spaceOptions.mountPoint = point.path
         do throws(SpaceError) {
             return try Space.attach(name, spaceOptions)

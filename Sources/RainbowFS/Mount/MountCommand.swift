@@ -29,7 +29,9 @@ enum MountCommand {
                 space: space, at: point, options: options, foreground: background == nil)
             background?.report(0)
             background = nil
-            return mount.serve(singleThreaded: singleThreaded)
+            let exitStatus = mount.serve(singleThreaded: singleThreaded)
+            mount.end()
+            return exitStatus
         } catch {
             MountLog.printError(error.message)
             background?.report(error.status.rawValue)

@@ -142,7 +142,8 @@ struct MountOptions: Sendable, Equatable {
     ) throws(MountFailure) -> UInt32 {
         if let number = UInt32(value), number != UInt32.max { return number }
         if let number = lookup(value) { return number }
-        throw invalid(name, value, name == "uid" ? "a user's number or name" : "a group's number or name")
+        throw invalid(
+            name, value, name == "uid" ? "a user's number or name" : "a group's number or name")
     }
 
     private func invalid(_ name: String, _ value: String, _ wanted: String) -> MountFailure {

@@ -29,17 +29,22 @@ struct MountPoint {
     /// A daemon that was killed leaves its mount behind: everything below answers ENOTCONN, and the
     /// kernel lets nobody mount over it.
     private static func clearDeadMounts(at path: String) throws(MountFailure) {
-        var status = stat()
         for _ in 0..<16 {
-            guard unsafe stat(path, &status) != 0, errno == ENOTCONN else { return }
+            guard isDead(path) else { return }
             guard detach(path) else { break }
         }
-        guard unsafe stat(path, &status) != 0, errno == ENOTCONN else { return }
+        guard isDead(path) else { return }
         throw MountFailure(
             .mountPoint,
             "the daemon that served \(path) has died and its mount cannot be removed; run "
                 + "fusermount3 -uz \(path) as the user who mounted it, or umount -l \(path) as root"
         )
+    }
+
+    /// Asked by statfs(2), since the kernel may answer stat(2) from what it keeps.
+    private static func isDead(_ path: String) -> Bool {
+        var statistics = statvfs()
+        return unsafe statvfs(path, &statistics) != 0 && errno == ENOTCONN
     }
 
     /// Lazily, since programs may still hold files of the dead mount.

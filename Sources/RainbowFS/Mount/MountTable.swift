@@ -21,7 +21,8 @@ enum MountTable {
         var bytes: [UInt8] = []
         var rest = word.utf8[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "\\"), let code = UInt8(String(rest.prefix(3)) ?? "", radix: 8) {
+            if byte == UInt8(ascii: "\\"), let code = UInt8(String(rest.prefix(3)) ?? "", radix: 8)
+            {
                 bytes.append(code)
                 rest.removeFirst(3)
             } else {

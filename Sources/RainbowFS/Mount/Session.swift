@@ -47,9 +47,7 @@ import Glibc
     }
 
     private mutating func mount(at point: MountPoint) throws(MountFailure) {
-        guard unsafe fuse_set_signal_handlers(session) == 0 else {
-            throw MountFailure(.mount, "cannot watch for signals: \(ErrorText.of(errno))")
-        }
+        try watchSignals()
         guard unsafe fuse_session_mount(session, point.path) == 0 else {
             let reason = MountLog.complaints
             throw MountFailure(
@@ -59,6 +57,17 @@ import Glibc
         }
         isMounted = true
         try answerInit(point)
+    }
+
+    /// Those that end the mount. Whoever started this process may have had them blocked.
+    private func watchSignals() throws(MountFailure) {
+        guard unsafe fuse_set_signal_handlers(session) == 0 else {
+            throw MountFailure(.mount, "cannot watch for signals: \(ErrorText.of(errno))")
+        }
+        var ending = sigset_t()
+        unsafe sigemptyset(&ending)
+        for signal in [SIGHUP, SIGINT, SIGTERM] { unsafe sigaddset(&ending, signal) }
+        unsafe pthread_sigmask(SIG_UNBLOCK, &ending, nil)
     }
 
     private func answerInit(_ point: MountPoint) throws(MountFailure) {
@@ -84,6 +93,10 @@ import Glibc
     ///
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
+        let feed = fileSystem.tree.space.commitFeed()
+        let invalidator = unsafe Invalidator(session, feed: feed, kept: fileSystem.kept)
+        invalidator.start()
+        defer { invalidator.stop() }
         if singleThreaded { return unsafe fuse_session_loop(session) }
         guard let loop = unsafe fuse_loop_cfg_create() else { return -ENOMEM }
         defer { unsafe fuse_loop_cfg_destroy(loop) }

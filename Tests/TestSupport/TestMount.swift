@@ -1,0 +1,99 @@
+import Foundation
+
+/// A fresh space in a folder of its own, and the mounts of it. Everything goes away with it.
+public final class TestMount: Sendable {
+    public let space: String
+    /// Holds the space's files, the mount points, and what else a test puts there.
+    public let folder: String
+    public let environment: [String: String]
+
+    public init(_ prefix: String) throws {
+        space = uniqueSpaceName(prefix)
+        let folder = "/dev/shm/\(space).test"
+        self.folder = folder
+        for part in ["spaces", "one", "two", "scratch"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
+        }
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        environment = [
+            "RAINBOWFS_DIR": "\(folder)/spaces", "SPACE": space, "MOUNT": "\(folder)/one",
+            "MOUNT2": "\(folder)/two", "SCRATCH": "\(folder)/scratch",
+            "RAINBOWFS": RainbowBinary.path, "PATH": "\(RainbowBinary.directory):\(path)",
+            "LC_ALL": "C.UTF-8",
+        ]
+    }
+
+    deinit {
+        for point in [one, two] {
+            while MountedPoint.exists(point) {
+                guard let done = try? run(["fusermount3", "-uz", point]), done.status == 0 else {
+                    break
+                }
+            }
+        }
+        _ = try? rainbowfs(["destroy", "--force", space])
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// The first mount point.
+    public var one: String { "\(folder)/one" }
+    /// The second one.
+    public var two: String { "\(folder)/two" }
+
+    /// Mounts the space; the program returns when the mount answers.
+    @discardableResult
+    public func mount(at point: String? = nil, _ options: [String] = []) throws -> CommandResult {
+        try rainbowfs([space, point ?? one] + options)
+    }
+
+    public func unmount(_ point: String? = nil) throws -> CommandResult {
+        try run(["fusermount3", "-u", point ?? one])
+    }
+
+    public func rainbowfs(_ arguments: [String]) throws -> CommandResult {
+        try run([RainbowBinary.path] + arguments)
+    }
+
+    public func run(_ arguments: [String]) throws -> CommandResult {
+        try Shell.run(arguments, environment: environment)
+    }
+
+    public func bash(_ script: String) throws -> CommandResult {
+        try Shell.bash(script, environment: environment)
+    }
+
+    /// The process that serves a mount point.
+    public func daemon(of point: String? = nil) -> pid_t? {
+        daemons(of: point ?? one).first
+    }
+
+    public func daemons(of point: String) -> [pid_t] {
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return entries.compactMap(pid_t.init).filter { process in
+            guard
+                let line = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(process)/cmdline"))
+            else { return false }
+            let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            return words.first?.hasSuffix("rainbowfs") == true && words.contains(point)
+        }
+    }
+
+    public func answers(_ point: String? = nil) -> Bool {
+        FileManager.default.fileExists(atPath: "\(point ?? one)/control")
+    }
+}
+
+/// The kernel's table of mounts.
+public enum MountedPoint {
+    public static func exists(_ path: String) -> Bool { line(path) != nil }
+
+    /// The line of the topmost mount at the path.
+    public static func line(_ path: String) -> String? {
+        let table = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        return table.split(separator: "\n").last { line in
+            let words = line.split(separator: " ")
+            return words.count > 4 && words[4] == path
+        }.map(String.init)
+    }
+}
