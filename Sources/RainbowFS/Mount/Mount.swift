@@ -58,8 +58,13 @@ struct Mount: ~Copyable {
         spaceOptions.sizeBytesMax = options.sizeBytesMax
         if let name = options.nodeName { spaceOptions.nodeName = name }
         spaceOptions.mountPoint = point.path
-        do throws(SpaceError) {
-            return try Space.attach(name, spaceOptions)
+        do {
+            return try Space.open(name, spaceOptions)
+        } catch let error as ObjectError {
+            throw MountFailure(.mount, "cannot attach the space \(name): \(error.message)")
+        } catch TransactionError.outOfMemory {
+            throw MountFailure(
+                .mount, "there is no memory left for the space \(name); df shows what uses it")
         } catch {
             throw MountFailure(.mount, "cannot attach the space \(name): \(error)")
         }
