@@ -17,9 +17,10 @@ struct RainbowFS: ParsableCommand {
             """,
         version: "rainbowfs \(version)",
         subcommands: [
-            NewCommand.self, GetCommand.self, SetCommand.self, ListCommand.self,
+            ShowCommand.self, NewCommand.self, GetCommand.self, SetCommand.self, ListCommand.self,
             StatusCommand.self, DestroyCommand.self, CheckCommand.self, BenchCommand.self,
-        ])
+        ],
+        defaultSubcommand: ShowCommand.self)
 
     /// As argument-parser's own, but for the exit statuses: 1 for arguments, as FUSE programs do.
     static func main() {

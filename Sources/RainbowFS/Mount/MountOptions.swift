@@ -18,14 +18,14 @@ struct MountOptions: Sendable, Equatable {
 
     static let help = """
         ro, rw             refuse or allow every change through this mount
-        allow_other        let other users in (needs user_allow_other in /etc/fuse.conf)
+        allow_other        let other users in, if /etc/fuse.conf allows it
         allow_root         let root in
         auto_unmount       unmount when the daemon dies
         uid=N, gid=N       show everything as owned by this user or group
         umask=OCTAL        take these permission bits away
-        size=BYTES         limit of the space's memory, when it is created (K, M, G, T)
+        size=BYTES         limit of a new space's memory (K, M, G, T)
         node=NAME          name of this mount in nodes/
-        max_threads=N      threads that answer requests (1 to 64; 16)
+        max_threads=N      threads that answer requests (1 to 64)
         fsname=NAME        source shown by mount(8) and df(1); the space's name
         """
 
