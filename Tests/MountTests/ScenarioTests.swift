@@ -5,10 +5,11 @@ import Testing
 /// Shell sessions and what they print: `Scenarios/NAME.sh` beside `NAME.expected`.
 ///
 /// A script runs in a fresh mount as its working directory. `$MOUNT` is that mount, `$MOUNT2` a
-/// second one of the same space, `$SCRATCH` an empty folder outside, and `rainbowfs` is in the path.
-/// Output and errors are compared together. Addresses are called `0x#1`, `0x#2`, ... in the order in
-/// which they first appear, and the folders by the names of their variables. Running the tests with
-/// UPDATE_EXPECTED=1 writes the `.expected` files anew; read the difference before you commit it.
+/// second one of the same space, `$SCRATCH` an empty folder outside, and `rainbowfs` is in the
+/// path. Output and errors are compared together. Addresses are called `0x#1`, `0x#2`, ... in the
+/// order in which they first appear, and the folders by the names of their variables. Running the
+/// tests with UPDATE_EXPECTED=1 writes the `.expected` files anew; read the difference before you
+/// commit it.
 @Suite("Sessions in a mount")
 struct ScenarioTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

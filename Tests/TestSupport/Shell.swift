@@ -9,7 +9,7 @@ public struct CommandResult: Sendable {
 
 /// Runs programs to their end, as a shell does.
 public enum Shell {
-    /// - Parameter arguments: the program, looked up in `PATH` if it has no slash, and what it gets.
+    /// - Parameter arguments: the program, looked up in `PATH` if it has no slash, and its words.
     public static func run(
         _ arguments: [String], environment: [String: String] = [:], directory: String = "/"
     ) throws -> CommandResult {
@@ -19,7 +19,7 @@ public enum Shell {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         let files = try ["output", "errors"].map { try temporaryFile($0) }
-        defer { files.forEach { try? FileManager.default.removeItem(atPath: $0.path) } }
+        defer { for file in files { try? FileManager.default.removeItem(atPath: file.path) } }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = files[0].handle
         process.standardError = files[1].handle

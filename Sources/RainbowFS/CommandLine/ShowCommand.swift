@@ -7,8 +7,8 @@ struct ShowCommand: ParsableCommand {
         commandName: "mount",
         abstract: "Mount a space. This is what rainbowfs does if no command is named.",
         discussion: """
-            It goes to the background when the mount answers; fusermount3 -u or umount ends it, and \
-            so do SIGTERM, SIGINT and SIGHUP.
+            It goes to the background when the mount answers; fusermount3 -u or umount ends it, \
+            and so do SIGTERM, SIGINT and SIGHUP.
 
             Example: rainbowfs mount demo /mnt/rainbow -o size=1G
 

@@ -6,8 +6,8 @@ import Synchronization
 /// Follows the commits of the space, whichever mount or program makes them, and tells the kernel
 /// which of the attributes it keeps are old.
 ///
-/// It does so from a thread of its own that holds no lock: a notification can wait in the kernel for
-/// a request that waits for this daemon.
+/// It does so from a thread of its own that holds no lock: a notification can wait in the kernel
+/// for a request that waits for this daemon.
 @safe final class Invalidator: @unchecked Sendable {
     private let session: OpaquePointer
     private let feed: CommitFeed

@@ -3,8 +3,8 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Where a mount says what it does: standard error, in the foreground in swift-log's form. libfuse's
-/// own lines come here too.
+/// Where a mount says what it does: standard error, in the foreground in swift-log's form. The
+/// lines of libfuse come here too.
 enum MountLog {
     private struct State {
         var logger: Logger?
@@ -23,8 +23,8 @@ enum MountLog {
         return logger
     }
 
-    /// Takes over what libfuse prints. Until `serve` is called it is kept, as the reason for a mount
-    /// that fails.
+    /// Takes over what libfuse prints. Until `serve` is called it is kept, as the reason for a
+    /// mount that fails.
     static func captureLibfuse() {
         unsafe fuse_set_log_func { level, format, arguments in
             guard let format = unsafe format, let arguments = unsafe arguments else { return }
