@@ -10,7 +10,8 @@ struct MountUserTests {
         """
         unshare -m bash -c 'mount -t tmpfs none "$SCRATCH" &&
         mknod -m 666 "$SCRATCH/fuse" c 10 229 && mount --bind "$SCRATCH/fuse" /dev/fuse &&
-        chown nobody "$MOUNT" "$MOUNT2" && chmod 777 "$RAINBOWFS_DIR" && exec \(asNobody) bash -c "$BODY"'
+        chown nobody "$MOUNT" "$MOUNT2" && chmod 777 "$RAINBOWFS_DIR" &&
+        exec \(asNobody) bash -c "$BODY"'
         """.replacing(
             "$BODY", with: body.replacing("'", with: "'\\''").replacing("\"", with: "\\\""))
     }

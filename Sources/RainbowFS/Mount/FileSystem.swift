@@ -18,13 +18,14 @@ final class FileSystem: Sendable {
         unsafe Unmanaged<FileSystem>.fromOpaque(fuse_req_userdata(request)).takeUnretainedValue()
     }
 
-    /// Answers with the error and puts its sentence where the user can read it.
+    /// Answers with the error, after its sentence was put where the user can read it.
     func fail(_ reply: consuming Reply, _ error: TreeError, _ operation: Operation) {
+        if !operation.expects(error.errno) {
+            let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
+            tree.record(sentence)
+            log.debug("\(sentence)")
+        }
         reply.fail(error.errno)
-        guard !operation.expects(error.errno) else { return }
-        let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
-        tree.record(sentence)
-        log.debug("\(sentence)")
     }
 }
 

@@ -83,7 +83,7 @@ enum Fusermount {
     static func run(_ arguments: [String]) -> Int32? {
         var strings = unsafe ([name] + arguments).map { unsafe strdup($0) }
         unsafe strings.append(nil)
-        defer { for unsafestring in unsafe strings { unsafe free(string) } }
+        defer { for index in unsafe strings.indices { unsafe free(strings[index]) } }
         var child = pid_t()
         guard unsafe posix_spawnp(&child, name, nil, nil, strings, environ) == 0 else {
             return nil

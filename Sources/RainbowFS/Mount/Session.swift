@@ -23,7 +23,7 @@ import Glibc
         let arguments =
             ["rainbowfs", "-o", words.joined(separator: ",")] + (options.isDebug ? ["-d"] : [])
         var strings = unsafe arguments.map { unsafe strdup($0) }
-        defer { for unsafestring in unsafe strings { unsafe free(string) } }
+        defer { for index in unsafe strings.indices { unsafe free(strings[index]) } }
         let userData = unsafe Unmanaged.passUnretained(fileSystem).toOpaque()
         let session = unsafe strings.withUnsafeMutableBufferPointer { strings in
             var arguments = unsafe fuse_args(
