@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import RainbowFS
@@ -62,6 +63,21 @@ import Testing
         var hits = [Int](repeating: 0, count: 16)
         for _ in 0..<16_000 { hits[random.below(16)] += 1 }
         #expect(hits.allSatisfy { (800...1200).contains($0) })
+    }
+
+    @Test(
+        "Values are shown as text and as JSON of their type",
+        arguments: [
+            ("int64 a", "-5\n", "-5", "-5"), ("uint8 a[3]", "1\n2\n3\n", "1,2,3", "[1, 2, 3]"),
+            ("string a[8]", "a \"b\"\0\0", "a \"b\"", #""a \"b\"""#),
+            ("bytes a[3]", "\u{1}z\0", "017a00", #""017a00""#), ("bool a", "1\n", "1", "true"),
+            ("float32 a[2]", "0.5\ninf\n", "0.5,inf", #"[0.5, "inf"]"#),
+        ])
+    func values(declaration: String, file: String, text: String, json: String) throws {
+        let field = try #require(try ClassText.parse(declaration).first)
+        let value = ShownValue.decode(field, Array(file.utf8))
+        #expect(value.text == text)
+        #expect(value.json(field).description == json)
     }
 
     @Test("A table has columns and no blanks at the end of a line")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Core
 
 struct GetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,9 +26,7 @@ struct GetCommand: ParsableCommand {
         let mount = try mount.find(path: path)
         let object = try ObjectFiles(
             mount.resolve(path, isBelowMount: self.mount.path != nil), mount: mount)
-        let declared = try mount.withFailures { () throws(FileError) in
-            try object.declarations()
-        }
+        let declared = try declarations(of: object, mount)
         let wanted = try fields.map { field in
             guard let declaration = declared.first(where: { $0.name == field }) else {
                 let all = declared.map(\.name).joined(separator: ", ")
@@ -37,7 +36,7 @@ struct GetCommand: ParsableCommand {
             return declaration
         }
         let values = try object.atOneMoment { () throws(FileError) in
-            var values: [(FieldLine, ShownValue)] = []
+            var values: [(FieldDeclaration, ShownValue)] = []
             for declaration in fields.isEmpty ? declared : wanted {
                 values.append((declaration, try ShownValue.read(declaration, in: object.folder)))
             }
@@ -58,6 +57,18 @@ struct GetCommand: ParsableCommand {
             for (declaration, value) in values {
                 print(fields.count == 1 ? value.text : "\(declaration.name)=\(value.text)")
             }
+        }
+    }
+
+    private func declarations(
+        of object: ObjectFiles, _ mount: MountedSpace
+    ) throws -> [FieldDeclaration] {
+        do {
+            return try object.declarations()
+        } catch let error as FileError {
+            throw mount.failure(error)
+        } catch let error as ObjectError {
+            throw CommandFailure(.refused, error.message)
         }
     }
 }

@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 
 /// An object as the mount shows it: a folder of `objects/` with a file, link or folder a field.
@@ -29,10 +30,9 @@ struct ObjectFiles {
         }
     }
 
-    /// Names of fields and their types, in the order of declaration, from the text of the class.
-    func declarations() throws(FileError) -> [FieldLine] {
-        try FileText.readText(folder + "/class").split(separator: "\n")
-            .compactMap(FieldLine.init)
+    /// The fields, in the order of declaration, from the text of the class.
+    func declarations() throws -> [FieldDeclaration] {
+        try ClassText.parse(try FileText.readText(folder + "/class"))
     }
 
     /// The version of the newest commit that wrote any part of the object.
@@ -60,24 +60,4 @@ struct ObjectFiles {
     }
 
     private static let attemptsMax = 1000
-}
-
-/// One line of a class, as far as `get` needs it: how the values of the field are to be shown.
-struct FieldLine: Equatable {
-    var name: String
-    var type: String
-    /// Nil for a single value, and for `string` and `bytes`, whose length is no count of values.
-    var count: Int?
-
-    var isReference: Bool { type.hasPrefix("ref<") }
-
-    init?(line: some StringProtocol) {
-        var words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
-        if words.first == "indirect" { words.removeFirst() }
-        guard words.count == 2 else { return nil }
-        type = String(words[0])
-        let parts = words[1].split { $0 == "[" || $0 == "]" }
-        name = String(parts[0])
-        count = parts.count > 1 && type != "string" && type != "bytes" ? Int(parts[1]) : nil
-    }
 }

@@ -1,12 +1,14 @@
+import Core
+
 /// The value of a field as read from its file.
 struct ShownValue: Equatable {
     /// One text an element; exactly one if the field is no array.
     var elements: [String]
 
-    static func read(_ field: FieldLine, in folder: String) throws(FileError) -> ShownValue {
+    static func read(_ field: FieldDeclaration, in folder: String) throws(FileError) -> ShownValue {
         let path = "\(folder)/\(field.name)"
-        guard field.isReference else { return decode(field, try FileText.read(path)) }
-        guard let count = field.count else {
+        guard field.type == .reference else { return decode(field, try FileText.read(path)) }
+        guard let count = field.arrayCount else {
             return ShownValue(elements: [reference(try FileText.linkTarget(path))])
         }
         var elements: [String] = []
@@ -17,12 +19,12 @@ struct ShownValue: Equatable {
     }
 
     /// What the bytes of a scalar field's file mean.
-    static func decode(_ field: FieldLine, _ bytes: [UInt8]) -> ShownValue {
+    static func decode(_ field: FieldDeclaration, _ bytes: [UInt8]) -> ShownValue {
         switch field.type {
-        case "bytes":
+        case .bytes:
             let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
             return ShownValue(elements: [digits.joined()])
-        case "string":
+        case .string:
             let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             return ShownValue(elements: [text])
         default:
@@ -33,14 +35,17 @@ struct ShownValue: Equatable {
 
     var text: String { elements.joined(separator: ",") }
 
-    func json(_ field: FieldLine) -> JSON {
+    func json(_ field: FieldDeclaration) -> JSON {
         let values = elements.map { element -> JSON in
-            if field.isReference { return element == "null" ? .null : .string(element) }
-            if field.type == "bool" { return .bool(element == "1" || element == "true") }
-            if field.type.hasPrefix("float") { return .real(Double(element) ?? .nan) }
-            return field.type.contains("int") ? .number(element) : .string(element)
+            switch field.type {
+            case .reference: element == "null" ? .null : .string(element)
+            case .bool: .bool(element == "1")
+            case .float32, .float64: .real(Double(element) ?? .nan)
+            case .string, .bytes: .string(element)
+            default: .number(element)
+            }
         }
-        return field.count == nil ? values.first ?? .null : .array(values)
+        return field.arrayCount == nil ? values.first ?? .null : .array(values)
     }
 
     /// A link's target as commands print objects.
