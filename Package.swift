@@ -49,7 +49,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MountTests",
-            dependencies: ["RainbowFS", "TestSupport"],
+            dependencies: ["RainbowFS", "Ledger", "TestSupport"],
             exclude: ["Scenarios"],
             swiftSettings: strict),
     ]

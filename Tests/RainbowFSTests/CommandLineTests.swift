@@ -12,7 +12,7 @@ import Testing
             91 22 0:61 / /mnt/my\\040space/inner rw - fuse.rainbowfs other rw,user_id=0
             92 22 0:62 / /mnt/sshfs rw - fuse.sshfs host: rw
             """
-        let mounts = MountedSpace.parse(mountTable: table)
+        let mounts = MountedSpace.all(in: MountTable.parse(table))
         let outer = MountedSpace(path: "/mnt/my space", space: "demo")
         let inner = MountedSpace(path: "/mnt/my space/inner", space: "other")
         #expect(mounts == [outer, inner])

@@ -1,25 +1,12 @@
 import ArgumentParser
 import Foundation
+import TestSupport
 import Testing
 
 @testable import RainbowFS
 
 /// The completion scripts that `make install` installs, read by the shells themselves.
 @Suite struct CompletionTests {
-    /// Runs `program` on `script` and gives what it printed.
-    private func run(_ program: String, _ arguments: [String]) throws -> (Int32, String) {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [program] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let bytes = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))
-    }
-
     /// Calls `body` with the path of a file that holds `text`.
     private func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
         let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).completion")
@@ -36,8 +23,8 @@ import Testing
         for command in RainbowFS.configuration.subcommands {
             #expect(script.contains(command.configuration.commandName!))
         }
-        let result = try withFile(script) { try run(program, ["-n", $0]) }
-        #expect(result == (0, ""))
+        let result = try withFile(script) { try Shell.run([program, "-n", $0]) }
+        #expect(result.status == 0 && result.output + result.errors == "")
     }
 
     @Test(
@@ -55,7 +42,7 @@ import Testing
                 printf '%s\\n' "${COMPREPLY[@]}"
 
                 """
-        let result = try withFile(script) { try run("bash", [$0]) }
-        #expect(result == (0, completed + "\n"))
+        let result = try withFile(script) { try Shell.run(["bash", $0]) }
+        #expect(result.output == completed + "\n")
     }
 }

@@ -6,13 +6,16 @@ struct MountedSpace: Equatable {
     var path: String
     var space: String
 
-    static let fileSystemType = "fuse.rainbowfs"
+    static func all(in table: [MountTable.Line]) -> [MountedSpace] {
+        table.filter { $0.type == MountTable.fileSystemType }.map {
+            MountedSpace(path: $0.path, space: $0.source)
+        }
+    }
 
     /// The mount that `option` (`-m`) names, or else the one that `path` leads into, which is the
     /// one around the working directory if `path` is relative and leads nowhere else.
     static func find(option: String?, path: String? = nil) throws -> MountedSpace {
-        let table = (try? FileText.readText("/proc/self/mountinfo")) ?? ""
-        let mounts = parse(mountTable: table)
+        let mounts = all(in: MountTable.lines())
         let start = option ?? path ?? "."
         guard let place = option == nil ? longestResolved(start) : FileText.resolved(start) else {
             throw CommandFailure(.noMount, "There is no \(start).")
@@ -32,34 +35,6 @@ struct MountedSpace: Equatable {
         mounts.filter { mount in
             place == mount.path || mount.path == "/" || place.hasPrefix(mount.path + "/")
         }.max { $0.path.utf8.count < $1.path.utf8.count }
-    }
-
-    /// The spaces in the text of /proc/PID/mountinfo; later lines cover earlier ones.
-    static func parse(mountTable: String) -> [MountedSpace] {
-        mountTable.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            guard let dash = words.firstIndex(of: "-"), dash >= 6, words.count > dash + 2,
-                words[dash + 1] == fileSystemType
-            else { return nil }
-            return MountedSpace(path: unescaped(words[4]), space: unescaped(words[dash + 2]))
-        }
-    }
-
-    /// The kernel writes blank, tab, newline and backslash as three octal digits.
-    private static func unescaped(_ word: Substring) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(word.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "\\"), rest.count >= 3,
-                let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
-            {
-                bytes.append(value)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// `path` made absolute through its deepest folder that exists.

@@ -17,10 +17,11 @@ struct RainbowFS: ParsableCommand {
             """,
         version: "rainbowfs \(version)",
         subcommands: [
-            ShowCommand.self, NewCommand.self, GetCommand.self, SetCommand.self, ListCommand.self,
+            MountSubcommand.self, NewCommand.self, GetCommand.self, SetCommand.self,
+            ListCommand.self,
             StatusCommand.self, DestroyCommand.self, CheckCommand.self, BenchCommand.self,
         ],
-        defaultSubcommand: ShowCommand.self)
+        defaultSubcommand: MountSubcommand.self)
 
     /// As argument-parser's own, but for the exit statuses: 1 for arguments, as FUSE programs do.
     static func main() {

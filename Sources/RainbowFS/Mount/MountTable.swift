@@ -2,18 +2,33 @@ import Glibc
 
 /// The mounts of this process, as /proc tells them.
 enum MountTable {
+    struct Line: Equatable {
+        var path: String
+        var type: String
+        var source: String
+    }
+
+    static let fileSystemType = "fuse.rainbowfs"
+
     /// The source of the RainbowFS mount that lies topmost at exactly this path.
     static func rainbowSource(at path: String) -> String? {
-        guard let table = read("/proc/self/mountinfo") else { return nil }
-        var source: String?
-        for line in table.split(separator: "\n") {
+        let topmost = lines().last { $0.path == path }
+        return topmost?.type == fileSystemType ? topmost?.source : nil
+    }
+
+    /// All mounts; one that covers another comes behind it.
+    static func lines() -> [Line] { parse(read("/proc/self/mountinfo") ?? "") }
+
+    static func parse(_ table: String) -> [Line] {
+        table.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count > 9, unescaped(words[4]) == path,
-                let dash = words.firstIndex(of: "-"), dash + 2 < words.count
-            else { continue }
-            source = words[dash + 1] == "fuse.rainbowfs" ? unescaped(words[dash + 2]) : nil
+            guard let dash = words.firstIndex(of: "-"), dash >= 6, words.count > dash + 2 else {
+                return nil
+            }
+            return Line(
+                path: unescaped(words[4]), type: String(words[dash + 1]),
+                source: unescaped(words[dash + 2]))
         }
-        return source
     }
 
     /// Spaces and the like stand there as a backslash and three octal digits.

@@ -2,10 +2,11 @@ import ArgumentParser
 import Glibc
 
 /// `rainbowfs [mount] SPACE MOUNTPOINT`, which mount(8) also runs for lines of fstab.
-struct ShowCommand: ParsableCommand {
+struct MountSubcommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount",
         abstract: "Mount a space. This is what rainbowfs does if no command is named.",
+        usage: "rainbowfs [mount] <space> <mount-point> [-o <options>] [-d] [-f] [-s]",
         discussion: """
             It goes to the background when the mount answers; fusermount3 -u or umount ends it, \
             and so do SIGTERM, SIGINT and SIGHUP.
@@ -16,14 +17,16 @@ struct ShowCommand: ParsableCommand {
 
             """ + MountOptions.help)
 
-    @Argument(help: "The space: a name in shared memory. It is made if there is none.")
+    @Argument(
+        help: "The space: a name in shared memory. It is made if there is none.",
+        completion: .spaces)
     var space: String
 
     @Argument(help: "The directory to show it in.", completion: .directory)
     var mountPoint: String
 
     @Option(
-        name: .short, parsing: .singleValue,
+        name: .customShort("o", allowingJoined: true), parsing: .unconditionalSingleValue,
         help: ArgumentHelp("Options of the mount.", valueName: "options"))
     var options: [String] = []
 
