@@ -72,14 +72,28 @@ import Testing
             #expect(line.hasPrefix("# ") || parts.count == 2 && UInt64(parts[1]) != nil, "\(line)")
         }
         #expect(metrics.contains("rainbowfs_commits_total{node=\"\(fixture.space.node)\"}"))
-        let file = try fixture.open("messages", O_RDONLY)
-        fixture.tree.record("Later.")
-        #expect(try file.all().isEmpty)
         for path in ["metrics", "messages", "nodes/\(fixture.space.node)"] {
             expectError(EACCES) { _ = try fixture.open(path, O_WRONLY) }
         }
         expectError(EPERM) { try fixture.remove("nodes/\(fixture.space.node)") }
         expectError(ENOENT) { _ = try fixture.entry("nodes/2047") }
+    }
+
+    @Test(
+        "At the end of an open `messages`, what was added since can be read: `tail -f` follows it."
+    )
+    func following() throws {
+        fixture.tree.record("First.")
+        let file = try fixture.open("messages", O_RDONLY)
+        let first = try file.all()
+        fixture.tree.record("Second.")
+        let second = try file.all(from: UInt64(first.count))
+        #expect(String(decoding: second, as: UTF8.self).hasSuffix("Z Second.\n"))
+        for index in 0..<3000 { fixture.tree.record("Line \(index)\nof many.") }
+        let newest = try fixture.read("messages")
+        #expect(newest.hasSuffix("Line 2999 of many.\n") && !newest.contains("First."))
+        #expect(try fixture.attributes("messages").size == UInt64(newest.utf8.count))
+        _ = try file.all()
     }
 
     @Test(

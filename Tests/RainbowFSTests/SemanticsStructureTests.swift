@@ -121,6 +121,28 @@ import Testing
         _ = try bank.new()
     }
 
+    @Test(
+        "When the memory of the space is full, what needs more fails with ENOSPC; all else works."
+    )
+    func fullMemory() throws {
+        let bank = try Bank(sizeBytesMax: 4 << 20)
+        let object = try bank.new("balance=1")
+        expectError(ENOSPC) {
+            _ = try bank.fixture.command("new Account *100000", to: allocatorFile)
+        }
+        expectError(ENOSPC) {
+            for index in 0..<100_000 {
+                try bank.fixture.link("../" + object, "names/name\(index)")
+            }
+        }
+        try bank.fixture.write("2", to: object + "/balance")
+        #expect(try bank.fixture.read(object + "/balance") == "2\n")
+        let statistics = try bank.fixture.tree.fileSystemStatistics()
+        #expect(statistics.free * statistics.blockSize < 64 << 10)
+        try bank.fixture.remove("names/name0")
+        try bank.fixture.link("../" + object, "names/name0")
+    }
+
     @Test("What is no command of an allocator fails with EINVAL and changes nothing.")
     func badCommands() throws {
         let bad = [
