@@ -258,6 +258,12 @@ import Testing
         expectError(EPERM) { try fixture.remove(object + "/target") }
         expectError(EPERM) { try fixture.replaceLink("null", object + "/target") }
         expectError(EPERM) { _ = try fixture.command("set \(object) name=x", to: "control") }
+        for command in ["new Account", "new Name", "capacity 1G"] {
+            expectError(EPERM) { _ = try fixture.command(command, to: system + "/allocator") }
+        }
+        expectError(EPERM) {
+            _ = try fixture.command("new Name", to: Bank.allocator + "/allocator")
+        }
         for object in try fixture.list("objects") {
             #expect(try fixture.list("objects/" + object).contains("class"))
         }

@@ -15,10 +15,7 @@ struct RegionsDirectory: DirectoryNode {
 
     /// A region also answers to `NAME.MODEL`, the name by which mkdir made it.
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        guard let region = try region(name, &tx), region.number <= NodeID.regionMax else {
-            return nil
-        }
-        return RegionDirectory.node(region)
+        try region(name, &tx).map(RegionDirectory.node)
     }
 
     private func region(_ name: String, _ tx: inout Transaction) throws -> RegionInfo? {
@@ -53,11 +50,6 @@ struct RegionsDirectory: DirectoryNode {
         let parts = RegionsDirectory.split(name)
         let region = try tx.createRegion(
             name: parts.name, model: parts.model ?? "transactional", ownership: Ownership(request))
-        guard region.number <= NodeID.regionMax else {
-            throw TreeError(
-                ENOSPC,
-                "A mount shows regions up to number \(NodeID.regionMax). Remove an empty one.")
-        }
         return RegionDirectory.node(region)
     }
 
