@@ -13,6 +13,7 @@ PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev python3
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
 
 BINARY  := .build/release/rainbowfs
+LEDGER  := .build/release/ledger
 SCRIPTS := .ci/run $(wildcard Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
 
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
@@ -71,8 +72,13 @@ packages-bench: packages-build packages-run
 build: $(BINARY)
 
 # One binary that needs only libfuse and system libraries.
-$(BINARY): Package.swift $(shell find Sources -type f) | packages-build
+$(BINARY): Package.swift $(shell find Sources -type f)
+	@$(MAKE) --no-print-directory packages-build
 	$(BUILD_RELEASE) --product rainbowfs
+	@touch $@
+
+$(LEDGER): $(BINARY) $(wildcard Examples/Ledger/*.swift)
+	$(BUILD_RELEASE) --product ledger
 	@touch $@
 
 test: packages-test
@@ -87,7 +93,7 @@ lint: packages-lint
 format:
 	$(SWIFT) format --in-place --recursive Sources Tests Examples Package.swift
 
-examples: $(BINARY) packages-test
+examples: $(BINARY) $(LEDGER) packages-test
 	@for example in Examples/*.sh; do \
 		echo "== $$example"; RAINBOWFS=$(CURDIR)/$(BINARY) bash $$example || exit 1; \
 	done
@@ -110,7 +116,7 @@ BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rainbowfs
 ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_rainbowfs
 FISH := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/rainbowfs.fish
 
-install: $(BINARY)
+install: $(BINARY) packages-run
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/rainbowfs
 	install -D -m 644 man/rainbowfs.1 $(MAN)/man1/rainbowfs.1
 	install -D -m 644 man/rainbowfs.7 $(MAN)/man7/rainbowfs.7

@@ -29,7 +29,7 @@ run 'ln -sfn ../${b##*/} names/alice/heir'
 run ls . regions/transactional/bank
 run ls -l names '$a/'
 run cat names/alice/heir/balance
-run 'xxd $a/raw'
+run 'od -A x -t x1z $a/raw'
 
 printf '\nThe same space through the other mount, at once:\n'
 run cd ../two
@@ -39,7 +39,7 @@ run rainbowfs set names/alice balance=50 heir=null
 run rainbowfs get ../one/names/alice
 
 printf '\nWhat is wrong is refused, with a reason:\n'
-run 'echo many > names/alice/balance 2>&1 || tail -n 1 messages'
+run 'echo many 2>/dev/null > names/alice/balance || tail -n 1 messages'
 
 printf '\nThe space outlives its mounts:\n'
 run cd ..

@@ -32,8 +32,8 @@ public final class Child {
         var settings = unsafe variables.map { unsafe strdup("\($0.key)=\($0.value)") }
         unsafe settings.append(nil)
         defer {
-            unsafe strings.forEach { unsafe free($0) }
-            unsafe settings.forEach { unsafe free($0) }
+            while let string = unsafe strings.popLast() { unsafe free(string) }
+            while let setting = unsafe settings.popLast() { unsafe free(setting) }
         }
         var pid: pid_t = 0
         let result = unsafe posix_spawn(&pid, path, &actions, nil, &strings, &settings)
