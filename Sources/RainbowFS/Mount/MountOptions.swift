@@ -23,7 +23,7 @@ struct MountOptions: Sendable, Equatable {
         auto_unmount       unmount when the daemon dies
         uid=N, gid=N       show everything as owned by this user or group
         umask=OCTAL        take these permission bits away
-        size=BYTES         limit of a new space's memory (K, M, G, T)
+        size=BYTES         limit of the space's memory (K, M, G, T)
         node=NAME          name of this mount in nodes/
         max_threads=N      threads that answer requests (1 to 64)
         fsname=NAME        source shown by mount(8) and df(1); the space's name
