@@ -52,7 +52,7 @@ enum Connection {
 
 /// One request: whose file system it is for, and who asks.
 @safe struct Call {
-    private let request: fuse_req_t
+    let request: fuse_req_t
     let system: FileSystem
 
     init(_ request: fuse_req_t) {

@@ -6,7 +6,8 @@ extension Callbacks {
     static func addDirectories(to table: inout fuse_lowlevel_ops) {
         unsafe table.opendir = { request, node, _ in
             unsafe Callbacks.serve(request, .opendir) { call throws(TreeError) in
-                try call.tree.openDirectory(NodeID(node), call.caller)
+                try call.require(.read, NodeID(node))
+                return try call.tree.openDirectory(NodeID(node), call.caller)
             } answer: { reply, directory in
                 let handle = Handle(retaining: directory)
                 if !reply.openDirectory(handle: handle.number) {

@@ -13,7 +13,8 @@ extension Callbacks {
     private static func addOpening(to table: inout fuse_lowlevel_ops) {
         unsafe table.open = { request, node, info in
             unsafe Callbacks.serve(request, .open) { call throws(TreeError) in
-                try call.tree.open(
+                unsafe try call.require(.opening(openFlags(info)), NodeID(node))
+                return try call.tree.open(
                     NodeID(node), flags: unsafe openFlags(info), call.caller)
             } answer: { reply, file in
                 let handle = Handle(retaining: file)
@@ -24,7 +25,8 @@ extension Callbacks {
         }
         unsafe table.create = { request, parent, name, mode, info in
             unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
-                try call.tree.create(
+                try call.require([.write, .search], NodeID(parent))
+                return try call.tree.create(
                     NodeID(parent), unsafe text(name), mode: mode,
                     flags: unsafe openFlags(info), call.caller)
             } answer: { reply, made in

@@ -11,7 +11,8 @@ extension Callbacks {
     private static func addMaking(to table: inout fuse_lowlevel_ops) {
         unsafe table.mkdir = { request, parent, name, mode in
             unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
-                try call.tree.makeDirectory(
+                try call.require([.write, .search], NodeID(parent))
+                return try call.tree.makeDirectory(
                     NodeID(parent), unsafe text(name), mode: mode, call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
@@ -19,7 +20,8 @@ extension Callbacks {
         }
         unsafe table.symlink = { request, target, parent, name in
             unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
-                try call.tree.symlink(
+                try call.require([.write, .search], NodeID(parent))
+                return try call.tree.symlink(
                     NodeID(parent), unsafe text(name), target: unsafe text(target),
                     call.caller)
             } answer: { reply, entry in
@@ -45,6 +47,7 @@ extension Callbacks {
     private static func addRemoving(to table: inout fuse_lowlevel_ops) {
         unsafe table.unlink = { request, parent, name in
             unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
+                try call.require([.write, .search], NodeID(parent))
                 try call.tree.unlink(NodeID(parent), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
@@ -52,6 +55,7 @@ extension Callbacks {
         }
         unsafe table.rmdir = { request, parent, name in
             unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
+                try call.require([.write, .search], NodeID(parent))
                 try call.tree.removeDirectory(NodeID(parent), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
@@ -59,6 +63,8 @@ extension Callbacks {
         }
         unsafe table.rename = { request, parent, name, newParent, newName, flags in
             unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
+                try call.require([.write, .search], NodeID(parent))
+                try call.require([.write, .search], NodeID(newParent))
                 try call.tree.rename(
                     NodeID(parent), unsafe text(name), to: NodeID(newParent),
                     unsafe text(newName), flags: flags)

@@ -6,6 +6,7 @@ extension Callbacks {
     static func addNodes(to table: inout fuse_lowlevel_ops) {
         unsafe table.lookup = { request, parent, name in
             unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
+                try call.require(.search, NodeID(parent))
                 let entry = try call.tree.lookup(
                     NodeID(parent), unsafe text(name), call.caller)
                 return call.system.kept.keeping(entry)
@@ -30,9 +31,20 @@ extension Callbacks {
                 reply.attributes(found.0, seconds: found.1)
             }
         }
-        unsafe table.setattr = { request, node, wanted, change, _ in
+        unsafe table.access = { request, node, wanted in
+            unsafe Callbacks.serve(request, .access) { call throws(TreeError) in
+                try call.require(Access(rawValue: UInt32(wanted & 7)), NodeID(node))
+            } answer: { reply, _ in
+                reply.succeed()
+            }
+        }
+        unsafe table.setattr = { request, node, wanted, change, file in
             unsafe Callbacks.serve(request, .setattr) { call throws(TreeError) in
                 let wanted = unsafe AttributeRequest(wanted?.pointee ?? stat(), flags: change)
+                // ftruncate(2) was allowed when the file was opened.
+                var asked = wanted
+                if unsafe file != nil { asked.size = nil }
+                try call.require(asked, NodeID(node))
                 return try call.tree.setAttributes(
                     NodeID(node), mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
                     size: wanted.size, call.caller)

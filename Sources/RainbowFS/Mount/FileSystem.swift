@@ -7,9 +7,12 @@ import Logging
 final class FileSystem: Sendable {
     let tree: Tree
     let log: Logger
+    /// Whether the kernel was told to check permissions (`-o default_permissions`).
+    let kernelChecksPermissions: Bool
     let kept = KeptAttributes()
 
-    init(tree: Tree, log: Logger) {
+    init(tree: Tree, log: Logger, kernelChecksPermissions: Bool = false) {
+        self.kernelChecksPermissions = kernelChecksPermissions
         self.tree = tree
         self.log = log
     }
@@ -31,7 +34,8 @@ final class FileSystem: Sendable {
 
 /// What the kernel asks for, as `messages` calls it.
 enum Operation: String {
-    case lookup, getattr, setattr, readlink, mknod, mkdir, unlink, rmdir, symlink, rename, link
+    case lookup, getattr, setattr, access, readlink, mknod, mkdir, unlink, rmdir, symlink, rename,
+        link
     case open, read, write, flush, create, opendir, readdir, statfs
     case setxattr, getxattr, listxattr, removexattr
 

@@ -22,7 +22,9 @@ struct Mount: ~Copyable {
         treeOptions.gid = options.gid
         treeOptions.umask = options.umask
         treeOptions.mountPoint = point.path
-        let fileSystem = FileSystem(tree: Tree(space: space, options: treeOptions), log: log)
+        let fileSystem = FileSystem(
+            tree: Tree(space: space, options: treeOptions), log: log,
+            kernelChecksPermissions: options.kernelChecksPermissions)
         let session = try Session.mounted(
             fileSystem, at: point, source: name, options: options)
         MountLog.serve(log)

@@ -5,6 +5,8 @@ import Glibc
 struct MountOptions: Sendable, Equatable {
     /// Words for libfuse and the kernel, as they were given.
     var kernel: [String] = []
+    /// Permissions are checked by the kernel instead of here.
+    var kernelChecksPermissions = false
     var isReadOnly = false
     var uid: UInt32?
     var gid: UInt32?
@@ -56,6 +58,9 @@ struct MountOptions: Sendable, Equatable {
             isReadOnly = false
         case "allow_other", "allow_root", "auto_unmount", "exec", "noexec", "async", "sync",
             "dirsync", "atime", "noatime":
+            kernel.append(word)
+        case "default_permissions":
+            kernelChecksPermissions = true
             kernel.append(word)
         case "debug":
             isDebug = true
@@ -110,9 +115,9 @@ struct MountOptions: Sendable, Equatable {
     }
 
     /// What fstab says to mount(8), what mount(8) passes on, and what is always so here: there are
-    /// no devices and no set-user-id programs in a space, and the kernel checks permissions.
+    /// no devices and no set-user-id programs in a space.
     private static let ignored: Set<String> = [
-        "default_permissions", "dev", "nodev", "suid", "nosuid", "auto", "noauto", "user",
+        "dev", "nodev", "suid", "nosuid", "auto", "noauto", "user",
         "nouser", "users", "owner", "group", "_netdev", "nofail", "defaults", "relatime",
         "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime", "diratime",
         "nodiratime", "mand", "nomand", "iversion", "noiversion", "silent", "loud", "nonempty",

@@ -108,7 +108,7 @@ import Glibc
     private static func words(source: String, options: MountOptions) -> [String] {
         var words = [
             "fsname=\(escaped(options.sourceName ?? source))", "subtype=rainbowfs",
-            "default_permissions", "nosuid", "nodev", "max_read=\(ReplyBuffer.byteCount)",
+            "nosuid", "nodev", "max_read=\(ReplyBuffer.byteCount)",
         ]
         if options.isReadOnly { words.append("ro") }
         return words + options.kernel.map(escaped)

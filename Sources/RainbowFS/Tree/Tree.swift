@@ -20,7 +20,7 @@ struct TreeOptions: Sendable {
 /// a node's number says which address it shows (`NodeID`), so several mounts of one space agree.
 /// Only links that wait to be renamed and classes that wait for their text live in this process.
 ///
-/// Permissions are shown, not checked: the kernel does that (`default_permissions`).
+/// Permissions are shown, not checked: the mount does that, or the kernel.
 final class Tree: Sendable {
     let space: Space
     let options: TreeOptions

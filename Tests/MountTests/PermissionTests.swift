@@ -1,0 +1,80 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Owner, group and mode are enforced")
+struct PermissionTests {
+    private static let setUp = """
+        cd "$MOUNT"; printf 'int64 x\\n' > classes/A; mkdir regions/transactional/a
+        o=$(rainbowfs new regions/transactional/a A x=1); raw=regions/transactional/a/${o#*/}.A
+        stranger() { \(asNobody) "$@" 2>/dev/null && echo yes || echo no; }
+        """
+
+    private static let attempts = """
+        echo "read: $(stranger dd if=$o/x of=/dev/null)"
+        echo "write: $(stranger bash -c "echo 5 > $o/x")"
+        echo "write raw: $(stranger dd if=/dev/zero of=$raw bs=8 seek=1 count=1 conv=notrunc)"
+        echo "truncate: $(stranger truncate -s 0 $o/x)"
+        echo "list: $(stranger bash -c 'ls regions/transactional/a >/dev/null')"
+        echo "control: $(stranger bash -c "echo set $o x=7 > control")"
+        echo "allocate: $(stranger rainbowfs new regions/transactional/a A)"
+        echo "chmod: $(stranger chmod 711 regions/transactional/a)"
+        """
+
+    /// Without the kernel's checks and with them the answers are the same.
+    private static let ways = [["-o", "allow_other"], ["-o", "allow_other,default_permissions"]]
+
+    private func outcome(_ options: [String], _ body: String) throws -> [String] {
+        let mount = try TestMount("permission")
+        #expect(try mount.mount(options).status == 0)
+        let result = try mount.bash("\(Self.setUp)\n\(body)\n\(Self.attempts)\ncat $o/x")
+        return result.output.split(separator: "\n").map(String.init)
+    }
+
+    @Test("A stranger reads what all may read, and changes nothing", arguments: ways)
+    func stranger(_ options: [String]) throws {
+        guard getuid() == 0 else { return }
+        let lines = try outcome(options, "")
+        #expect(
+            lines == [
+                "read: yes", "write: no", "write raw: no", "truncate: no", "list: yes",
+                "control: no", "allocate: no", "chmod: no", "1",
+            ])
+    }
+
+    @Test("What is closed to strangers is not even read", arguments: ways)
+    func closed(_ options: [String]) throws {
+        guard getuid() == 0 else { return }
+        let lines = try outcome(options, "chmod 700 regions/transactional/a")
+        #expect(lines.dropLast().allSatisfy { $0.hasSuffix(": no") })
+        #expect(lines.last == "1")
+    }
+
+    @Test(
+        "An owner may do everything, and a member of the group what the group may", arguments: ways)
+    func owner(_ options: [String]) throws {
+        guard getuid() == 0 else { return }
+        let own = try outcome(options, "chown nobody regions/transactional/a")
+        #expect(own.filter { $0.hasSuffix(": no") } == [])
+        #expect(own.last == "7")
+        let group = try outcome(
+            options, "chgrp nogroup regions/transactional/a; chmod 770 regions/transactional/a")
+        #expect(group.contains("write: yes") && group.contains("chmod: no"))
+    }
+
+    @Test("Directories of the space are its owner's", arguments: ways)
+    func directories(_ options: [String]) throws {
+        guard getuid() == 0 else { return }
+        let lines = try outcome(
+            options,
+            """
+            echo "name: $(stranger ln -s ../$o names/n)"
+            echo "class: $(stranger touch classes/B)"
+            echo "region: $(stranger mkdir regions/r)"
+            echo "allocator: $(stranger mkdir regions/transactional/b)"
+            echo "unlink: $(stranger rm -f classes/A)"
+            echo "access: $(stranger test -w classes)"
+            """)
+        #expect(lines.prefix(6).allSatisfy { $0.hasSuffix(": no") })
+    }
+}
