@@ -18,4 +18,16 @@ enum InvariantCommands {
         }
         space.detach()
     }
+
+    /// Transactions whose record the test checks for a serial order.
+    static func history(_ request: SpaceWorker.Request) throws {
+        let space = try CrashCommands.attached(request)
+        // All begin together, once the last one is there.
+        request.board.add(1, to: BoardPlace.shared)
+        request.board.wait { $0[BoardPlace.shared] >= 4 }
+        try History.run(
+            space, worker: request.worker, seed: request.seed, count: Int(request.count),
+            request.board)
+        space.detach()
+    }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// done, and whether they shall stop. It has no name, so nothing stays behind.
 @safe
 public final class Scoreboard: @unchecked Sendable {
-    public static let wordCount = 4096
+    public static let wordCount = 1 << 20
     /// Where processes that a test starts find it.
     public static let inheritedDescriptor: Int32 = 3
 
