@@ -1,6 +1,7 @@
 import CAllocationCount
 import Core
 import Glibc
+import Synchronization
 import TestSupport
 
 /// What a process does with memory that is nearly none, and how often it asks for more.
@@ -74,28 +75,74 @@ enum MemoryCommands {
         }
     }
 
-    /// Counts the allocations of many transactions, after some to warm up.
+    /// Counts the allocations of many transactions of two threads, after some to warm up. Worker 1
+    /// only loads and stores, with one thread.
     static func allocations(_ request: SpaceWorker.Request) throws {
         let space = try CrashCommands.attached(request)
-        let workload = CrashWorkload(workerCount: 1)
-        try workload.prepare(space)
+        try CrashWorkload(workerCount: 1).prepare(space)
+        let isPlain = request.worker == 1
         var generator = SeededGenerator(seed: request.seed)
-        for round in 0..<1000 as Range<UInt64> {
-            try accesses(space, round, &generator)
-        }
+        try accesses(space, 1000, isPlain, &generator)
+        let rival = Rival(space)
+        if !isPlain { rival.start() }
         let before = allocation_count()
-        for round in 0..<request.count { try accesses(space, round, &generator) }
-        request.board[BoardPlace.result(request.worker)] = UInt64(allocation_count() - before)
-        // A counter that counts nothing would pass: show that it counts.
-        let one = unsafe malloc(1)
-        SpaceWorker.require(allocation_count() > before, "the counter does not count")
-        unsafe free(one)
+        try accesses(space, request.count, isPlain, &generator)
+        let count = UInt64(allocation_count() - before)
+        rival.stop()
+        request.board[BoardPlace.result(request.worker)] = count
+        // A counter that counts nothing would pass.
+        SpaceWorker.require(before > 100, "the counter does not count")
         space.detach()
     }
 
-    /// Loads and stores of all widths, bulk access of a few lines, a sum and a fill.
+    /// A thread that does the same beside, so that transactions wait and restart.
+    private final class Rival: Sendable {
+        private let space: Space
+        private let rounds = Atomic<Int>(0)
+        private let isStopped = Atomic<Bool>(false)
+        private let thread = Mutex<pthread_t?>(nil)
+
+        init(_ space: Space) { self.space = space }
+
+        /// Returns when the thread is warm.
+        func start() {
+            thread.withLock { $0 = startThread { self.run() } }
+            while rounds.load(ordering: .acquiring) < 10 { sched_yield() }
+        }
+
+        func stop() {
+            isStopped.store(true, ordering: .releasing)
+            thread.withLock { thread in
+                if let thread { pthread_join(thread, nil) }
+            }
+        }
+
+        private func run() {
+            var generator = SeededGenerator(seed: 1)
+            while !isStopped.load(ordering: .acquiring) {
+                do {
+                    try accesses(space, 100, false, &generator)
+                } catch {
+                    SpaceWorker.fail("\(error)")
+                }
+                rounds.wrappingAdd(1, ordering: .releasing)
+            }
+        }
+    }
+
     private static func accesses(
-        _ space: Space, _ round: UInt64, _ generator: inout SeededGenerator
+        _ space: Space, _ count: UInt64, _ isPlain: Bool, _ generator: inout SeededGenerator
+    ) throws {
+        var round: UInt64 = 0
+        while round < count {
+            try access(space, round, isPlain, &generator)
+            round += 1
+        }
+    }
+
+    /// Loads and stores of all widths, bulk access of a few lines, a sum and a fill.
+    private static func access(
+        _ space: Space, _ round: UInt64, _ isPlain: Bool, _ generator: inout SeededGenerator
     ) throws {
         let from = Int.random(in: 0..<CrashWorkload.accountCount, using: &generator)
         let to = Int.random(in: 0..<CrashWorkload.accountCount, using: &generator)
@@ -104,6 +151,7 @@ enum MemoryCommands {
             try CrashWorkload.transferBetween(&tx, from, to)
             try tx.store(UInt8(truncatingIfNeeded: round), at: place)
             try tx.store(try tx.load(place, as: UInt16.self), at: place + 2)
+            if isPlain { return }
             switch round % 8 {
             case 0: _ = try CrashWorkload.sum(&tx)
             case 1: try tx.zero(place + 3, count: 200)

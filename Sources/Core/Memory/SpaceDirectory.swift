@@ -14,8 +14,16 @@ enum SpaceDirectory {
 
     static func path(_ name: String) -> String { "\(parent)/\(prefix)\(name)" }
     static func metaPath(_ name: String) -> String { "\(path(name))/meta" }
+    static func regionFile(_ region: Int) -> String { "region-\(region)" }
     static func regionPath(_ name: String, _ region: Int) -> String {
-        "\(path(name))/region-\(region)"
+        "\(path(name))/\(regionFile(region))"
+    }
+
+    /// Whether a space's folder has files of regions.
+    static func hasRegions(_ name: String) -> Bool {
+        (0..<SpaceLayout.regionCountMax).contains {
+            unsafe access(regionPath(name, $0), F_OK) == 0
+        }
     }
 
     static func check(_ name: String) throws(SpaceError) {

@@ -18,7 +18,7 @@ struct SpaceHeader {
         _ = unsafe pread(descriptor, &start, 16, 0)
         switch start {
         case (0, _): break
-        case (SpaceLayout.magic, SpaceLayout.formatVersion):
+        case (SpaceLayout.magic, 0), (SpaceLayout.magic, SpaceLayout.formatVersion):
             throw .damaged(name, "its meta file is too short")
         case (SpaceLayout.magic, let found):
             throw .otherFormat(name, found: found, known: SpaceLayout.formatVersion)

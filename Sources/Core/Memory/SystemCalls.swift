@@ -17,6 +17,15 @@ enum SystemCalls {
         return descriptor
     }
 
+    /// Opens a file of the folder that `folder` has open, wherever that folder is by now.
+    static func open(
+        in folder: Int32, _ name: String, flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> Int32 {
+        let descriptor = unsafe openat(folder, name, flags | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw SystemError(errno: errno, action: "open \(name)") }
+        return descriptor
+    }
+
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
     /// The size of an open file in bytes; 0 if it cannot be told.

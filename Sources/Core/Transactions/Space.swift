@@ -36,6 +36,8 @@ public final class Space: @unchecked Sendable {
 
     let meta: SharedMemory
     let metaDescriptor: Int32
+    /// The space's folder: by its path one could get to a later space of the same name.
+    private let folder: Int32
     let nodes: NodeTable
     @usableFromInline let regions: RegionTable
     @usableFromInline let clock: SharedClock
@@ -53,11 +55,14 @@ public final class Space: @unchecked Sendable {
     private let isDetached = Atomic<Bool>(false)
     let contexts = Mutex(ContextPool())
 
-    /// - Parameter descriptor: `meta`, with the node's lock taken and the header checked.
+    /// - Parameters:
+    ///   - folder: the space's folder, open.
+    ///   - descriptor: `meta`, with the node's lock taken and the header checked.
     init(
-        _ name: String, descriptor: Int32, meta: SharedMemory, nodes: NodeTable,
+        _ name: String, folder: Int32, descriptor: Int32, meta: SharedMemory, nodes: NodeTable,
         options: SpaceOptions, failpoints: Failpoints
     ) {
+        self.folder = folder
         self.name = name
         self.meta = meta
         self.nodes = nodes
@@ -88,8 +93,10 @@ public final class Space: @unchecked Sendable {
         guard 0..<SpaceLayout.regionCountMax ~= region else { return nil }
         return mappingMutex.withLock { _ in
             if let mapping = regions[UInt64(region)] { return mapping }
-            let path = SpaceDirectory.regionPath(name, region)
-            guard let descriptor = try? SystemCalls.open(path, flags: O_RDWR) else { return nil }
+            let file = SpaceDirectory.regionFile(region)
+            guard let descriptor = try? SystemCalls.open(in: folder, file, flags: O_RDWR) else {
+                return nil
+            }
             // A file that is being made, or whose maker was killed, is no region yet; touching it
             // would be SIGBUS.
             guard SystemCalls.size(of: descriptor) >= SpaceLayout.regionFileSize else {
@@ -109,8 +116,8 @@ public final class Space: @unchecked Sendable {
     public func createRegionFile(_ region: Int) throws(SpaceError) {
         precondition(0..<SpaceLayout.regionCountMax ~= region, "no such region number")
         do throws(SystemError) {
-            let path = SpaceDirectory.regionPath(name, region)
-            let descriptor = try SystemCalls.open(path, flags: O_RDWR | O_CREAT, mode: 0o600)
+            let descriptor = try SystemCalls.open(
+                in: folder, SpaceDirectory.regionFile(region), flags: O_RDWR | O_CREAT, mode: 0o600)
             defer { close(descriptor) }
             // The size comes last: a file that has it has the memory of its directory as well.
             try SystemCalls.reserve(
@@ -132,6 +139,7 @@ public final class Space: @unchecked Sendable {
         pthread_key_delete(threadKey)
         regions.unmapAll()
         unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))
+        close(folder)
         close(metaDescriptor)
     }
 

@@ -31,11 +31,13 @@ extension Space {
             // Whoever destroyed the space meanwhile has removed the file that is locked now.
             guard isLinked(descriptor) else { continue }
             failpoints.hit(.attachLocked)
+            let folder = try openFolder(name)
+            defer { if !isKept { close(folder) } }
             let (meta, nodes) = try join(name, descriptor, options)
             isKept = true
             let space = Space(
-                name, descriptor: descriptor, meta: meta, nodes: nodes, options: options,
-                failpoints: failpoints)
+                name, folder: folder, descriptor: descriptor, meta: meta, nodes: nodes,
+                options: options, failpoints: failpoints)
             try space.createRegionFile(1)
             space.recoverAll()
             if liveNodes(descriptor) == 0 { space.recountFrames() }
@@ -95,6 +97,16 @@ extension Space {
         }
     }
 
+    /// Opens the folder of a space whose bootstrap lock is held, so that it is the one of `meta`.
+    private static func openFolder(_ name: String) throws(SpaceError) -> Int32 {
+        do throws(SystemError) {
+            return try SystemCalls.open(
+                SpaceDirectory.path(name), flags: O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw .system(error)
+        }
+    }
+
     private static func isLinked(_ descriptor: Int32) -> Bool {
         var status = stat()
         return unsafe fstat(descriptor, &status) == 0 && status.st_nlink > 0
@@ -128,7 +140,7 @@ extension Space {
         options.create = false
         let descriptor = try openMeta(name, options)
         defer { close(descriptor) }
-        let meta = try map(descriptor, count: 8192)
+        let meta = try map(name, descriptor, count: 8192)
         defer { unsafe SystemCalls.unmap(meta.base, count: 8192) }
         try SpaceHeader(meta: meta, name: name).check()
         let page = UInt64(Address.pageSize)
@@ -138,11 +150,13 @@ extension Space {
             bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page)
     }
 
-    private static func map(_ descriptor: Int32, count: Int) throws(SpaceError) -> SharedMemory {
+    private static func map(
+        _ name: String, _ descriptor: Int32, count: Int
+    ) throws(SpaceError) -> SharedMemory {
         var status = stat()
         // Beyond the end of a file that somebody cut short, memory would answer with SIGBUS.
         if unsafe fstat(descriptor, &status) == 0, status.st_size < count {
-            throw .damaged("", "its meta file is too short")
+            throw .damaged(name, "its meta file is too short")
         }
         do throws(SystemError) {
             return unsafe SharedMemory(
@@ -157,13 +171,17 @@ extension Space {
         _ name: String, _ descriptor: Int32, _ options: SpaceOptions
     ) throws(SpaceError) -> (SharedMemory, NodeTable) {
         try SpaceHeader.layOut(descriptor, name)
-        let meta = try map(descriptor, count: SpaceLayout.metaSize)
+        let meta = try map(name, descriptor, count: SpaceLayout.metaSize)
         var isKept = false
         defer {
             if !isKept { unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize)) }
         }
         let header = SpaceHeader(meta: meta, name: name)
-        if header.isBlank { header.initialise() }
+        if header.isBlank {
+            // The header is made before the first region is.
+            if SpaceDirectory.hasRegions(name) { throw .damaged(name, "its meta file is empty") }
+            header.initialise()
+        }
         try header.check()
         if let bytes = options.sizeBytesMax { header.limit(bytes) }
         var nodes = NodeTable(meta: meta, descriptor: descriptor)

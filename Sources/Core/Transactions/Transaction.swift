@@ -220,6 +220,8 @@ extension Transaction {
                 if backoff.wait() { owner.recoverIfDead(lock: word) }
             } else {
                 try extendSnapshot()
+                // Who stored the version had drawn it: waiting for the clock would not help.
+                precondition(word <= snapshot, "a line has a version that nobody has drawn")
             }
         }
     }

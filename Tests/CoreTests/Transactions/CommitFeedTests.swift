@@ -1,8 +1,9 @@
-@testable import Core
 import Glibc
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Core
 
 extension TransactionalMemory {
     /// What a follower of the commit ring gets to see.
@@ -17,7 +18,8 @@ extension TransactionalMemory {
         }
 
         /// All events that are there, up to the newest version.
-        static func events(_ feed: CommitFeed, _ space: Space) -> (commits: [CommitNews], lost: Int) {
+        static func events(_ feed: CommitFeed, _ space: Space) -> (commits: [CommitNews], lost: Int)
+        {
             var commits: [CommitNews] = []
             var lost = 0
             while true {
@@ -111,7 +113,8 @@ extension TransactionalMemory {
                     try space.transact { tx throws(TransactionError) in
                         try tx.reserve(Self.start, count: count * 4096)
                         for page in 0..<count {
-                            try tx.store(1 as UInt8, at: Self.start + (page * 4096 + page % 64 * 64))
+                            try tx.store(
+                                1 as UInt8, at: Self.start + (page * 4096 + page % 64 * 64))
                         }
                     }
                     guard case .commit(let news) = feed.next() else {

@@ -97,6 +97,13 @@ final class CrashScene {
         }
     }
 
+    /// Attaches beside others, and all holds.
+    func expectSoundBesideOthers(at location: SourceLocation = #_sourceLocation) throws {
+        let space = try Space.attach(name)
+        defer { space.detach() }
+        try expectSound(space, at: location)
+    }
+
     /// Attaches anew, so that whatever is left is recovered; then all holds, and nothing is left.
     func expectSoundAfterAttach(at location: SourceLocation = #_sourceLocation) throws {
         let space = try Space.attach(name)

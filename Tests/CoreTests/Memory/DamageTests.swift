@@ -1,0 +1,144 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Core
+
+extension TransactionalMemory {
+    /// Files that are not what a space left there.
+    @Suite struct DamageTests {
+        /// Makes a space, leaves it, lets `damage` have its `meta`, and gives the error of attaching.
+        static func errorAfter(
+            removingRegions: Bool = false, _ damage: (_ meta: Int32) -> Void
+        ) throws -> (SpaceError?, SpaceSummary?) {
+            let name = uniqueSpaceName("core")
+            let space = try Space.attach(name)
+            let folder = space.directory
+            try space.transact { tx throws(TransactionError) in
+                try tx.store(1, at: Address(region: 1, offset: 0x8000))
+            }
+            space.detach()
+            let meta = unsafe open("\(folder)/meta", O_RDWR)
+            damage(meta)
+            close(meta)
+            if removingRegions { unsafe unlink("\(folder)/region-1") }
+            defer { try? Space.destroy(name, force: true) }
+            let summary = try Space.list().first { $0.name == name }
+            do throws(SpaceError) {
+                try Space.attach(name).detach()
+                return (nil, summary)
+            } catch {
+                return (error, summary)
+            }
+        }
+
+        static func put(_ value: UInt64, at offset: Int, _ meta: Int32) {
+            var value = value
+            let count = unsafe pwrite(meta, &value, 8, off_t(offset))
+            #expect(count == 8)
+        }
+
+        @Test(
+            "A space of another format is refused with a sentence", arguments: [0, 2, UInt64.max])
+        func otherFormat(version: UInt64) throws {
+            let (error, summary) = try Self.errorAfter {
+                Self.put(version, at: SpaceLayout.versionOffset, $0)
+            }
+            let problem = try #require(summary?.problem)
+            #expect(problem.contains("has format \(version), this program knows format 1"))
+            #expect(error?.description == problem)
+        }
+
+        @Test("A smaller file of another format is refused with the same sentence")
+        func smallerFormat() throws {
+            let (error, _) = try Self.errorAfter { meta in
+                Self.put(2, at: SpaceLayout.versionOffset, meta)
+                #expect(ftruncate(meta, 1 << 20) == 0)
+            }
+            #expect(error?.description.contains("has format 2") == true)
+        }
+
+        @Test(
+            "A file cut short is refused, never SIGBUS",
+            arguments: [
+                0, 1, 7, 8, 16, 100, 4096, 8192, 1 << 20, SpaceLayout.fixedSize,
+                SpaceLayout.metaSize - 1,
+            ])
+        func cutShort(size: Int) throws {
+            let (error, summary) = try Self.errorAfter { meta in
+                #expect(ftruncate(meta, off_t(size)) == 0)
+            }
+            #expect(error?.description.contains("is damaged") == true)
+            // Listing looks at the header only.
+            if size < 8192 { #expect(summary?.problem?.contains("is damaged") == true) }
+        }
+
+        @Test("Bytes of anything are refused", arguments: 0..<20)
+        func garbage(run: Int) throws {
+            let seed = printedSeed("garbage in meta") &+ UInt64(run)
+            var generator = SeededGenerator(seed: seed)
+            let size = [1, 8, 4096, 100_000].randomElement(using: &generator)!
+            let bytes = (0..<size).map { _ in UInt8.random(in: 1...255, using: &generator) }
+            let isCut = Bool.random(using: &generator)
+            let (error, summary) = try Self.errorAfter { meta in
+                if isCut { #expect(ftruncate(meta, 0) == 0) }
+                let count = unsafe pwrite(meta, bytes, bytes.count, 0)
+                #expect(count == bytes.count)
+            }
+            #expect(error?.description.contains("is damaged") == true)
+            #expect(summary?.problem != nil)
+        }
+
+        @Test("A file whose maker was killed early is made anew")
+        func halfMade() throws {
+            for size in [0, SpaceLayout.metaSize] {
+                let (error, _) = try Self.errorAfter(removingRegions: true) { meta in
+                    #expect(ftruncate(meta, 0) == 0)
+                    #expect(ftruncate(meta, off_t(size)) == 0)
+                }
+                #expect(error == nil)
+            }
+        }
+
+        @Test("The check of the memory finds nothing in a sound space, and each kind of damage")
+        func check() throws {
+            try withTestSpace("core") { space in
+                func problems() -> [String] {
+                    var found: [String] = []
+                    space.checkMemory { found.append($0) }
+                    return found
+                }
+                for line in 0..<300 {
+                    try space.transact { tx throws(TransactionError) in
+                        try tx.store(line, at: Address(region: 1, offset: 0x8000) + line * 100 * 8)
+                    }
+                }
+                #expect(problems() == [])
+                let region = try #require(space.mapRegion(1))
+                let now = space.clock.now
+                func expectProblem(_ text: String, _ word: SharedWord, _ value: UInt64) {
+                    let before = word.load()
+                    word.store(value)
+                    let found = problems()
+                    #expect(found.count == 1 && found[0].contains(text))
+                    word.store(before)
+                }
+                let address = Address(region: 1, offset: 0x8040)
+                expectProblem("\(address) has version", region.lineWord(0x8040), now + 1)
+                expectProblem(
+                    "\(address) is locked by slot 7", region.lineWord(0x8040),
+                    LineWord.lock(slot: 7, sequence: 3))
+                let slot = SpaceInspection(space).slot(500)
+                expectProblem("slot 500 is free", slot.state, Slot.state(.committed, 5))
+                expectProblem("slot 500 is free", slot.ticket, 9)
+                expectProblem("serial mode", space.meta[SpaceLayout.serialOffset], 501)
+                expectProblem("serial mode", space.meta[SpaceLayout.serialOffset], 5000)
+                expectProblem("nobody has drawn", space.ring.entry(now + 1)[0], now + 1)
+                expectProblem("wrong place", space.ring.entry(now - 1)[0], now)
+                expectProblem(
+                    "frames are counted", space.meta[SpaceLayout.framesUsedOffset], 1_000_000)
+                #expect(problems() == [])
+            }
+        }
+    }
+}
