@@ -83,6 +83,7 @@ $(LEDGER): $(BINARY) $(wildcard Examples/Ledger/*.swift)
 
 test: packages-test
 	$(SWIFT) build --build-tests
+	$(BUILD_RELEASE) --product space-worker
 	$(SWIFT) test --skip-build --disable-xctest
 
 lint: packages-lint

@@ -105,12 +105,16 @@ struct CommitRing {
     /// a version that may be it. A slot keeps its version until it is published.
     private func mayBeWritten(before version: UInt64) -> Bool {
         let lap = UInt64(SpaceLayout.ringEntryCount)
-        return (0..<SpaceLayout.slotCountMax).contains { index in
+        var index = 0
+        while index < SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
-            guard slot.owner.load() != 0 else { return false }
+            index += 1
+            guard slot.owner.load() != 0 else { continue }
             let ticket = slot.ticket.load()
-            return ticket == 1 || ticket > 1 && ticket < version && (version - ticket) % lap == 0
+            if ticket == 1 { return true }
+            if ticket > 1, ticket < version, (version - ticket) % lap == 0 { return true }
         }
+        return false
     }
 
     private func finish(

@@ -7,7 +7,8 @@ import Testing
 extension TransactionalMemory {
     /// Files that are not what a space left there.
     @Suite struct DamageTests {
-        /// Makes a space, leaves it, lets `damage` have its `meta`, and gives the error of attaching.
+        /// Makes a space, leaves it, lets `damage` have its `meta`, and gives the error of the next
+        /// to attach.
         static func errorAfter(
             removingRegions: Bool = false, _ damage: (_ meta: Int32) -> Void
         ) throws -> (SpaceError?, SpaceSummary?) {

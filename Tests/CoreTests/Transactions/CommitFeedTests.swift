@@ -130,7 +130,7 @@ extension TransactionalMemory {
                     }
                     #expect(Self.lines(news) == Dictionary(uniqueKeysWithValues: pages))
                 }
-                // Further large ones overwrite the pages of earlier ones: those are lost, not wrong.
+                // Further large ones overwrite the pages of earlier ones: lost, not wrong.
                 for _ in 0..<6 {
                     try space.transact { tx throws(TransactionError) in
                         for page in 0..<most - 1 {
