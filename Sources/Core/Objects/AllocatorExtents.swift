@@ -15,6 +15,7 @@ extension Transaction {
                 .invalid, "The objects of \(info.name) take \(info.used) bytes, more than that.")
         }
         let region = try link(allocator, SystemLayout.Allocator.region)
+        try expect(.region, at: region)
         if try info.base.offset + capacity <= extentEnd(behind: info, in: region) {
             try store(capacity, at: allocator + SystemLayout.Allocator.capacity)
             let place = allocator + SystemLayout.Allocator.reserved

@@ -136,15 +136,11 @@ extension Transaction {
 
     mutating func allocatorInfo(_ allocator: Address) throws -> AllocatorInfo {
         let key = try tableKey(of: allocator, .allocators)
-        let base: UInt64 = try load(allocator + SystemLayout.Allocator.base)
-        let top: UInt64 = try load(allocator + SystemLayout.Allocator.top)
-        let capacity: UInt64 = try load(allocator + SystemLayout.Allocator.capacity)
-        guard base <= top, capacity <= Address.regionSize, top - base <= capacity else {
-            throw ObjectError.damaged("an allocator with a wrong extent", at: allocator)
-        }
+        let extent = try extent(of: allocator)
         return AllocatorInfo(
-            address: allocator, name: key.name.string, region: Address(base).region,
-            base: Address(base), top: Address(top), capacity: capacity,
+            address: allocator, name: key.name.string, region: extent.base.region,
+            base: extent.base, top: extent.top,
+            capacity: extent.end.rawValue - extent.base.rawValue,
             ownership: try loadOwnership(allocator + SystemLayout.Allocator.ownership),
             key: key.number)
     }

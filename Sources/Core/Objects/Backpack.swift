@@ -17,7 +17,7 @@ extension Transaction {
         var steps = 0
         while head != .null {
             try checkHead(head, &steps)
-            count += try load(head + SystemLayout.Backpack.memberCount, as: UInt64.self)
+            count &+= try load(head + SystemLayout.Backpack.memberCount, as: UInt64.self)
             head = try link(head, SystemLayout.Backpack.nextOfClass)
         }
         return count
@@ -32,7 +32,7 @@ extension Transaction {
         var steps = 0
         while head != .null {
             try checkHead(head, &steps)
-            count += try load(head + SystemLayout.Backpack.memberCount, as: UInt64.self)
+            count &+= try load(head + SystemLayout.Backpack.memberCount, as: UInt64.self)
             head = try link(head, SystemLayout.Backpack.nextInAllocator)
         }
         return count
@@ -44,20 +44,17 @@ extension Transaction {
     ) throws {
         let head = try backpack(of: descriptor, in: allocator)
         let members = head + SystemLayout.Backpack.memberCount
-        try store(load(members, as: UInt64.self) + UInt64(count), at: members)
+        try store(load(members, as: UInt64.self) &+ UInt64(count), at: members)
 
         var part = try link(head, SystemLayout.Backpack.last)
         try expect(.backpack, at: part)
-        var runs = Int(try load(part + SystemLayout.Backpack.runCount, as: UInt64.self))
-        guard runs <= SystemLayout.Backpack.runCountMax else {
-            throw ObjectError.damaged("a backpack with too many runs", at: part)
-        }
+        var runs = try runCount(of: part)
         if runs > 0 {
             let place = countPlace(part, runs - 1)
             let lastFirst = try link(part, SystemLayout.Backpack.first + runs - 1)
             let lastCount: UInt64 = try load(place)
-            if lastFirst + Int(lastCount) * descriptor.stride == first {
-                return try store(lastCount + UInt64(count), at: place)
+            if lastFirst.rawValue &+ lastCount &* UInt64(descriptor.stride) == first.rawValue {
+                return try store(lastCount &+ UInt64(count), at: place)
             }
         }
         if runs == SystemLayout.Backpack.runCountMax {
@@ -72,6 +69,15 @@ extension Transaction {
         try store(UInt64(runs + 1), at: part + SystemLayout.Backpack.runCount)
     }
 
+    /// The runs in one part of a backpack.
+    mutating func runCount(of part: Address) throws -> Int {
+        let runs: UInt64 = try load(part + SystemLayout.Backpack.runCount)
+        guard runs <= UInt64(SystemLayout.Backpack.runCountMax) else {
+            throw ObjectError.damaged("a backpack with too many runs", at: part)
+        }
+        return Int(runs)
+    }
+
     func countPlace(_ part: Address, _ run: Int) -> Address {
         part + (SystemLayout.Backpack.counts + 8 * run)
     }
@@ -80,7 +86,7 @@ extension Transaction {
     mutating func checkHead(_ head: Address, _ steps: inout Int) throws {
         try expect(.backpack, at: head)
         steps += 1
-        guard steps < 1 << 24 else {
+        guard steps < 1 << 20 else {
             throw ObjectError.damaged("a list of backpacks without end", at: head)
         }
     }

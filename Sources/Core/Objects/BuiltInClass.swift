@@ -142,7 +142,8 @@ enum BuiltInClass: Int, CaseIterable {
     /// The class of a header word, if it is a built-in one.
     static func of(header: UInt64) -> BuiltInClass? {
         guard header >= system.header, header <= backpack.header else { return nil }
-        return allCases[Int(header - system.header) / 128]
+        let (index, rest) = Int(header - system.header).quotientAndRemainder(dividingBy: 128)
+        return rest == 0 ? allCases[index] : nil
     }
 
     /// The definitions never change, so their revisions are small numbers that no other has.

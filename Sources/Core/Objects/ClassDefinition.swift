@@ -117,6 +117,7 @@ extension Transaction {
                 throw ObjectError.damaged("too many fields in a class", at: address)
             }
             count += 1
+            try expect(.field, at: field)
             let target = try link(field, SystemLayout.Field.target)
             if target != .null, target != address { try addReferrers(-1, toClassAt: target) }
             let next = try link(field, SystemLayout.Field.next)

@@ -77,6 +77,9 @@ extension Transaction {
     /// The descriptor of a class object's present definition.
     private mutating func currentDescriptor(ofClassAt address: Address) throws -> ClassDescriptor {
         if let builtIn = BuiltInClass.of(header: address.rawValue | 1) { return builtIn.descriptor }
+        guard address.rawValue & 7 == 0 else {
+            throw ObjectError.damaged("an object of no class", at: address)
+        }
         let revision: UInt64 = try load(address + SystemLayout.Class.revision)
         if let known = ClassCache.shared.descriptor(at: address, revision: revision) {
             return known

@@ -26,12 +26,12 @@ extension Transaction {
         var page = InstancePage()
         let head = try link(descriptor.address, SystemLayout.Class.instances)
         var cursor = cursor ?? InstanceCursor(head: head, part: .null, run: 0, index: 0)
+        var steps = 0
         while cursor.head != .null {
             if cursor.part == .null { cursor.part = cursor.head }
             try check(cursor, of: descriptor)
-            let runs: UInt64 = try load(cursor.part + SystemLayout.Backpack.runCount)
-            guard cursor.run < min(Int(runs), SystemLayout.Backpack.runCountMax) else {
-                try advance(&cursor)
+            guard try cursor.run < runCount(of: cursor.part) else {
+                try advance(&cursor, &steps)
                 continue
             }
             let first = try link(cursor.part, SystemLayout.Backpack.first + cursor.run)
@@ -41,7 +41,7 @@ extension Transaction {
                     page.next = cursor
                     return page
                 }
-                page.objects.append(first + Int(cursor.index) * descriptor.stride)
+                page.objects.append(first + Int(cursor.index) &* descriptor.stride)
                 cursor.index += 1
             }
             cursor.run += 1
@@ -63,7 +63,8 @@ extension Transaction {
     }
 
     /// To the next part of the backpack, or to the next backpack of the class.
-    private mutating func advance(_ cursor: inout InstanceCursor) throws {
+    private mutating func advance(_ cursor: inout InstanceCursor, _ steps: inout Int) throws {
+        try checkHead(cursor.part, &steps)
         cursor.run = 0
         cursor.index = 0
         cursor.part = try link(cursor.part, SystemLayout.Backpack.next)

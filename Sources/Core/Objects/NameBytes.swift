@@ -46,7 +46,7 @@ struct NameBytes: Sendable {
     }
 
     /// The finalizer of MurmurHash3, which spreads every bit over all others.
-    private static func mix(_ word: UInt64) -> UInt64 {
+    static func mix(_ word: UInt64) -> UInt64 {
         var word = (word ^ word >> 33) &* 0xff51_afd7_ed55_8ccd
         word = (word ^ word >> 33) &* 0xc4ce_b9fe_1a85_ec53
         return word ^ word >> 33

@@ -19,10 +19,11 @@ extension Transaction {
                 "One transaction makes 1 to \(ObjectLimits.objectBytes / stride) objects "
                     + "of the class \(descriptor.name).")
         }
-        let start = Address(try load(allocator + SystemLayout.Allocator.top, as: UInt64.self))
+        let extent = try extent(of: allocator)
+        let start = extent.top
         let end = start + count * stride
-        try checkRoom(allocator, end, count)
-        try reserveFrames(allocator, upTo: end)
+        guard end <= extent.end else { throw try noRoom(allocator, extent, count) }
+        try reserveFrames(allocator, extent, upTo: end)
 
         let first = start + 8 * descriptor.referenceCount
         if count * stride < SystemLayout.fillBytesMin {
@@ -67,15 +68,13 @@ extension Transaction {
         }
     }
 
-    private mutating func checkRoom(_ allocator: Address, _ end: Address, _ count: Int) throws {
-        let base: UInt64 = try load(allocator + SystemLayout.Allocator.base)
-        let capacity: UInt64 = try load(allocator + SystemLayout.Allocator.capacity)
-        guard end.rawValue <= base + capacity else {
-            let info = try allocatorInfo(allocator)
-            throw ObjectError(
-                .full,
-                "\(info.name) has \(info.free) of \(capacity) bytes left, too few for "
-                    + "\(count) more; raise its capacity or make another allocator.")
-        }
+    private mutating func noRoom(
+        _ allocator: Address, _ extent: Extent, _ count: Int
+    ) throws -> ObjectError {
+        let info = try allocatorInfo(allocator)
+        return ObjectError(
+            .full,
+            "\(info.name) has \(info.free) of \(info.capacity) bytes left, too few for "
+                + "\(count) more; raise its capacity or make another allocator.")
     }
 }

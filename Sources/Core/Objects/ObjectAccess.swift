@@ -53,10 +53,10 @@ extension Transaction {
             return nil
         }
         let aligned = Address(address.rawValue & ~7)
-        let region = Address(region: address.region, offset: 0)
         let words = ObjectLimits.objectBytes / Int(ObjectMap.bytesPerWord) + 2
         // Behind a header: the nearest one at or below; before it, among its references, above.
-        let lowest = max(region, Address(aligned.rawValue &- UInt64(ObjectLimits.objectBytes)))
+        let reach = min(aligned.offset, UInt64(ObjectLimits.objectBytes))
+        let lowest = Address(aligned.rawValue - reach)
         if let below = try lastMark(in: lowest..<aligned + 8, words: words),
             try contains(below, aligned)
         {

@@ -7,8 +7,8 @@ extension Transaction {
         _ object: Address, at position: Int, into bytes: UnsafeMutableRawBufferPointer
     ) throws -> Int {
         let descriptor = try descriptor(of: object)
-        let count = min(bytes.count, max(0, descriptor.size - position))
-        guard position >= 0, count > 0 else { return 0 }
+        guard (0..<descriptor.size).contains(position) else { return 0 }
+        let count = min(bytes.count, descriptor.size - position)
         let part = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
         try unsafe read(descriptor.start(of: object) + position, into: part)
         return count
@@ -22,12 +22,14 @@ extension Transaction {
     ) throws {
         let descriptor = try descriptor(of: object)
         try checkWritable(isSystem: descriptor.isSystem)
-        let end = position + bytes.count
         guard bytes.count > 0 else { return }
-        guard position >= 0, end <= descriptor.size else {
+        guard position >= 0, position <= descriptor.size,
+            bytes.count <= descriptor.size - position
+        else {
             throw ObjectError(
                 .notPermitted, "The object has \(descriptor.size) bytes and cannot be resized.")
         }
+        let end = position + bytes.count
         let header = 8 * descriptor.referenceCount
         guard end <= header || position >= header + 8 else {
             throw ObjectError(

@@ -1,3 +1,10 @@
+/// The memory of an allocator: objects from `base` to `top`, room for more up to `end`.
+struct Extent {
+    let base: Address
+    let top: Address
+    let end: Address
+}
+
 /// Making and freeing the objects that the layer itself is made of.
 ///
 /// They come from the system allocator, which only ever grows. What is freed goes to a list for
@@ -7,7 +14,8 @@ extension Transaction {
     /// The reference in a slot of an object.
     @inline(__always)
     mutating func link(_ object: Address, _ slot: Int) throws(TransactionError) -> Address {
-        Address(try load(object - 8 * (slot + 1), as: UInt64.self))
+        guard object.rawValue & 7 == 0 else { throw .invalidAddress(object) }
+        return Address(try load(object - 8 * (slot + 1), as: UInt64.self))
     }
 
     @inline(__always)
@@ -34,7 +42,10 @@ extension Transaction {
         if freed == .null {
             object = try growSystem(builtIn, descriptor)
         } else {
-            guard freed.rawValue & 7 == 0, try !isMarked(freed) else {
+            guard freed.rawValue & 7 == 0, freed > ObjectSystem.systemAllocator,
+                freed.rawValue < SystemLayout.systemBase + SystemLayout.systemCapacity,
+                try !isMarked(freed)
+            else {
                 throw ObjectError.damaged("a list of freed objects leads to an object", at: freed)
             }
             object = freed
@@ -61,32 +72,43 @@ extension Transaction {
     ) throws -> Address {
         let allocator = ObjectSystem.systemAllocator
         let alignment = UInt64(builtIn.alignment)
-        let top = try load(allocator + SystemLayout.Allocator.top, as: UInt64.self)
-        let start = Address((top + alignment - 1) & ~(alignment - 1))
+        let extent = try extent(of: allocator)
+        let start = Address((extent.top.rawValue + alignment - 1) & ~(alignment - 1))
         let end = start + descriptor.size
-        guard end.rawValue <= SystemLayout.systemBase + SystemLayout.systemCapacity else {
+        guard end <= extent.end else {
             throw ObjectError(
                 .full, "The system allocator is full; remove names, classes or allocators.")
         }
-        try reserveFrames(allocator, upTo: end)
+        try reserveFrames(allocator, extent, upTo: end)
         try store(end.rawValue, at: allocator + SystemLayout.Allocator.top)
         return start + 8 * descriptor.referenceCount
     }
 
+    /// The memory of an allocator, checked: the range lies in one region, and `top` in it.
+    mutating func extent(of allocator: Address) throws -> Extent {
+        let base: UInt64 = try load(allocator + SystemLayout.Allocator.base)
+        let top: UInt64 = try load(allocator + SystemLayout.Allocator.top)
+        let capacity: UInt64 = try load(allocator + SystemLayout.Allocator.capacity)
+        guard (base | top) & 7 == 0, Address(base).region < SpaceLayout.regionCountMax,
+            capacity <= SystemLayout.objectsEnd,
+            Address(base).offset + capacity <= SystemLayout.objectsEnd,
+            base <= top, top <= base + capacity
+        else { throw ObjectError.damaged("an allocator with a wrong extent", at: allocator) }
+        return Extent(base: Address(base), top: Address(top), end: Address(base + capacity))
+    }
+
     /// Gives frames to an allocator's memory in steps that grow with it, up to 256 KiB, and to the
     /// part of the object map above it.
-    mutating func reserveFrames(_ allocator: Address, upTo end: Address) throws {
+    mutating func reserveFrames(_ allocator: Address, _ extent: Extent, upTo end: Address) throws {
         let place = allocator + SystemLayout.Allocator.reserved
-        let reserved = Address(try load(place, as: UInt64.self))
+        let reserved = max(extent.base, Address(try load(place, as: UInt64.self)))
         guard end > reserved else { return }
-        let base = Address(try load(allocator + SystemLayout.Allocator.base, as: UInt64.self))
-        let capacity = try load(allocator + SystemLayout.Allocator.capacity, as: UInt64.self)
-        let used = Int(end.rawValue - base.rawValue)
+        let used = Int(end.rawValue - extent.base.rawValue)
         let step = min(max(used, Address.pageSize), Int(ObjectMap.bytesPerPage))
-        let wanted = min(Int(roundedUp(end + step).rawValue), Int(base.rawValue + capacity))
+        let wanted = min(roundedUp(end + step), extent.end)
         do throws(TransactionError) {
-            try reserve(reserved, count: wanted - Int(reserved.rawValue))
-            try store(UInt64(wanted), at: place)
+            try reserve(reserved, count: Int(wanted.rawValue - reserved.rawValue))
+            try store(wanted.rawValue, at: place)
         } catch .outOfMemory {
             // Near the limit of the space every page counts.
             let needed = roundedUp(end)

@@ -6,10 +6,12 @@
 /// in different places of a large table touch different lines. Keys are hashes of names, or
 /// numbers; entries list in the order of their keys whatever comes and goes between.
 ///
-/// Every loop ends: a path has at most `TableKey.levelCountMax` levels, however damaged.
+/// Every walk ends: a path has at most `TableKey.levelCountMax` levels, however damaged, and below
+/// every inner node are two entries or more.
 extension Transaction {
     /// The entry with this key, or nil.
     mutating func tableEntry(_ key: TableKey, in root: Address) throws -> Address? {
+        try expect(.table, at: root)
         var node = root
         for level in 0..<TableKey.levelCountMax {
             let child = try link(node, key.entryIndex(atLevel: level))
@@ -26,6 +28,7 @@ extension Transaction {
     mutating func insertTableEntry(
         _ entry: Address, _ key: TableKey, in root: Address
     ) throws {
+        try expect(.table, at: root)
         var node = root
         for level in 0..<TableKey.levelCountMax {
             let index = key.entryIndex(atLevel: level)
@@ -51,7 +54,8 @@ extension Transaction {
     /// Takes the entry with this key out, and the nodes that only led to it.
     /// - Returns: the entry, or nil if there was none.
     mutating func removeTableEntry(_ key: TableKey, in root: Address) throws -> Address? {
-        try removeTableEntry(key, from: root, level: 0)?.entry
+        try expect(.table, at: root)
+        return try removeTableEntry(key, from: root, level: 0)?.entry
     }
 
     /// - Returns: the entry, and what the parent shall hold instead of `node`.

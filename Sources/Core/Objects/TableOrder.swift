@@ -7,7 +7,9 @@ extension Transaction {
     ) throws -> [Address] {
         var found: [Address] = []
         guard limit > 0, key.map({ $0 < 1 << UInt64(TableKey.bitCount) }) ?? true else { return [] }
-        try collect(kind, root, 0, after: key, limit: limit, into: &found)
+        try expect(.table, at: root)
+        var walk = TableWalk(root: root)
+        try collect(kind, root, 0, after: key, limit: limit, into: &found, &walk)
         return found
     }
 
@@ -15,14 +17,16 @@ extension Transaction {
     mutating func lastTableEntry(
         _ kind: TableKind, in root: Address, upTo key: UInt64
     ) throws -> Address? {
-        try last(kind, root, 0, upTo: key)
+        try expect(.table, at: root)
+        var walk = TableWalk(root: root)
+        return try last(kind, root, 0, upTo: key, &walk)
     }
 
     private mutating func collect(
         _ kind: TableKind, _ node: Address, _ level: Int, after key: UInt64?, limit: Int,
-        into found: inout [Address]
+        into found: inout [Address], _ walk: inout TableWalk
     ) throws {
-        try checkLevel(level, node)
+        try walk.enter(level, found: found.count)
         let isTie = level >= TableKey.bitCount / 4
         // Everything below a tie has the key that led here.
         if isTie, key != nil { return }
@@ -33,7 +37,7 @@ extension Transaction {
             if child == .null { continue }
             let bound = index == first ? key : nil
             if try isTable(child) {
-                try collect(kind, child, level + 1, after: bound, limit: limit, into: &found)
+                try collect(kind, child, level + 1, after: bound, limit: limit, into: &found, &walk)
             } else if let bound {
                 if try tableKey(of: child, kind).number > bound { found.append(child) }
             } else {
@@ -43,16 +47,17 @@ extension Transaction {
     }
 
     private mutating func last(
-        _ kind: TableKind, _ node: Address, _ level: Int, upTo key: UInt64?
+        _ kind: TableKind, _ node: Address, _ level: Int, upTo key: UInt64?,
+        _ walk: inout TableWalk
     ) throws -> Address? {
-        try checkLevel(level, node)
+        try walk.enter(level, found: 0)
         let top = key.map { digit($0, level) } ?? SystemLayout.tableEntryCount - 1
         for index in (0...top).reversed() {
             let child = try link(node, index)
             if child == .null { continue }
             let bound = index == top ? key : nil
             if try isTable(child) {
-                if let found = try last(kind, child, level + 1, upTo: bound) { return found }
+                if let found = try last(kind, child, level + 1, upTo: bound, &walk) { return found }
             } else if let bound {
                 if try tableKey(of: child, kind).number <= bound { return child }
             } else {
@@ -67,10 +72,18 @@ extension Transaction {
         guard level < levels else { return 0 }
         return Int(key >> UInt64(TableKey.bitCount - 4 - level * 4) & 15)
     }
+}
 
-    private func checkLevel(_ level: Int, _ node: Address) throws {
-        guard level < TableKey.levelCountMax else {
-            throw ObjectError.damaged("a table without end", at: node)
-        }
+/// Bounds a walk through a table: in a sound one a path of inner nodes soon leads to an entry.
+private struct TableWalk {
+    let root: Address
+    private var nodeCount = 0
+
+    init(root: Address) { self.root = root }
+
+    mutating func enter(_ level: Int, found: Int) throws(ObjectError) {
+        nodeCount += 1
+        guard level < TableKey.levelCountMax, nodeCount <= (found + 2) * TableKey.levelCountMax
+        else { throw ObjectError.damaged("a table without end", at: root) }
     }
 }

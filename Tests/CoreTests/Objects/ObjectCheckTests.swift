@@ -1,0 +1,97 @@
+import TestSupport
+import Testing
+
+@testable import Core
+
+@Suite("The check of the object layer")
+struct ObjectCheckTests {
+    /// A space with some of everything.
+    private func withFurnishedSpace(_ body: (Space, _ object: Address) throws -> Void) throws {
+        try withObjectSpace { space in
+            let object = try space.run { tx throws in
+                let node = try tx.defineClass(name: "Node", text: "int64 x\nref<Node> next")
+                try tx.defineClass(name: "Other", text: "ref<Node> a")
+                let allocator = try tx.makeAllocator("a").address
+                let first = try tx.newObjects(of: node, in: allocator, count: 100)
+                for index in 0..<20 { try tx.bind("n\(index)", to: first) }
+                try tx.unbind("n3")
+                return first
+            }
+            try body(space, object)
+        }
+    }
+
+    @Test("It counts what there is and finds nothing wrong in a sound space")
+    func sound() throws {
+        try withFurnishedSpace { space, _ in
+            let check = try space.checkObjects { Issue.record("\($0)") }
+            #expect(check.regions == 1 && check.allocators == 2 && check.names == 19)
+            #expect(check.classes == BuiltInClass.allCases.count + 2)
+            #expect(check.objects > 200 && check.problems == 0)
+        }
+    }
+
+    @Test("It finds each kind of damage, and stays in bounds", arguments: 0..<14)
+    func damage(kind: Int) throws {
+        try withFurnishedSpace { space, object in
+            try space.run { tx throws in
+                let allocator = try tx.allocator(named: "a", in: tx.main()).address
+                let node = try tx.classDescriptor(named: "Node")
+                let head = try tx.link(node.address, SystemLayout.Class.instances)
+                let name = try #require(try tx.nameObject("n7"))
+                let names = try tx.link(ObjectSystem.root, SystemLayout.System.names)
+                switch kind {
+                case 0: try tx.store(object.rawValue + 8, at: object - 8)  // a link to no object
+                case 1: try tx.store(allocator.rawValue, at: object - 8)  // to a wrong class
+                case 2: try tx.store(UInt64(0), at: object)  // no header
+                case 3: try tx.clearMark(object + 24)  // an object unmarked
+                case 4: try tx.setMark(object + 8)  // a scalar marked
+                case 5: try tx.store(UInt64(101), at: head + SystemLayout.Backpack.memberCount)
+                case 6: try tx.store(UInt64.max, at: head + SystemLayout.Backpack.runCount)
+                case 7: try tx.setLink(head, SystemLayout.Backpack.next, to: head)
+                case 8: try tx.setLink(name, SystemLayout.Name.target, to: object + 16)
+                case 9: try tx.store(UInt64(0x616161), at: name + SystemLayout.Name.name)
+                case 10: try tx.setLink(names, 3, to: Address(0x77))
+                case 11:
+                    for slot in 0..<16 { try tx.setLink(names, slot, to: names) }
+                case 12: try tx.store(UInt64.max, at: allocator + SystemLayout.Allocator.top)
+                default:
+                    try tx.store(UInt32(7), at: node.address + SystemLayout.Class.referrers)
+                }
+            }
+            #expect(try !problems(of: space).isEmpty)
+        }
+    }
+
+    @Test("Random damage of the first pages is reported and ends no process")
+    func randomDamage() throws {
+        var random = SeededGenerator(seed: printedSeed("random damage"))
+        for _ in 0..<60 {
+            try withFurnishedSpace { space, object in
+                let used = try space.run { tx throws in
+                    try tx.allocator(at: ObjectSystem.systemAllocator).used
+                }
+                for _ in 0..<Int.random(in: 1...6, using: &random) {
+                    let offset = UInt64.random(in: 0..<used / 8, using: &random) * 8
+                    let values: [UInt64] = [
+                        0, 1, .max, object.rawValue, object.rawValue + 4,
+                        SystemLayout.systemBase + offset, random.next(),
+                        BuiltInClass.table.header, BuiltInClass.name.header,
+                    ]
+                    let value = values.randomElement(using: &random)!
+                    let place = Address(SystemLayout.systemBase + offset)
+                    try space.run { tx throws in try tx.store(value, at: place) }
+                }
+                _ = try space.checkObjects { _ in }
+                _ = try? space.run { tx throws in try tx.bind("new", to: object) }
+                _ = try? space.run { tx throws in try tx.unbind("n7") }
+                _ = try? space.run { tx throws in try tx.allObjects(after: .null, limit: 1000) }
+                _ = try? space.run { tx throws in
+                    try tx.defineClass(name: "New", text: "ref<Node> x")
+                }
+                _ = try? space.run { tx throws in try tx.removeClass(name: "Other") }
+                _ = try? space.run { tx throws in try tx.makeAllocator("new") }
+            }
+        }
+    }
+}

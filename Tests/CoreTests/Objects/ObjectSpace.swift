@@ -1,0 +1,39 @@
+import TestSupport
+
+@testable import Core
+
+/// A new space with its first objects, removed at the end.
+func withObjectSpace<R>(
+    _ options: SpaceOptions = SpaceOptions(), _ body: (Space) throws -> R
+) throws -> R {
+    try withTestSpace("objects", options) { space in
+        try ObjectSystem.bootstrap(space)
+        return try body(space)
+    }
+}
+
+/// What a check of all structures finds wrong.
+func problems(of space: Space) throws -> [String] {
+    var problems: [String] = []
+    let check = try space.checkObjects { problems.append($0) }
+    return check.problems == problems.count ? problems : problems + ["wrong count"]
+}
+
+let anyOwner = Ownership(uid: 1, gid: 2, mode: 0o755)
+
+extension Transaction {
+    mutating func main() throws -> RegionInfo { try region(named: "transactional") }
+
+    mutating func makeAllocator(
+        _ name: String, capacity: UInt64 = 1 << 20
+    ) throws -> AllocatorInfo {
+        try createAllocator(
+            name: name, in: try main(), capacity: capacity, ownership: anyOwner)
+    }
+}
+
+extension Space {
+    /// `transact` for bodies that throw nothing but what `#expect` sees.
+    @discardableResult
+    func run<R>(_ body: (inout Transaction) throws -> R) throws -> R { try transact(body) }
+}
