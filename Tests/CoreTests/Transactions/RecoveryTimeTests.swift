@@ -35,7 +35,7 @@ extension TransactionalMemory {
             let cpu = samples.map(\.cpuMicroseconds).sorted()
             print("recovery in microseconds, median, 90 %, worst: by the clock", terminator: " ")
             print("\(wall[50]) \(wall[90]) \(wall[99]), of work \(cpu[50]) \(cpu[90]) \(cpu[99])")
-            // By the clock a busy machine adds what it likes to single ones; the work is ours alone.
+            // A busy machine adds what it likes to single times; the work is ours alone.
             #expect(wall[50] < 10_000)
             #expect(cpu[99] < 10_000)
         }
