@@ -40,6 +40,13 @@ struct Bank: Sendable {
         String(path.split(separator: "/")[1])
     }
 
+    /// Checks all invariants of the space's objects.
+    func expectWhole(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        var problems: [String] = []
+        _ = try fixture.space.checkObjects { problems.append($0) }
+        #expect(problems == [], sourceLocation: sourceLocation)
+    }
+
     func raw(_ object: String, class name: String = "Account") -> String {
         "\(Bank.allocator)/\(Bank.address(object)).\(name)"
     }

@@ -60,6 +60,7 @@ import Testing
         let names = try fixture.list("names")
         #expect(names.count == 4 * rounds / 2 + 1)
         #expect(Set(names).count == names.count)
+        try bank.expectWhole()
     }
 }
 

@@ -160,6 +160,7 @@ import Testing
 
     /// The space is whole, and the object still works.
     private func check(_ bank: Bank, _ object: String) throws {
+        try bank.expectWhole()
         try bank.fixture.write("77", to: object + "/balance")
         #expect(try bank.fixture.read(object + "/balance") == "77\n")
     }

@@ -18,6 +18,7 @@ import Testing
                 try run.compareAll("seed \(seed) step \(step) after \(operation)")
             }
         }
+        try run.bank.expectWhole()
     }
 }
 
