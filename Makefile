@@ -9,7 +9,7 @@ PACKAGES_BUILD    := libfuse3-dev pkg-config
 PACKAGES_RUN      := fuse3
 PACKAGES_TEST     := attr ed findutils fish gcc libc6-dev procps rsync spin tar util-linux xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
-PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev python3
+PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
 
 BINARY  := .build/release/rainbowfs
