@@ -130,7 +130,26 @@ struct CommandTests {
 
         let check = try mount.rainbowfs(["fsck", mount.space, "--json"])
         #expect(check.status == 0)
-        #expect((try json(check.output))["clean"] as? Bool == true)
+        let found = try json(check.output)
+        #expect(found["clean"] as? Bool == true && found["in_use"] as? Bool == true)
+        #expect(found["regions"] as? Int == 1 && found["names"] as? Int == 0)
+    }
+
+    @Test("fsck finds a reference to nothing and ends with status 4")
+    func damagedReference() throws {
+        let mount = try bank()
+        let made = try mount.bash(
+            "cd \"$MOUNT\" && rainbowfs new regions/transactional/bank Account | tail -c 13")
+        let address = try #require(UInt64(made.output.dropLast(), radix: 16))
+        #expect(try mount.unmount().status == 0)
+        let region = "\(mount.folder)/spaces/rainbowfs.\(mount.space)/region-1"
+        let file = try #require(FileHandle(forUpdatingAtPath: region))
+        try file.seek(toOffset: address - (1 << 39) - 8)
+        try file.write(contentsOf: Data([0x40, 0, 0, 0, 0x90, 0, 0, 0]))
+        try file.close()
+        let result = try mount.rainbowfs(["fsck", mount.space])
+        #expect(result.status == 4)
+        #expect(result.output.contains("0x0000009000000040"))
     }
 
     @Test("fsck finds a damaged line word and ends with status 4")

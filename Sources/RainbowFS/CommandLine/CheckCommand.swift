@@ -29,21 +29,38 @@ struct CheckCommand: ParsableCommand {
         defer { space.detach() }
         var problems: [String] = []
         space.checkMemory { problems.append($0) }
-        report(problems, isAlone: space.isAlone)
+        var objects: ObjectCheck?
+        // On unsound memory a transaction might wait for ever; without memory there are no objects.
+        if problems.isEmpty, space.usage.bytesUsed > 0 {
+            do {
+                objects = try space.checkObjects { problems.append($0) }
+            } catch {
+                problems.append(TreeError(error).message)
+            }
+        }
+        report(problems, objects, isAlone: space.isAlone)
         if !problems.isEmpty { throw ExitCode(CommandFailure.Status.damaged.rawValue) }
     }
 
-    private func report(_ problems: [String], isAlone: Bool) {
-        if json.isOn {
-            print(
-                JSON.object([
+    private func report(_ problems: [String], _ objects: ObjectCheck?, isAlone: Bool) {
+        let counts = [
+            ("regions", objects?.regions), ("allocators", objects?.allocators),
+            ("classes", objects?.classes), ("objects", objects?.objects), ("names", objects?.names),
+        ]
+        guard json.isOn else {
+            for problem in problems { print("\(space): \(problem)") }
+            if problems.isEmpty {
+                let text = counts.map { "\($0.1 ?? 0) \($0.0)" }.joined(separator: ", ")
+                print("\(space): clean; \(text)")
+            }
+            return
+        }
+        print(
+            JSON.object(
+                [
                     ("space", .string(space)), ("clean", .bool(problems.isEmpty)),
                     ("in_use", .bool(!isAlone)),
                     ("problems", .array(problems.map { .string($0) })),
-                ]))
-        } else {
-            for problem in problems { print("\(space): \(problem)") }
-            if problems.isEmpty { print("\(space): clean") }
-        }
+                ] + counts.map { name, count in (name, count.map { .integer($0) } ?? .null) }))
     }
 }
