@@ -33,7 +33,7 @@ struct MountOptionsTests {
         "Nonsense is refused",
         arguments: [
             "x", "size=", "size=1Q", "size=0", "size=-1", "uid=", "umask=8", "node=", "rw=1", "Ro",
-            "size=99999999999999999999", "size=20000000T",
+            "readdirplus=maybe", "size=99999999999999999999", "size=20000000T",
         ])
     func refused(_ word: String) {
         #expect(throws: MountFailure.self) { try MountOptions.parse([word]) }

@@ -6,9 +6,10 @@ import Glibc
 enum Callbacks {
     static func table() -> fuse_lowlevel_ops {
         var table = fuse_lowlevel_ops()
-        unsafe table.`init` = { _, connection in
-            guard let connection = unsafe connection else { return }
-            unsafe Connection.negotiate(&connection.pointee)
+        unsafe table.`init` = { userData, connection in
+            guard let userData = unsafe userData, let connection = unsafe connection else { return }
+            let system = unsafe Unmanaged<FileSystem>.fromOpaque(userData).takeUnretainedValue()
+            unsafe Connection.negotiate(&connection.pointee, system.listing)
         }
         addNodes(to: &table)
         addNames(to: &table)
@@ -38,15 +39,30 @@ enum Callbacks {
     }
 }
 
+/// Whether the kernel asks for attributes together with the names of a directory. It may not keep
+/// those of objects, so they would be worked out to be thrown away: names are the default.
+enum ListingMode: String, Sendable {
+    case names = "no"
+    case attributes = "yes"
+    case automatic = "auto"
+}
+
 /// What is agreed with the kernel before the first request.
 enum Connection {
-    static func negotiate(_ connection: inout fuse_conn_info) {
+    static func negotiate(_ connection: inout fuse_conn_info, _ listing: ListingMode) {
         connection.max_write = UInt32(ReplyBuffer.byteCount)
         connection.max_read = UInt32(ReplyBuffer.byteCount)
         connection.want |= connection.capable & UInt32(FUSE_CAP_ATOMIC_O_TRUNC)
         // Nothing here is a file descriptor, so splicing would only add system calls.
         let splice = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE
         connection.want &= ~UInt32(splice)
+        let (plus, plusAuto) = (UInt32(FUSE_CAP_READDIRPLUS), UInt32(FUSE_CAP_READDIRPLUS_AUTO))
+        connection.want &= ~(plus | plusAuto)
+        switch listing {
+        case .names: break
+        case .attributes: connection.want |= connection.capable & plus
+        case .automatic: connection.want |= connection.capable & (plus | plusAuto)
+        }
     }
 }
 

@@ -18,7 +18,9 @@ extension Callbacks {
                     NodeID(node), flags: unsafe openFlags(info), call.caller)
             } answer: { reply, file in
                 let handle = Handle(retaining: file)
-                if !reply.open(handle: handle.number, flags: .of(file)) {
+                let flags = OpenFlags.of(
+                    file, isWritten: unsafe openFlags(info) & O_ACCMODE != O_RDONLY)
+                if !reply.open(handle: handle.number, flags: flags) {
                     handle.take().close()
                 }
             }
@@ -31,7 +33,8 @@ extension Callbacks {
                     flags: unsafe openFlags(info), call.caller)
             } answer: { reply, made in
                 let handle = Handle(retaining: made.1)
-                if !reply.create(made.0, handle: handle.number, flags: .of(made.1)) {
+                let flags = OpenFlags.of(made.1, isWritten: true)
+                if !reply.create(made.0, handle: handle.number, flags: flags) {
                     handle.take().close()
                 }
             }
@@ -87,7 +90,10 @@ extension Callbacks {
 }
 
 extension OpenFlags {
-    static func of(_ file: OpenFile) -> OpenFlags {
-        file.isStream ? [.directIO, .stream] : [.directIO, .parallelDirectWrites]
+    /// Only what was written can have something left to say when it is closed.
+    static func of(_ file: OpenFile, isWritten: Bool) -> OpenFlags {
+        let flags: OpenFlags =
+            file.isStream ? [.directIO, .stream] : [.directIO, .parallelDirectWrites]
+        return isWritten ? flags : flags.union(.noFlush)
     }
 }

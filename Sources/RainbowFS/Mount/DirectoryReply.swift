@@ -24,6 +24,13 @@ import Glibc
 
     /// False when the entry does not fit any more.
     mutating func add(_ name: String, _ next: UInt64, _ item: DirectoryItem) -> Bool {
+        // Passing the string itself to C would copy it to the heap.
+        unsafe name.withCString { name in unsafe add(name, next, item) }
+    }
+
+    private mutating func add(
+        _ name: UnsafePointer<CChar>, _ next: UInt64, _ item: DirectoryItem
+    ) -> Bool {
         let room = unsafe buffer.count - used
         guard let start = unsafe buffer.baseAddress else { return false }
         let place = unsafe (start + used).assumingMemoryBound(to: CChar.self)

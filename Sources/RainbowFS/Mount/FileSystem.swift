@@ -9,12 +9,14 @@ final class FileSystem: Sendable {
     let log: Logger
     /// Whether the kernel was told to check permissions (`-o default_permissions`).
     let kernelChecksPermissions: Bool
+    let listing: ListingMode
     let kept = KeptAttributes()
 
-    init(tree: Tree, log: Logger, kernelChecksPermissions: Bool = false) {
-        self.kernelChecksPermissions = kernelChecksPermissions
+    init(tree: Tree, log: Logger, options: MountOptions) {
         self.tree = tree
         self.log = log
+        kernelChecksPermissions = options.kernelChecksPermissions
+        listing = options.listing
     }
 
     static func of(_ request: fuse_req_t) -> FileSystem {

@@ -18,7 +18,8 @@ import Synchronization
     /// While commits come in without a pause, one notification in this time stands for them all, so
     /// that a writer does not wake this thread with each commit.
     private static let pauseMicroseconds: UInt32 = 5_000
-    private static let wakeMilliseconds = 200
+    private static let wakeMilliseconds = 1_000
+    private static let wakeSignal = SIGUSR1
 
     init(_ session: OpaquePointer, feed: CommitFeed, kept: KeptAttributes) {
         unsafe self.session = session
@@ -27,10 +28,14 @@ import Synchronization
     }
 
     func start() {
-        // Signals that end the mount are for the thread of the session.
-        var (all, before) = (sigset_t(), sigset_t())
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+        // Signals that end the mount are for the thread of the session; one is left to end a wait.
+        var (blocked, before) = (sigset_t(), sigset_t())
+        unsafe sigfillset(&blocked)
+        unsafe sigdelset(&blocked, Self.wakeSignal)
+        unsafe pthread_sigmask(SIG_SETMASK, &blocked, &before)
+        var action = sigaction()
+        unsafe action.__sigaction_handler.sa_handler = { _ in }
+        unsafe sigaction(Self.wakeSignal, &action, nil)
         let unretained = unsafe Unmanaged.passUnretained(self).toOpaque()
         let result = unsafe pthread_create(
             &thread, nil,
@@ -46,6 +51,7 @@ import Synchronization
     /// Returns when the thread has ended.
     func stop() {
         isEnding.store(true, ordering: .releasing)
+        pthread_kill(thread, Self.wakeSignal)
         _ = pthread_join(thread, nil)
     }
 

@@ -1,9 +1,9 @@
 import Synchronization
 
 /// The attributes that the kernel keeps until it is told to ask again: those of the directories
-/// that every tree has once. Their owner and mode never change, and every path leads through them,
-/// so that asking each time would cost a request for each step of a path. Their time does change,
-/// with the commits of any mount: the `Invalidator` sees to that.
+/// that every tree has once. Their owner and mode never change, and shells, find and the kernel's
+/// own check of permissions ask for them at every step of a path. Their time does change, with the
+/// commits of any mount: the `Invalidator` sees to that.
 ///
 /// All other attributes are asked for each time.
 final class KeptAttributes: Sendable {

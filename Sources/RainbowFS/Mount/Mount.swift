@@ -23,8 +23,7 @@ struct Mount: ~Copyable {
         treeOptions.umask = options.umask
         treeOptions.mountPoint = point.path
         let fileSystem = FileSystem(
-            tree: Tree(space: space, options: treeOptions), log: log,
-            kernelChecksPermissions: options.kernelChecksPermissions)
+            tree: Tree(space: space, options: treeOptions), log: log, options: options)
         let session = try Session.mounted(
             fileSystem, at: point, source: name, options: options)
         MountLog.serve(log)

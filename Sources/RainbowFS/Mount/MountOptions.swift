@@ -17,6 +17,7 @@ struct MountOptions: Sendable, Equatable {
     var isDebug = false
     var clonesDevice = true
     var threadsMax: UInt32 = 16
+    var listing = ListingMode.names
 
     static let help = """
         ro, rw             refuse or allow every change through this mount
@@ -27,6 +28,7 @@ struct MountOptions: Sendable, Equatable {
         umask=OCTAL        take these permission bits away
         size=BYTES         limit of the space's memory (K, M, G, T)
         node=NAME          name of this mount in nodes/
+        readdirplus=MODE   list attributes with names: yes, no or auto (no)
         max_threads=N      threads that answer requests (1 to 64)
         fsname=NAME        source shown by mount(8) and df(1); the space's name
         """
@@ -101,6 +103,11 @@ struct MountOptions: Sendable, Equatable {
                 throw invalid(name, value, "a number from 1 to 64")
             }
             threadsMax = count
+        case "readdirplus":
+            guard let mode = ListingMode(rawValue: value) else {
+                throw invalid(name, value, "yes, no or auto")
+            }
+            listing = mode
         case "fsname":
             sourceName = value
         case "context", "fscontext", "defcontext", "rootcontext":
