@@ -166,7 +166,9 @@ extension Tree {
         ownership.mode = mode ?? ownership.mode
         let attributes = attributes(
             id.inode, S_IFDIR, ownership, size: 0,
-            version: try tx.version(of: ObjectSystem.root, count: 8))
+            version: try max(
+                tx.version(of: ObjectSystem.root, count: 8),
+                tx.version(of: ObjectSystem.systemAllocator, count: 128)))
         return Description(attributes: attributes, isLasting: true)
     }
 }

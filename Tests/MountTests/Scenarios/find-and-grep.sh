@@ -8,5 +8,4 @@ find regions/transactional/data -name '*.Record' -size 1 | wc -l
 find objects -mindepth 2 -name a -type f | wc -l
 grep -rlx r299 objects --include label
 grep -rxh 299 objects --include a
-find names classes -newer regions/transactional/status -type d | sort
 ls -f regions/transactional/data | sort | uniq -d
