@@ -159,8 +159,9 @@ extension Tree {
         return Description(attributes: attributes, isLasting: true)
     }
 
-    /// The description of a directory that the tree itself makes. Its time is that of the space's
-    /// owner and mode, so that tar finds it unchanged after reading it.
+    /// The description of a directory that the tree itself makes. Its time is that of the last
+    /// commit that made or removed a class, a name, a region or an allocator: tar finds it
+    /// unchanged after reading it, whatever is written to objects meanwhile.
     func ownDirectory(_ id: NodeID, mode: UInt16?, _ tx: inout Transaction) throws -> Description {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode ?? ownership.mode
