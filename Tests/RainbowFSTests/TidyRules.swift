@@ -9,7 +9,7 @@ enum TidyRules {
     /// Folders from the lowest layer to the highest; a folder never names a type of a later one.
     static let layers = [
         "Sources/Core/Address", "Sources/Core/Memory", "Sources/Core/Transactions",
-        "Sources/Core/Consistency", "Sources/Core/Objects", "Sources/RainbowFS/Tree",
+        "Sources/Core/Objects", "Sources/RainbowFS/Tree",
         "Sources/RainbowFS/Mount", "Sources/RainbowFS/CommandLine",
     ]
 
