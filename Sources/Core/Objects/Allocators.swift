@@ -71,14 +71,15 @@ extension Transaction {
     /// The allocator whose memory an address is in; its owner, group and mode are those of the
     /// objects there.
     public mutating func allocator(containing address: Address) throws -> AllocatorInfo? {
-        guard let region = try regionObject(address.region) else { return nil }
-        let root = try link(region, SystemLayout.Region.extents)
-        let key = TableKey(extentAt: address)
-        guard let entry = try lastTableEntry(.extents, in: root, upTo: key.number) else {
-            return nil
-        }
-        let info = try allocatorInfo(entry)
-        return address < info.end ? info : nil
+        guard let allocator = try allocatorObject(containing: address) else { return nil }
+        return try allocatorInfo(allocator)
+    }
+
+    /// Owner, group and mode of the object at an address: those of its allocator. What `stat`
+    /// needs, without the rest of an `AllocatorInfo` and without heap memory.
+    public mutating func ownership(ofObjectAt address: Address) throws -> Ownership? {
+        guard let allocator = try allocatorObject(containing: address) else { return nil }
+        return try loadOwnership(allocator + SystemLayout.Allocator.ownership)
     }
 
     /// Makes an allocator behind the last one of the region, or in the first gap that is large
@@ -121,6 +122,16 @@ extension Transaction {
     }
 
     // MARK: Within the layer
+
+    private mutating func allocatorObject(containing address: Address) throws -> Address? {
+        guard let region = try regionObject(address.region) else { return nil }
+        let root = try link(region, SystemLayout.Region.extents)
+        let key = TableKey(extentAt: address)
+        guard let entry = try lastTableEntry(.extents, in: root, upTo: key.number),
+            try address < extent(of: entry).end
+        else { return nil }
+        return entry
+    }
 
     mutating func addToTables(_ allocator: Address, _ name: String, region: Address) throws {
         let key = try allocatorKey(name)

@@ -8,16 +8,18 @@ struct NameBytes: Sendable {
 
     /// - Throws: `.invalid` for a name that no directory entry can have, `.nameTooLong`.
     init(_ name: String, limit: Int, what: String) throws(ObjectError) {
-        let utf8 = name.utf8
-        guard !name.isEmpty, name != ".", name != "..",
-            !utf8.contains(UInt8(ascii: "/")), !utf8.contains(0)
-        else {
-            throw ObjectError(.invalid, "A \(what) needs a name without / and NUL, not . or ..")
-        }
-        guard utf8.count <= limit else {
+        guard name.utf8.count <= limit else {
             throw ObjectError(.nameTooLong, "The name of a \(what) has at most \(limit) bytes.")
         }
-        for byte in utf8 { append(byte) }
+        var isPlain = true
+        for byte in name.utf8 {
+            isPlain = isPlain && byte != 0 && byte != UInt8(ascii: "/")
+            append(byte)
+        }
+        let isDots = words[0] == 0x2e && count == 1 || words[0] == 0x2e2e && count == 2
+        guard isPlain, count > 0, !isDots else {
+            throw ObjectError(.invalid, "A \(what) needs a name without / and NUL, not . or ..")
+        }
     }
 
     mutating func append(_ byte: UInt8) {

@@ -73,8 +73,9 @@ extension Transaction {
         let allocator = ObjectSystem.systemAllocator
         let alignment = UInt64(builtIn.alignment)
         let extent = try extent(of: allocator)
+        // Rounded at both ends: what has lines of its own shares the last one with nobody either.
         let start = Address((extent.top.rawValue + alignment - 1) & ~(alignment - 1))
-        let end = start + descriptor.size
+        let end = start + Int((UInt64(descriptor.size) + alignment - 1) & ~(alignment - 1))
         guard end <= extent.end else {
             throw ObjectError(
                 .full, "The system allocator is full; remove names, classes or allocators.")

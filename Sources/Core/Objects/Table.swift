@@ -16,9 +16,7 @@ extension Transaction {
         for level in 0..<TableKey.levelCountMax {
             let child = try link(node, key.entryIndex(atLevel: level))
             if child == .null { return nil }
-            guard try isTable(child) else {
-                return try tableKey(of: child, key.kind).matches(key) ? child : nil
-            }
+            guard try isTable(child) else { return try isEntry(child, key) ? child : nil }
             node = child
         }
         throw ObjectError.damaged("a table without end", at: root)
@@ -77,7 +75,7 @@ extension Transaction {
             // Only a node that lost its inner node can have become superfluous.
             return (entry, rest == child ? node : try condensed(node, level))
         }
-        guard try tableKey(of: child, key.kind).matches(key) else { return nil }
+        guard try isEntry(child, key) else { return nil }
         try setLink(node, index, to: .null)
         return (child, try condensed(node, level))
     }

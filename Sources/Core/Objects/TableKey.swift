@@ -84,6 +84,17 @@ extension Transaction {
         }
     }
 
+    /// Whether an entry has this key; compares names without hashing the entry's.
+    mutating func isEntry(_ entry: Address, _ key: TableKey) throws -> Bool {
+        try expect(key.kind.entryClass, at: entry)
+        switch key.kind {
+        case .names: return try loadBoundName(of: entry) == key.name
+        case .classes, .regions, .allocators:
+            return try loadName(entry + 8, byteCount: ObjectLimits.nameBytes) == key.name
+        case .regionsByNumber, .extents: return try tableKey(of: entry, key.kind).matches(key)
+        }
+    }
+
     /// The name of a `Name` object, whose end may lie in a `Text` object.
     mutating func loadBoundName(of entry: Address) throws -> NameBytes {
         let ownBytes = SystemLayout.Name.nameBytes

@@ -16,6 +16,8 @@ struct AllocatorsTests {
                 #expect(try tx.allocator(named: "first", in: tx.main()) == first)
                 #expect(try tx.allocator(containing: first.end - 1) == first)
                 #expect(try tx.allocator(containing: second.base) == second)
+                #expect(try tx.ownership(ofObjectAt: second.base) == anyOwner)
+                #expect(try tx.ownership(ofObjectAt: second.end) == nil)
                 #expect(try tx.allocator(containing: second.end) == nil)
                 #expect(
                     try tx.allocator(containing: ObjectSystem.root)?.address

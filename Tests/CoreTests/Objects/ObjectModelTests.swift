@@ -10,7 +10,7 @@ struct ObjectModelTests {
         var random = SeededGenerator(seed: printedSeed("object model \(run)"))
         try withObjectSpace { space in
             var model = ObjectModel()
-            for step in 0..<1500 {
+            for step in 0..<600 {
                 let seed = random.next()
                 try space.run { tx throws in
                     var attempt = model
@@ -18,7 +18,7 @@ struct ObjectModelTests {
                     try attempt.step(&tx, &random)
                     model = attempt
                 }
-                if step % 300 == 299 { #expect(try problems(of: space) == []) }
+                if step % 200 == 199 { #expect(try problems(of: space) == []) }
             }
             try model.compare(with: space)
         }
@@ -92,7 +92,7 @@ struct ObjectModel {
         guard let className = classes.keys.sorted().randomElement(using: &random),
             let place = allocators.keys.sorted().randomElement(using: &random)
         else { return }
-        let count = Int.random(in: 1...40, using: &random)
+        let count = Int.random(in: 1...12, using: &random)
         let descriptor = try tx.classDescriptor(named: className)
         let allocator = allocators[place]!.address
         let first = try tx.newObjects(of: descriptor, in: allocator, count: count)
