@@ -17,7 +17,8 @@ struct AllocatorDirectory: DirectoryNode {
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFDIR, allocator.ownership, size: 0, version: version))
+                id.inode, S_IFDIR, allocator.ownership, size: 0, version: version),
+            isLasting: allocator.isLasting)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -65,6 +66,12 @@ struct AllocatorDirectory: DirectoryNode {
     }
 }
 
+extension AllocatorInfo {
+    /// Objects are never freed one by one, and an allocator that holds any is not removed: so its
+    /// name means it for ever.
+    var isLasting: Bool { used > 0 }
+}
+
 /// `regions/NAME/ALLOCATOR/allocator`: status, and the commands of the allocator.
 struct AllocatorFile: Node {
     let tree: Tree
@@ -90,7 +97,8 @@ struct AllocatorFile: Node {
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFREG, ownership, size: UInt64(size), version: version))
+                id.inode, S_IFREG, ownership, size: UInt64(size), version: version),
+            isLasting: allocator.isLasting)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {

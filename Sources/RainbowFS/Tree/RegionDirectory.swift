@@ -24,7 +24,8 @@ struct RegionDirectory: DirectoryNode {
         let version = try tx.version(of: region.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFDIR, region.ownership, size: 0, version: version))
+                id.inode, S_IFDIR, region.ownership, size: 0, version: version),
+            isLasting: region.isLasting)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -81,6 +82,11 @@ struct RegionDirectory: DirectoryNode {
     }
 }
 
+extension RegionInfo {
+    /// The region of the system's own objects is never removed.
+    var isLasting: Bool { number == 1 }
+}
+
 /// `regions/NAME/status`
 struct RegionStatusFile: Node {
     let tree: Tree
@@ -119,7 +125,8 @@ struct RegionStatusFile: Node {
         let version = try tx.version(of: region.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFREG, ownership, size: UInt64(size), version: version))
+                id.inode, S_IFREG, ownership, size: UInt64(size), version: version),
+            isLasting: region.isLasting)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
