@@ -23,12 +23,14 @@ struct MountOptions: Sendable, Equatable {
         ro, rw             refuse or allow every change through this mount
         allow_other        let other users in, if /etc/fuse.conf allows it
         allow_root         let root in
+        default_permissions  let the kernel check permissions, a request a directory
         auto_unmount       unmount when the daemon dies
         uid=N, gid=N       show everything as owned by this user or group
         umask=OCTAL        take these permission bits away
         size=BYTES         limit of the space's memory (K, M, G, T)
         node=NAME          name of this mount in nodes/
         readdirplus=MODE   list attributes with names: yes, no or auto (no)
+        clone_fd, noclone_fd  a channel to the kernel for each thread, or not (clone_fd)
         max_threads=N      threads that answer requests (1 to 64)
         fsname=NAME        source shown by mount(8) and df(1); the space's name
         """
