@@ -29,7 +29,7 @@ enum Callbacks {
     ) {
         guard let request = unsafe request else { return }
         let call = unsafe Call(request)
-        let reply = unsafe Reply(request)
+        let reply = unsafe Reply(request, inWork: call.place)
         do throws(TreeError) {
             let result = try work(call)
             answer(reply, result)
@@ -68,20 +68,35 @@ enum Connection {
 
 /// One request: whose file system it is for, and who asks.
 @safe struct Call {
-    let request: fuse_req_t
+    private let request: fuse_req_t
+    let place: UnsafeMutablePointer<RequestInWork>
     let system: FileSystem
+    let caller: Caller
 
     init(_ request: fuse_req_t) {
         unsafe self.request = request
+        unsafe place = RequestsInWork.current()
         system = unsafe FileSystem.of(request)
+        let context = unsafe fuse_req_ctx(request).pointee
+        caller = Caller(
+            uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
     }
 
     var tree: Tree { system.tree }
 
-    var caller: Caller {
-        let context = unsafe fuse_req_ctx(request).pointee
-        return Caller(
-            uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+    /// The supplementary groups of the caller; none if it was interrupted and is gone.
+    var groups: [UInt32] {
+        let place = unsafe place
+        let found: [UInt32]? = unsafe place.pointee.whileUnanswered(request) {
+            var groups = [gid_t](repeating: 0, count: 64)
+            var count = unsafe fuse_req_getgroups(request, Int32(groups.count), &groups)
+            if count > groups.count {
+                groups = [gid_t](repeating: 0, count: Int(count))
+                unsafe count = fuse_req_getgroups(request, count, &groups)
+            }
+            return Array(groups.prefix(max(0, Int(count))))
+        }
+        return found ?? []
     }
 }
 

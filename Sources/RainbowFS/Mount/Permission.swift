@@ -1,4 +1,3 @@
-import CFuse
 import Glibc
 
 /// What a caller wants to do with a node, as the permission bits have it.
@@ -60,13 +59,6 @@ extension Call {
     }
 
     private func isMember(of group: UInt32) -> Bool {
-        if caller.gid == group { return true }
-        var groups = [gid_t](repeating: 0, count: 64)
-        var count = unsafe fuse_req_getgroups(request, Int32(groups.count), &groups)
-        if count > groups.count {
-            groups = [gid_t](repeating: 0, count: Int(count))
-            unsafe count = fuse_req_getgroups(request, count, &groups)
-        }
-        return groups.prefix(max(0, Int(count))).contains(group)
+        caller.gid == group || groups.contains(group)
     }
 }

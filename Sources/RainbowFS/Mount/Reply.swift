@@ -5,17 +5,25 @@ import Glibc
 /// consumes the value, and a reply that is dropped unanswered tells the caller EIO.
 @safe struct Reply: ~Copyable {
     private let request: fuse_req_t
+    /// Where the request is known to be in work; nil if it is answered at once.
+    private let place: UnsafeMutablePointer<RequestInWork>?
 
-    init(_ request: fuse_req_t) {
+    init(_ request: fuse_req_t, inWork place: UnsafeMutablePointer<RequestInWork>? = nil) {
         unsafe self.request = request
+        unsafe self.place = place
+        unsafe place?.pointee.begin(request)
     }
 
     deinit {
-        unsafe _ = fuse_reply_err(request, EIO)
+        if isWanted { unsafe _ = fuse_reply_err(request, EIO) }
     }
 
+    /// Whether the answer is still to be given. It is not if the caller was interrupted while the
+    /// thread was held up (`RequestsInWork`). To be asked once.
+    private var isWanted: Bool { unsafe place?.pointee.take(request) ?? true }
+
     consuming func fail(_ errno: Int32) {
-        unsafe _ = fuse_reply_err(request, errno)
+        if isWanted { unsafe _ = fuse_reply_err(request, errno) }
         discard self
     }
 
@@ -25,24 +33,26 @@ import Glibc
 
     /// For the requests that the kernel does not wait for.
     consuming func nothing() {
-        unsafe fuse_reply_none(request)
+        if isWanted { unsafe fuse_reply_none(request) }
         discard self
     }
 
     consuming func entry(_ entry: Entry) {
         var parameters = fuse_entry_param(entry)
-        unsafe _ = fuse_reply_entry(request, &parameters)
+        if isWanted { unsafe _ = fuse_reply_entry(request, &parameters) }
         discard self
     }
 
     consuming func attributes(_ attributes: Attributes, seconds: Double) {
         var status = stat(attributes)
-        unsafe _ = fuse_reply_attr(request, &status, seconds)
+        if isWanted { unsafe _ = fuse_reply_attr(request, &status, seconds) }
         discard self
     }
 
     consuming func link(_ target: String) {
-        unsafe _ = target.withCString { unsafe fuse_reply_readlink(request, $0) }
+        if isWanted {
+            unsafe _ = target.withCString { unsafe fuse_reply_readlink(request, $0) }
+        }
         discard self
     }
 
@@ -51,9 +61,10 @@ import Glibc
         var answer = fuse_open_out()
         answer.fh = handle
         answer.open_flags = flags.rawValue
-        let result = unsafe withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
+        let arrived =
+            unsafe isWanted && withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
         discard self
-        return result
+        return arrived
     }
 
     /// False when the caller was interrupted: then no release will come for the handle.
@@ -61,9 +72,10 @@ import Glibc
         var answer = CreateAnswer(entry: fuse_entry_out(entry), open: fuse_open_out())
         answer.open.fh = handle
         answer.open.open_flags = flags.rawValue
-        let result = unsafe withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
+        let arrived =
+            unsafe isWanted && withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
         discard self
-        return result
+        return arrived
     }
 
     consuming func openDirectory(handle: UInt64) -> Bool {
@@ -71,28 +83,30 @@ import Glibc
     }
 
     consuming func bytes(_ bytes: UnsafeRawBufferPointer) {
-        unsafe _ = Self.send(bytes, to: request)
+        if isWanted { unsafe _ = Self.send(bytes, to: request) }
         discard self
     }
 
     consuming func written(_ count: Int) {
-        unsafe _ = fuse_reply_write(request, count)
+        if isWanted { unsafe _ = fuse_reply_write(request, count) }
         discard self
     }
 
     consuming func statistics(_ statistics: statvfs) {
-        unsafe _ = withUnsafePointer(to: statistics) { unsafe fuse_reply_statfs(request, $0) }
+        if isWanted {
+            unsafe _ = withUnsafePointer(to: statistics) { unsafe fuse_reply_statfs(request, $0) }
+        }
         discard self
     }
 
     /// An extended attribute's value or the list of names: `size` 0 asks how long it is.
     consuming func extendedAttribute(_ value: [UInt8], size: Int) {
-        if size == 0 {
-            unsafe _ = fuse_reply_xattr(request, value.count)
-        } else if value.count > size {
-            unsafe _ = fuse_reply_err(request, ERANGE)
-        } else {
-            unsafe _ = value.withUnsafeBytes { unsafe Self.send($0, to: request) }
+        guard size == 0 || value.count <= size else { return fail(ERANGE) }
+        if isWanted {
+            unsafe _ =
+                size == 0
+                ? fuse_reply_xattr(request, value.count) == 0
+                : value.withUnsafeBytes { unsafe Self.send($0, to: request) }
         }
         discard self
     }

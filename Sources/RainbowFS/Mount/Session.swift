@@ -94,9 +94,16 @@ import Glibc
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
         let feed = fileSystem.tree.space.commitFeed()
-        let invalidator = unsafe Invalidator(session, feed: feed, kept: fileSystem.kept)
-        invalidator.start()
-        defer { invalidator.stop() }
+        let invalidator = unsafe Invalidator(session: session, feed: feed, kept: fileSystem.kept)
+        let follower = HelperThread { invalidator.follow($0) }
+        defer { follower.stop() }
+        let watch = HelperThread { thread in
+            while !thread.isEnding {
+                thread.pause(milliseconds: RequestsInWork.patienceMilliseconds)
+                RequestsInWork.answerInterrupted()
+            }
+        }
+        defer { watch.stop() }
         if singleThreaded { return unsafe fuse_session_loop(session) }
         guard let loop = unsafe fuse_loop_cfg_create() else { return -ENOMEM }
         defer { unsafe fuse_loop_cfg_destroy(loop) }

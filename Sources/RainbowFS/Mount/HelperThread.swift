@@ -1,0 +1,54 @@
+import Glibc
+import Synchronization
+
+/// A thread beside those that answer requests. It keeps none of the signals that end the mount, and
+/// is woken from its waits when it is to end.
+final class HelperThread: @unchecked Sendable {
+    private let body: @Sendable (HelperThread) -> Void
+    private let ending = Atomic<Bool>(false)
+    private var thread = pthread_t()
+
+    /// Interrupts a wait; its handler does nothing.
+    private static let wakeSignal = SIGUSR1
+
+    init(_ body: @escaping @Sendable (HelperThread) -> Void) {
+        self.body = body
+        var (blocked, before) = (sigset_t(), sigset_t())
+        unsafe sigfillset(&blocked)
+        unsafe sigdelset(&blocked, Self.wakeSignal)
+        unsafe pthread_sigmask(SIG_SETMASK, &blocked, &before)
+        var action = sigaction()
+        unsafe action.__sigaction_handler.sa_handler = { _ in }
+        unsafe sigaction(Self.wakeSignal, &action, nil)
+        let unretained = unsafe Unmanaged.passUnretained(self).toOpaque()
+        let result = unsafe pthread_create(
+            &thread, nil,
+            { helper in
+                guard let helper = unsafe helper else { return nil }
+                let running = unsafe Unmanaged<HelperThread>.fromOpaque(helper)
+                    .takeUnretainedValue()
+                running.body(running)
+                return nil
+            }, unretained)
+        precondition(result == 0, "no thread can be started: \(ErrorText.of(result))")
+        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+    }
+
+    /// Whether the thread is to end.
+    var isEnding: Bool { ending.load(ordering: .acquiring) }
+
+    /// Returns when the thread has ended.
+    func stop() {
+        ending.store(true, ordering: .releasing)
+        pthread_kill(thread, Self.wakeSignal)
+        _ = pthread_join(thread, nil)
+    }
+
+    /// Sleeps for that time, or less when the thread is to end.
+    func pause(milliseconds: Int) {
+        guard !isEnding else { return }
+        var time = timespec(
+            tv_sec: milliseconds / 1_000, tv_nsec: milliseconds % 1_000 * 1_000_000)
+        unsafe nanosleep(&time, nil)
+    }
+}

@@ -1,0 +1,43 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Waiting that does not end by itself can be ended")
+struct InterruptTests {
+    /// Stops the process of the second mount again and again, until it holds the lock of a line in
+    /// the middle of a commit: then a reader of the first mount waits, and must end when killed.
+    private static let script = """
+        cd "$MOUNT" && echo 'bytes data[262144]' > classes/Blob && mkdir regions/transactional/b &&
+        object=$(rainbowfs new regions/transactional/b Blob) || exit
+        perl -e 'open F, "+<", $ARGV[0]; $b = "x" x 262144;
+            while (1) { sysseek F, 0, 0; syswrite F, $b }' "$MOUNT2/$object/data" &
+        writer=$!
+        trap 'kill -CONT $DAEMON; kill -KILL $writer; wait' EXIT
+        for i in {1..200}; do
+            kill -STOP $DAEMON
+            start=$EPOCHREALTIME
+            timeout -s KILL 0.3 cat "$MOUNT/$object/data" > /dev/null &
+            reader=$!
+            wait $reader || {
+                for i in {1..100}; do
+                    pgrep -fx "cat $MOUNT/$object/data" > /dev/null || break
+                    sleep 0.05
+                done
+                echo "ended after $i looks"
+                exit
+            }
+            kill -CONT $DAEMON
+        done
+        """
+
+    @Test("A reader of what a stopped process is just committing can be killed")
+    func stoppedCommit() throws {
+        let mount = try TestMount("stopped")
+        try mount.mount()
+        try mount.mount(at: mount.two)
+        let daemon = try #require(mount.daemon(of: mount.two))
+        let result = try mount.bash("DAEMON=\(daemon)\n\(Self.script)")
+        let looks = try #require(result.output.firstMatch(of: /ended after (\d+) looks/)?.1)
+        #expect((2..<100).contains(Int(looks) ?? 0), "it was held up, and ended all the same")
+    }
+}
