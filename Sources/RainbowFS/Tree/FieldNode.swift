@@ -172,16 +172,9 @@ struct ReferenceArrayDirectory: DirectoryNode {
 }
 
 /// `objects/0x.../FIELD/I`: one reference of an array.
-struct ElementLink: LinkNode {
+struct ElementLink: ObjectLinkNode {
     let tree: Tree
     let id: NodeID
-
-    func describe(_ tx: inout Transaction) throws -> Description {
-        let state = try ObjectState(id.address, &tx)
-        var description = link(try readLink(&tx), state.ownership, version: state.version)
-        description.isLasting = state.isLasting
-        return description
-    }
 
     func readLink(_ tx: inout Transaction) throws -> String {
         let descriptor = try tx.descriptor(of: id.address)

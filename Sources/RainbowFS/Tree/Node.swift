@@ -109,3 +109,15 @@ extension LinkNode {
                 id.rawValue, S_IFLNK, ownership, size: UInt64(target.utf8.count), version: version))
     }
 }
+
+/// A symbolic link that belongs to the object of its address.
+protocol ObjectLinkNode: LinkNode {}
+
+extension ObjectLinkNode {
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let state = try ObjectState(id.address, &tx)
+        var description = link(try readLink(&tx), state.ownership, version: state.version)
+        description.isLasting = state.isLasting
+        return description
+    }
+}

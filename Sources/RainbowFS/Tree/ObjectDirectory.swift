@@ -116,16 +116,9 @@ struct ClassLink: LinkNode {
 }
 
 /// `objects/0x.../raw`
-struct RawLink: LinkNode {
+struct RawLink: ObjectLinkNode {
     let tree: Tree
     let id: NodeID
-
-    func describe(_ tx: inout Transaction) throws -> Description {
-        let state = try ObjectState(id.address, &tx)
-        var description = link(try readLink(&tx), state.ownership, version: state.version)
-        description.isLasting = state.isLasting
-        return description
-    }
 
     func readLink(_ tx: inout Transaction) throws -> String {
         let descriptor = try tx.descriptor(of: id.address)

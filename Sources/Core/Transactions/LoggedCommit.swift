@@ -1,0 +1,172 @@
+/// What a commit does to the space, told from its redo log alone: so that its own thread and
+/// whoever recovers it after a crash run the same code.
+///
+/// Every step changes only lines whose word is this commit's lock, and a line's word changes
+/// last; so each step can be repeated, and be repeated in part, by another process.
+@safe
+struct LoggedCommit {
+    let log: RedoLog
+    let entryCount: Int
+    let fillCount: Int
+    /// The line word that marks this commit's locks.
+    let lock: UInt64
+    private unowned(unsafe) let spaceReference: Space
+
+    /// The lines of the entries, if the commit is this process's own.
+    private let targets: UnsafeMutablePointer<WriteTarget>?
+
+    init(
+        log: RedoLog, entryCount: Int, fillCount: Int, lock: UInt64, space: Space,
+        targets: UnsafeMutablePointer<WriteTarget>? = nil
+    ) {
+        unsafe self.targets = targets
+        self.log = log
+        self.entryCount = entryCount
+        self.fillCount = fillCount
+        self.lock = lock
+        unsafe spaceReference = space
+    }
+
+    private var space: Space { unsafe spaceReference }
+
+    /// The word and region of an address of the log; the log names only regions that exist.
+    @inline(__always)
+    private func region(of address: UInt64) -> RegionMapping {
+        let number = address >> Address.regionShift
+        if let region = space.regions[number] { return region }
+        guard let region = space.mapRegion(Int(number)) else {
+            fatalError("the redo log names region \(number), which the space does not have")
+        }
+        return region
+    }
+
+    /// Where the line of an entry lies.
+    @inline(__always)
+    private func target(_ index: Int) -> WriteTarget {
+        if let targets = unsafe targets { return unsafe targets[index] }
+        let address = log[index].address.loadRelaxed()
+        return WriteTarget(region(of: address), address & (Address.regionSize - 1))
+    }
+
+    /// Puts the logged bytes into all lines that are still locked: fills first, entries over them.
+    func writeBack() {
+        for index in 0..<fillCount { writeBackFill(log.fill(index)) }
+        for index in 0..<entryCount {
+            let entry = log[index]
+            let target = target(index)
+            guard target.lineWord.loadRelaxed() == lock else { continue }
+            var mask = entry.mask.loadRelaxed()
+            if mask == .max {
+                for byte in stride(from: 0, to: UInt64(Address.lineSize), by: 8) {
+                    target.data[Int(byte)].store(entry.data(byte).loadRelaxed())
+                }
+                mask = 0
+            }
+            while mask != 0 {
+                let byte = UInt64(mask.trailingZeroBitCount) & ~7
+                let bytes = mask >> byte & 0xff
+                mask &= ~(0xff << byte)
+                let cell = target.data[Int(byte)]
+                let value = entry.data(byte).loadRelaxed()
+                // Releasing: a reader who sees these bytes sees the lock when it looks again.
+                cell.store(
+                    bytes == 0xff ? value : LineBytes.merge(value, into: cell.loadRelaxed(), bytes))
+            }
+            space.failpoints.hit(.writeBackSome)
+        }
+    }
+
+    private func writeBackFill(_ fill: LogFill) {
+        let region = region(of: fill.start.loadRelaxed())
+        let start = fill.start.loadRelaxed()
+        let end = fill.end
+        let stride = fill.stride.loadRelaxed()
+        let headerOffset = fill.headerOffset.loadRelaxed()
+        let header = fill.header.loadRelaxed()
+        var position = start
+        var inObject: UInt64 = 0
+        while position < end {
+            let lineEnd = min((position | 63) + 1, end)
+            let offset = position & (Address.regionSize - 1)
+            let isLocked = region.lineWord(offset).loadRelaxed() == lock
+            var target = offset
+            while position < lineEnd {
+                if isLocked {
+                    region.dataWord(target).store(inObject == headerOffset ? header : 0)
+                }
+                target += 8
+                position += 8
+                inObject += 8
+                if inObject == stride { inObject = 0 }
+            }
+            space.failpoints.hit(.writeBackSome)
+        }
+    }
+
+    /// Unlocks all lines that are still locked, with the commit's version.
+    func unlock(version: UInt64) {
+        for index in 0..<fillCount {
+            let fill = log.fill(index)
+            let region = region(of: fill.start.loadRelaxed())
+            for line in fill.firstLine..<fill.lineEnd {
+                let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
+                if word.loadRelaxed() == lock { word.store(version) }
+                space.failpoints.hit(.unlockSome)
+            }
+        }
+        for index in 0..<entryCount {
+            let word = target(index).lineWord
+            if word.loadRelaxed() == lock { word.store(version) }
+            space.failpoints.hit(.unlockSome)
+        }
+    }
+
+    /// Unlocks all lines that are locked, with the words they had before: the commit never was.
+    func rollBack() {
+        // A line that a fill covers was locked through the fill, which keeps its old word.
+        for index in 0..<fillCount {
+            let fill = log.fill(index)
+            let region = region(of: fill.start.loadRelaxed())
+            for line in fill.firstLine..<fill.lineEnd {
+                let offset = line << Address.lineShift & (Address.regionSize - 1)
+                let word = region.lineWord(offset)
+                if word.loadRelaxed() == lock {
+                    word.store(fill.oldWord(ofLine: line).loadRelaxed())
+                }
+                space.failpoints.hit(.abortSome)
+            }
+        }
+        for index in 0..<entryCount {
+            let word = target(index).lineWord
+            if word.loadRelaxed() == lock { word.store(log[index].oldWord.loadRelaxed()) }
+            space.failpoints.hit(.abortSome)
+        }
+    }
+
+    /// Calls `body` with each page written and the mask of its lines; a page may come twice.
+    @inline(__always)
+    func forEachPage(_ body: (_ page: UInt64, _ lines: UInt64) -> Void) {
+        var page = UInt64.max
+        var lines: UInt64 = 0
+        for index in 0..<entryCount {
+            let line = log[index].address.loadRelaxed() >> Address.lineShift
+            if line >> 6 != page {
+                if lines != 0 { body(page, lines) }
+                page = line >> 6
+                lines = 0
+            }
+            lines |= 1 << (line & 63)
+        }
+        if lines != 0 { body(page, lines) }
+        for index in 0..<fillCount {
+            let fill = log.fill(index)
+            var line = fill.firstLine
+            while line < fill.lineEnd {
+                let next = min((line | 63) + 1, fill.lineEnd)
+                let count = next - line
+                body(line >> 6, LineBytes.bits(count, from: line & 63))
+                line = next
+            }
+        }
+    }
+}
