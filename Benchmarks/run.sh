@@ -348,7 +348,9 @@ mount_file_systems() {
     done
     if $with_rainbowfs; then
         mountpoint=$work/rainbowfs
-        mount_space "$rainbowfs" "$space" "$mountpoint"
+        # In the foreground, as its peers: another session would be another group of processes to
+        # the scheduler, which costs each request a switch of groups on a busy machine.
+        mount_peer "$mountpoint" "$mountpoint/control" "$rainbowfs" "$space" "$mountpoint" -f
         mountpoint_of[rainbowfs]=$mountpoint
         fill_space "$mountpoint"
     fi
