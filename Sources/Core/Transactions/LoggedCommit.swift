@@ -170,3 +170,38 @@ struct LoggedCommit {
         }
     }
 }
+
+extension LoggedCommit {
+    /// Whether the log names only lines that have memory, as every log does that a commit wrote.
+    var isSound: Bool {
+        (0..<entryCount).allSatisfy { index in
+            let address = log[index].address.load()
+            return address % UInt64(Address.lineSize) == 0 && hasMemory(address, 64)
+        } && (0..<fillCount).allSatisfy { isSound(log.fill($0)) }
+    }
+
+    private func isSound(_ fill: LogFill) -> Bool {
+        let start = fill.start.load()
+        let stride = fill.stride.load()
+        let (bytes, overflow) = stride.multipliedReportingOverflow(by: fill.count.load())
+        let limit = UInt64(Transaction.fillBytesMax)
+        guard !overflow, bytes > 0, bytes <= limit, (start | stride) % 8 == 0,
+            hasMemory(start, bytes)
+        else { return false }
+        let lines = fill.lineEnd - fill.firstLine
+        return fill.firstOldWord.load() <= UInt64(RedoLog.oldWordCountMax) - lines
+    }
+
+    /// Whether all pages of a range lie in one region of the space and have frames.
+    private func hasMemory(_ start: UInt64, _ count: UInt64) -> Bool {
+        let number = start >> Address.regionShift
+        guard number < SpaceLayout.regionCountMax,
+            (start + count - 1) >> Address.regionShift == number,
+            let region = space.mapRegion(Int(number))
+        else { return false }
+        let pages = start >> Address.pageShift...(start + count - 1) >> Address.pageShift
+        return pages.allSatisfy {
+            region.isPresent($0 << Address.pageShift & (Address.regionSize - 1))
+        }
+    }
+}

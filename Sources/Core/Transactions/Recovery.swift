@@ -38,18 +38,15 @@ extension Space {
         let state = slot.state.load()
         let sequence = Slot.sequence(of: state)
         let ticket = slot.ticket.load()
-        let commit = unsafe LoggedCommit(
-            log: RedoLog(meta: meta, slot: slot.index), entryCount: Int(slot.entryCount.load()),
-            fillCount: Int(slot.fillCount.load()),
-            lock: LineWord.lock(slot: slot.index, sequence: sequence), space: self)
+        let commit = commitUnderWay(of: slot, state)
         let owner = NodeTable.index(of: slot.owner.load())
-        switch Slot.phase(of: state) {
-        case .idle: break
-        case .locking:
+        switch (Slot.phase(of: state), commit) {
+        case (.idle, _), (_, nil): break
+        case (.locking, let commit?):
             commit.rollBack()
             failpoints.hit(.recoverSome)
             if ticket > 1 { ring.publishNothing(version: ticket, node: owner) }
-        case .committed:
+        case (.committed, let commit?):
             // Without a ticket its thread had done everything.
             guard ticket > 1 else { break }
             commit.writeBack()
@@ -64,5 +61,23 @@ extension Space {
         _ = serial.compareExchange(UInt64(slot.index) + 1, 0)
         recoveries.wrappingAdd(1, ordering: .relaxed)
         slot.owner.store(0)
+    }
+
+    /// The commit that a slot was in, told by its log; nil if there was none, or if slot and log
+    /// make no sense: then something else wrote into the files, nothing of it is followed, and
+    /// `fsck` shows what stays locked.
+    private func commitUnderWay(of slot: Slot, _ state: UInt64) -> LoggedCommit? {
+        let entryCount = slot.entryCount.load()
+        let fillCount = slot.fillCount.load()
+        let entriesReserved = slot.logReserved.load() / UInt64(RedoLog.entrySize)
+        guard Slot.phase(of: state) != .idle, slot.ticket.load() <= clock.now,
+            entryCount <= min(entriesReserved, UInt64(RedoLog.entryCountMax)),
+            fillCount <= (slot.fillsReserved.load() == 0 ? 0 : UInt64(RedoLog.fillCountMax))
+        else { return nil }
+        let lock = LineWord.lock(slot: slot.index, sequence: Slot.sequence(of: state))
+        let commit = unsafe LoggedCommit(
+            log: RedoLog(meta: meta, slot: slot.index), entryCount: Int(entryCount),
+            fillCount: Int(fillCount), lock: lock, space: self)
+        return commit.isSound ? commit : nil
     }
 }

@@ -101,6 +101,44 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("Slots and logs full of anything are not followed", arguments: 0..<30)
+        func garbageInSlots(run: Int) throws {
+            var generator = SeededGenerator(seed: printedSeed("garbage in slots \(run)"))
+            let (error, _) = try Self.errorAfter { meta in
+                for index in 0..<40 {
+                    let slot = SpaceLayout.slotsOffset + index * SpaceLayout.slotSize
+                    for word in 1..<10 where word != 5 {
+                        Self.put(Self.anything(&generator), at: slot + word * 8, meta)
+                    }
+                    // A dead node's slot in the middle of a commit, with a log behind it.
+                    Self.put(1, at: slot, meta)
+                    let phase = UInt64.random(in: 1...2, using: &generator)
+                    Self.put(phase << 62 | 5, at: slot + 8, meta)
+                    Self.put(UInt64.random(in: 0...2, using: &generator), at: slot + 16, meta)
+                    Self.put(UInt64.random(in: 0...40, using: &generator), at: slot + 24, meta)
+                    Self.put(65536, at: slot + 64, meta)
+                    let log = SpaceLayout.logsOffset + index * SpaceLayout.logSize
+                    for word in 0..<128 {
+                        Self.put(Self.anything(&generator), at: log + word * 8, meta)
+                        let entry = log + RedoLog.entriesOffset + word * RedoLog.entrySize
+                        Self.put(Self.anything(&generator), at: entry, meta)
+                    }
+                }
+            }
+            #expect(error == nil)
+        }
+
+        /// Numbers that parsers trip over, small ones, addresses, and any.
+        private static func anything(_ generator: inout SeededGenerator) -> UInt64 {
+            switch UInt8.random(in: 0...4, using: &generator) {
+            case 0: UInt64.random(in: 0...64, using: &generator)
+            case 1: [0, 1, .max, 1 << 63, 1 << 62, .max - 63].randomElement(using: &generator) ?? 0
+            case 2: 1 << 39 | UInt64.random(in: 0..<1 << 20, using: &generator) & ~63
+            case 3: UInt64.random(in: 0..<1 << 46, using: &generator) & ~7
+            default: UInt64.random(in: 0...UInt64.max, using: &generator)
+            }
+        }
+
         @Test("The check of the memory finds nothing in a sound space, and each kind of damage")
         func check() throws {
             try withTestSpace("core") { space in
