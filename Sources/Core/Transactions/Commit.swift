@@ -58,6 +58,7 @@ extension Transaction {
     /// Locks every line of the log in address order, so that commits cannot wait in a circle.
     private mutating func lockWriteSet(_ lock: UInt64) {
         if fillCount == 0, entryCount <= 2 { return lockPair(lock) }
+        if fillCount == 0, isAscending { return lockEntries(lock) }
         lockOrder.sort(log, entryCount: entryCount, fillCount: fillCount)
         var nextFill = 0
         for position in 0..<entryCount {
@@ -76,6 +77,14 @@ extension Transaction {
         while nextFill < fillCount {
             lockFill(log.fill(lockOrder.fill(nextFill)), lock)
             nextFill += 1
+        }
+    }
+
+    /// Locks the lines of a write set that came in the order of addresses, as bulk writes do.
+    private mutating func lockEntries(_ lock: UInt64) {
+        for index in 0..<entryCount {
+            lockEntry(index, lock)
+            failpoints.hit(index == 0 ? .lockFirst : .lockSome)
         }
     }
 

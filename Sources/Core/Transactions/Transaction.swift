@@ -18,6 +18,8 @@ public struct Transaction: ~Copyable {
     @usableFromInline var entryCount = 0
     /// The highest line that has an entry.
     @usableFromInline var highestLine: UInt64 = 0
+    /// Each entry's line is higher than the one before.
+    var isAscending = true
     /// Entries of the log that have memory.
     @usableFromInline var entryReserved = 0
     @usableFromInline let regions: RegionTable
@@ -83,6 +85,7 @@ public struct Transaction: ~Copyable {
         writeFilter = 0
         entryCount = 0
         highestLine = 0
+        isAscending = true
         fillCount = 0
         fillLineCount = 0
         fillByteCount = 0

@@ -50,10 +50,14 @@ extension Transaction {
     ) throws(TransactionError) {
         guard buffer.count > 0 else { return }
         try reserve(address, count: buffer.count)
+        let region = try region(of: address.rawValue)
         let end = address.rawValue + UInt64(buffer.count)
         var position = address.rawValue
         while position < end {
-            let entry = try entry(forLineOf: position)
+            let isNew = position >> Address.lineShift > highestLine
+            let entry =
+                isNew
+                ? try appendEntry(position & ~63, in: region) : try entry(forLineOf: position)
             let lineEnd = min((position | 63) + 1, end)
             let from = position & 63
             let count = lineEnd - position

@@ -122,14 +122,23 @@ extension Transaction {
             try reserve(Address(address), count: Address.lineSize)
             return try addEntry(line)
         }
+        return try appendEntry(address, in: region)
+    }
+
+    /// Adds the entry of a line that has none and whose page has a frame.
+    @inline(__always)
+    mutating func appendEntry(
+        _ address: UInt64, in region: RegionMapping
+    ) throws(TransactionError) -> LogEntry {
         if entryCount == entryReserved { try reserveEntries() }
+        let line = address >> Address.lineShift
         let entry = log[entryCount]
         entry.address.storeRelaxed(address)
         entry.mask.storeRelaxed(0)
-        unsafe targets[entryCount] = WriteTarget(region, offset)
+        unsafe targets[entryCount] = WriteTarget(region, address & (Address.regionSize - 1))
         entryCount += 1
         writeFilter |= 1 << (line & 63)
-        if line > highestLine { highestLine = line }
+        if line > highestLine { highestLine = line } else { isAscending = false }
         return entry
     }
 
