@@ -40,7 +40,26 @@ enum MemoryCommands {
         }
         SpaceWorker.require(beyond == 0, "a page without memory holds \(beyond)")
         try requireOutOfMemory(space, written)
+        changeByNewThreads(space)
         space.detach()
+    }
+
+    /// Threads that never wrote before change what is there; all at once, each with its own log.
+    private static func changeByNewThreads(_ space: Space) {
+        let count = 20
+        let done = Atomic<Int>(0)
+        onThreads(count) { index in
+            do {
+                try space.transact { tx throws(TransactionError) in
+                    let place = page(UInt64(index))
+                    try tx.store(try tx.load(place, as: UInt64.self), at: place)
+                }
+            } catch {
+                SpaceWorker.fail("thread \(index): \(error)")
+            }
+            done.wrappingAdd(1, ordering: .releasing)
+            while done.load(ordering: .acquiring) < count { sched_yield() }
+        }
     }
 
     /// Every way of writing fails whole, and leaves nothing of its transaction.

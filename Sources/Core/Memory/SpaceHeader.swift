@@ -35,6 +35,13 @@ struct SpaceHeader {
 
     var isBlank: Bool { meta[SpaceLayout.magicOffset].load() == 0 }
 
+    /// Whether nobody has finished making the space of this `meta`, nor put anything else there.
+    static func isBlank(_ descriptor: Int32) -> Bool {
+        var magic: UInt64 = 0
+        let count = unsafe pread(descriptor, &magic, 8, 0)
+        return count >= 0 && magic == 0
+    }
+
     func initialise() {
         meta[SpaceLayout.versionOffset].store(SpaceLayout.formatVersion)
         meta[SpaceLayout.pageSizeOffset].store(UInt64(Address.pageSize))

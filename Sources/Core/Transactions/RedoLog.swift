@@ -19,6 +19,11 @@ struct RedoLog {
     /// Entries that fit.
     @usableFromInline static let entryCountMax = (SpaceLayout.logSize - entriesOffset) / entrySize
 
+    /// The logs of the first slots have memory for some entries from the start: in a full memory,
+    /// what is there can be changed by threads that never wrote before.
+    static let readySlotCount = 64
+    static let readySize = Address.pageSize
+
     @usableFromInline let memory: SharedMemory
     @usableFromInline let entries: SharedMemory
 
@@ -30,6 +35,11 @@ struct RedoLog {
     @inlinable @inline(__always)
     subscript(index: Int) -> LogEntry {
         LogEntry(memory: entries.advanced(by: index * RedoLog.entrySize))
+    }
+
+    /// Where the entries of a slot's log begin in `meta`.
+    static func entriesOffset(ofSlot index: Int) -> UInt64 {
+        UInt64(SpaceLayout.logsOffset + index * SpaceLayout.logSize + entriesOffset)
     }
 
     func fill(_ index: Int) -> LogFill {

@@ -33,7 +33,16 @@ extension Space {
             failpoints.hit(.attachLocked)
             let folder = try openFolder(name)
             defer { if !isKept { close(folder) } }
-            let (meta, nodes) = try join(name, descriptor, options)
+            let (meta, nodes): (SharedMemory, NodeTable)
+            do throws(SpaceError) {
+                (meta, nodes) = try join(name, descriptor, options)
+            } catch {
+                // Of a space that could not be made, for want of memory, nothing stays.
+                if SpaceHeader.isBlank(descriptor), !SpaceDirectory.hasRegions(name) {
+                    try? SpaceDirectory.remove(name)
+                }
+                throw error
+            }
             isKept = true
             let space = Space(
                 name, folder: folder, descriptor: descriptor, meta: meta, nodes: nodes,
@@ -180,6 +189,7 @@ extension Space {
         if header.isBlank {
             // The header is made before the first region is.
             if SpaceDirectory.hasRegions(name) { throw .damaged(name, "its meta file is empty") }
+            try prepareLogs(meta, descriptor)
             header.initialise()
         }
         try header.check()
@@ -188,5 +198,21 @@ extension Space {
         guard nodes.join() else { throw .tooManyNodes(SpaceLayout.nodeCountMax) }
         isKept = true
         return (meta, nodes)
+    }
+
+    /// Gives the logs of the first slots their first memory; repeated harmlessly.
+    private static func prepareLogs(
+        _ meta: SharedMemory, _ descriptor: Int32
+    ) throws(SpaceError) {
+        for slot in 0..<RedoLog.readySlotCount {
+            do throws(SystemError) {
+                try SystemCalls.reserve(
+                    descriptor, offset: RedoLog.entriesOffset(ofSlot: slot),
+                    count: UInt64(RedoLog.readySize))
+            } catch {
+                throw .system(error)
+            }
+            Slot(meta: meta, index: slot).logReserved.store(UInt64(RedoLog.readySize))
+        }
     }
 }

@@ -148,8 +148,7 @@ extension Transaction {
         let limit = RedoLog.entryCountMax * RedoLog.entrySize
         guard present < limit else { throw .tooLarge }
         let wanted = min(max(65536, present * 2), limit)
-        let start = UInt64(
-            SpaceLayout.logsOffset + slot.index * SpaceLayout.logSize + RedoLog.entriesOffset)
+        let start = RedoLog.entriesOffset(ofSlot: slot.index)
         do throws(SystemError) {
             try SystemCalls.reserve(
                 owner.metaDescriptor, offset: start + UInt64(present),

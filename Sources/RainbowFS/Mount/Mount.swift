@@ -64,10 +64,17 @@ struct Mount: ~Copyable {
         } catch let error as ObjectError {
             throw MountFailure(.mount, "cannot attach the space \(name): \(error.message)")
         } catch TransactionError.outOfMemory {
-            throw MountFailure(
-                .mount, "there is no memory left for the space \(name); df shows what uses it")
+            throw noMemory(for: name)
+        } catch let error as SpaceError where error.errno == ENOSPC {
+            throw noMemory(for: name)
         } catch {
             throw MountFailure(.mount, "cannot attach the space \(name): \(error)")
         }
+    }
+
+    private static func noMemory(for name: String) -> MountFailure {
+        MountFailure(
+            .mount,
+            "there is no memory for the space \(name): df shows what uses it, and size= limits it")
     }
 }

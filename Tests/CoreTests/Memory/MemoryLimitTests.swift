@@ -220,6 +220,8 @@ extension TransactionalMemory {
             }
             let status = try Self.runWorker("attach", on: "small", in: memory, board)
             #expect(status == .exited(4))
+            // Nothing of the space that could not be made is left.
+            #expect(unsafe access("\(memory.path)/rainbowfs.small", F_OK) != 0)
         }
     }
 }
