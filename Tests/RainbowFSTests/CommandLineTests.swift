@@ -93,6 +93,14 @@ import Testing
         #expect(facts.map(\.value) == ["/a b: c", "17", ""])
     }
 
+    @Test("Facts have one JSON type each, whatever they hold")
+    func factTypes() {
+        let json = MountStatus.facts("host: 17\nname: 5\npid: 17\nslots: 3\n").map(MountStatus.json)
+        #expect(json.map(\.description) == ["\"17\"", "\"5\"", "17", "[3]"])
+        let slots = MountStatus.facts("slots: 0 2\nslots: \n").map(MountStatus.json)
+        #expect(slots.map(\.description) == ["[0, 2]", "[]"])
+    }
+
     @Test("Every command has help with an example")
     func help() {
         for command in RainbowFS.configuration.subcommands where command.configuration.shouldDisplay

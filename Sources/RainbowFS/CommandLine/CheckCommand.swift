@@ -44,13 +44,17 @@ struct CheckCommand: ParsableCommand {
 
     private func report(_ problems: [String], _ objects: ObjectCheck?, isAlone: Bool) {
         let counts = [
-            ("regions", objects?.regions), ("allocators", objects?.allocators),
-            ("classes", objects?.classes), ("objects", objects?.objects), ("names", objects?.names),
+            ("regions", "region", objects?.regions),
+            ("allocators", "allocator", objects?.allocators),
+            ("classes", "class", objects?.classes), ("objects", "object", objects?.objects),
+            ("names", "name", objects?.names),
         ]
         guard json.isOn else {
             for problem in problems { print("\(space): \(problem)") }
             if problems.isEmpty {
-                let text = counts.map { "\($0.1 ?? 0) \($0.0)" }.joined(separator: ", ")
+                let text = counts.map { many, one, count in
+                    "\(count ?? 0) \(count == 1 ? one : many)"
+                }.joined(separator: ", ")
                 print("\(space): clean; \(text)")
             }
             return
@@ -61,6 +65,6 @@ struct CheckCommand: ParsableCommand {
                     ("space", .string(space)), ("clean", .bool(problems.isEmpty)),
                     ("in_use", .bool(!isAlone)),
                     ("problems", .array(problems.map { .string($0) })),
-                ] + counts.map { name, count in (name, count.map { .integer($0) } ?? .null) }))
+                ] + counts.map { name, _, count in (name, count.map { .integer($0) } ?? .null) }))
     }
 }

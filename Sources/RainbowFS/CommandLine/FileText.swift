@@ -5,7 +5,11 @@ struct FileError: Error {
     var path: String
     var errno: Int32
 
-    var reason: String { unsafe String(cString: strerror(errno)) }
+    var reason: String {
+        errno == ENOTCONN
+            ? "the mount there has died; end it with fusermount3 -u"
+            : unsafe String(cString: strerror(errno))
+    }
 }
 
 /// Whole files as text, by plain system calls: each read and write is the one that the mount turns

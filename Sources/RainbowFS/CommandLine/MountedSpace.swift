@@ -59,9 +59,11 @@ extension MountedSpace {
     /// The refusal of a file of this mount, with the sentence that the mount has for it.
     func failure(_ error: FileError) -> CommandFailure {
         let text = "\(error.path): \(error.reason)"
-        let isUnexplained = [ENOENT, ENOTDIR, EACCES, ENOTCONN].contains(error.errno)
+        // Of what the kernel refuses by itself, the newest message tells nothing.
+        let isUnexplained = [ENOENT, ENOTDIR, ENOTCONN].contains(error.errno)
         guard !isUnexplained, let messages = try? FileText.readText(path + "/messages"),
-            let last = messages.split(separator: "\n").last
+            let last = messages.split(separator: "\n").last,
+            last.contains(": \(ErrorName.of(error.errno)): ")
         else { return CommandFailure(.refused, text) }
         return CommandFailure(.refused, "\(text)\n\(last)")
     }

@@ -86,7 +86,7 @@ struct MountStatus {
                     .object(
                         [("file", .string(name))]
                             + facts.map {
-                                (MountStatus.jsonKey($0.key), MountStatus.json($0.value))
+                                (MountStatus.jsonKey($0.key), MountStatus.json($0))
                             })
                 })
         }
@@ -102,7 +102,16 @@ struct MountStatus {
         String(key.map { $0 == " " || $0 == "-" ? "_" : $0 })
     }
 
-    private static func json(_ value: String) -> JSON {
-        Int64(value).map { .integer($0) } ?? .string(value)
+    /// Each key has one type, whatever a node or a host is called.
+    static func json(_ fact: (key: String, value: String)) -> JSON {
+        switch fact.key {
+        case "slots": .array(fact.value.split(separator: " ").map { number(String($0)) })
+        case "host", "name", "mount point", "since", "base", "model": .string(fact.value)
+        default: number(fact.value)
+        }
+    }
+
+    private static func number(_ text: String) -> JSON {
+        Int64(text).map { .integer($0) } ?? .string(text)
     }
 }
