@@ -25,7 +25,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .tooManyNodes(let limit): "the space has its limit of \(limit) attached processes"
         case .tooManySlots(let limit): "the space has its limit of \(limit) threads"
         case .inUse(let name, let nodes):
-            "the space '\(name)' is in use by \(nodes) process(es): unmount it first"
+            "the space '\(name)' is in use by "
+                + (nodes == 1 ? "a process" : "\(nodes) processes") + ": unmount it first"
         case .nested: "a transaction is running on this thread already: pass it on instead"
         case .detached: "the space is detached"
         case .system(let error): error.description

@@ -8,8 +8,10 @@ struct NameBytes: Sendable {
 
     /// - Throws: `.invalid` for a name that no directory entry can have, `.nameTooLong`.
     init(_ name: String, limit: Int, what: String) throws(ObjectError) {
+        let article = what.hasPrefix("a") ? "an" : "a"
         guard name.utf8.count <= limit else {
-            throw ObjectError(.nameTooLong, "The name of a \(what) has at most \(limit) bytes.")
+            throw ObjectError(
+                .nameTooLong, "The name of \(article) \(what) has at most \(limit) bytes.")
         }
         var isPlain = true
         for byte in name.utf8 {
@@ -18,7 +20,9 @@ struct NameBytes: Sendable {
         }
         let isDots = words[0] == 0x2e && count == 1 || words[0] == 0x2e2e && count == 2
         guard isPlain, count > 0, !isDots else {
-            throw ObjectError(.invalid, "A \(what) needs a name without / and NUL, not . or ..")
+            throw ObjectError(
+                .invalid,
+                "The name of \(article) \(what) has no / and no NUL, and is not empty, . or ..")
         }
     }
 

@@ -104,7 +104,9 @@ extension Transaction {
         guard header == ClassDescriptor.header(ofClassAt: field.target) else {
             let found = try descriptor(of: target).name
             throw ObjectError(
-                .invalid, "\(field.name) takes a \(field.targetName); \(target) is a \(found).")
+                .invalid,
+                "\(field.name) takes an object of the class \(field.targetName); "
+                    + "\(target) is of the class \(found).")
         }
     }
 

@@ -109,7 +109,7 @@ extension NodeID {
 /// A name as the kernel passes it. Bytes that are not UTF-8 name nothing in a space.
 func text(_ name: UnsafePointer<CChar>?) throws(TreeError) -> String {
     guard let name = unsafe name, let text = unsafe String(validatingCString: name) else {
-        throw TreeError(EINVAL, "a name or link target must be UTF-8; this one is not")
+        throw TreeError(EINVAL, "A name or the target of a link must be UTF-8; this one is not.")
     }
     return text
 }

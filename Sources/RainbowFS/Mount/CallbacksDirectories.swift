@@ -39,7 +39,7 @@ extension Callbacks {
         unsafe Callbacks.serve(request, .readdir) { _ throws(TreeError) in
             guard let request = unsafe request, let info = unsafe info,
                 let buffer = unsafe ReplyBuffer.current()
-            else { throw TreeError(ENOMEM, "the mount has no memory for an answer") }
+            else { throw TreeError(ENOMEM, "The mount has no memory for an answer.") }
             var page = unsafe DirectoryReply(
                 request: request, buffer: buffer, size: size, withAttributes: withAttributes)
             let directory = unsafe Handle<OpenDirectory>(info).object

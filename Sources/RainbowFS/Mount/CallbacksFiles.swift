@@ -45,7 +45,7 @@ extension Callbacks {
         unsafe table.read = { request, _, size, offset, info in
             unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
                 guard let buffer = unsafe ReplyBuffer.current() else {
-                    throw TreeError(ENOMEM, "the mount has no memory for an answer")
+                    throw TreeError(ENOMEM, "The mount has no memory for an answer.")
                 }
                 let window = unsafe UnsafeMutableRawBufferPointer(
                     rebasing: buffer[..<min(size, buffer.count)])

@@ -30,14 +30,14 @@ extension Callbacks {
         }
         unsafe table.mknod = { request, _, _, _, _ in
             unsafe Callbacks.serve(request, .mknod) { _ throws(TreeError) -> Void in
-                throw TreeError(EPERM, "a space holds no devices, pipes or sockets")
+                throw TreeError(EPERM, "A space holds no devices, pipes or sockets.")
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.link = { request, _, _, _ in
             unsafe Callbacks.serve(request, .link) { _ throws(TreeError) -> Void in
-                throw TreeError(EPERM, "a space has no hard links; bind another name with ln -s")
+                throw TreeError(EPERM, "A space has no hard links; bind another name with ln -s.")
             } answer: { reply, _ in
                 reply.succeed()
             }

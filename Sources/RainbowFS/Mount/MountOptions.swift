@@ -166,6 +166,6 @@ struct MountOptions: Sendable, Equatable {
 
     private func unknown(_ word: String) -> MountFailure {
         MountFailure(
-            .arguments, "unknown option '\(word)'; rainbowfs --help lists those there are")
+            .arguments, "unknown option '\(word)'; rainbowfs mount --help lists those there are")
     }
 }
