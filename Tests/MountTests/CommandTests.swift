@@ -102,7 +102,7 @@ struct CommandTests {
             ),
             ("cd \"$MOUNT\" && rainbowfs get names/nobody", 3, "No such file"),
             ("cd \"$MOUNT\" && rainbowfs get classes", 3, "does not lead to an object"),
-            ("rainbowfs destroy \"$SPACE\"", 3, "in use"),
+            ("rainbowfs destroy \"$SPACE\"", 3, "in use by a process:"),
             ("rainbowfs destroy no-such-space", 3, "no space"),
             ("rainbowfs fsck no-such-space", 3, "no space"),
             ("rainbowfs bench bank --threads 0", 1, "1 to 512"),
@@ -165,6 +165,17 @@ struct CommandTests {
         let result = try mount.rainbowfs(["fsck", mount.space])
         #expect(result.status == 4)
         #expect(result.output.contains("0x0000008000001000"))
+    }
+
+    @Test("fsck finds a region file gone or cut short", arguments: ["rm", "truncate -s 0"])
+    func lostRegion(command: String) throws {
+        let mount = try bank()
+        #expect(try mount.unmount().status == 0)
+        let region = "\(mount.folder)/spaces/rainbowfs.\(mount.space)/region-1"
+        #expect(try mount.bash("\(command) \(region)").status == 0)
+        let result = try mount.rainbowfs(["fsck", mount.space])
+        #expect(result.status == 4)
+        #expect(result.output.contains("their memory is gone"))
     }
 
     @Test(

@@ -13,6 +13,9 @@ extension Space {
             guard let mapping = mapRegion(region) else { continue }
             frames += checkRegion(region, mapping, report)
         }
+        if frames == 0, clock.now > 1 {
+            report("there were \(clock.now - 1) commits, but their memory is gone or not found")
+        }
         let counted = meta[SpaceLayout.framesUsedOffset].load()
         if isAlone, counted != frames {
             report("\(counted) frames are counted as used, but \(frames) are")
