@@ -42,6 +42,7 @@ extension Transaction {
     }
 
     /// Says in the slot that a commit begins, and what its log holds.
+    @inline(__always)
     private mutating func announce() -> LoggedCommit {
         let sequence = Slot.sequence(of: slot.state.loadRelaxed()) + 1
         slot.entryCount.storeRelaxed(UInt64(entryCount))
@@ -89,6 +90,7 @@ extension Transaction {
     }
 
     /// Locks one line or two, by far the most frequent write sets.
+    @inline(__always)
     private mutating func lockPair(_ lock: UInt64) {
         var first = 0
         if entryCount == 2, log[0].address.loadRelaxed() > log[1].address.loadRelaxed() {
@@ -148,6 +150,7 @@ extension Transaction {
     }
 
     /// Draws the commit's version; all its locks are held, so whoever sees the version sees them.
+    @inline(__always)
     private mutating func drawTicket() -> UInt64 {
         // A follower of the ring who misses a version must see that somebody may hold it.
         slot.ticket.storeRelaxed(1)
