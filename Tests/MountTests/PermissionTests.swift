@@ -13,6 +13,7 @@ struct PermissionTests {
     private static let attempts = """
         echo "read: $(stranger dd if=$o/x of=/dev/null)"
         echo "write: $(stranger bash -c "echo 5 > $o/x")"
+        echo "replace: $(stranger sed -i s/5/6/ $o/x)"
         echo "write raw: $(stranger dd if=/dev/zero of=$raw bs=8 seek=1 count=1 conv=notrunc)"
         echo "truncate: $(stranger truncate -s 0 $o/x)"
         echo "list: $(stranger bash -c 'ls regions/transactional/a >/dev/null')"
@@ -37,8 +38,8 @@ struct PermissionTests {
         let lines = try outcome(options, "")
         #expect(
             lines == [
-                "read: yes", "write: no", "write raw: no", "truncate: no", "list: yes",
-                "control: no", "allocate: no", "chmod: no", "1",
+                "read: yes", "write: no", "replace: no", "write raw: no", "truncate: no",
+                "list: yes", "control: no", "allocate: no", "chmod: no", "1",
             ])
     }
 

@@ -46,6 +46,8 @@ protocol DirectoryNode: Node {
     func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws
     /// Puts a link that was waiting in the place of an entry.
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws
+    /// Puts the content of a file that was waiting in the place of an entry.
+    func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws
 }
 
 /// Offsets 1 and 2 of a directory are behind `.` and `..`.
@@ -83,6 +85,10 @@ extension DirectoryNode {
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
+        throw refused
+    }
+
+    func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws {
         throw refused
     }
 

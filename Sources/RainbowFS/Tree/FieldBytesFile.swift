@@ -45,15 +45,10 @@ final class FieldBytesFile: OpenFile, @unchecked Sendable {
 
     /// Writes the whole value; NUL behind it.
     private func replace(_ bytes: UnsafeRawBufferPointer) throws(TreeError) {
-        var count = bytes.count
-        if field.type == .string {
-            while count > 0, unsafe bytes[count - 1] == 0 { count -= 1 }
-        }
-        let text = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<count])
         try tree.translating {
             try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
                 value in
-                unsafe try FieldText.parse(text, for: field, into: value)
+                _ = unsafe try FieldContent.parse(bytes, field, into: value)
                 try tree.transact { tx in
                     unsafe try tx.writeField(
                         object, field, at: 0, from: UnsafeRawBufferPointer(value))

@@ -140,14 +140,7 @@ final class FieldTextFile: OpenFile, @unchecked Sendable {
             try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
                 value in
                 let count = try unsafe text.withUnsafeBytes { text in
-                    unsafe try FieldText.parsePrefix(text, for: field, into: value)
-                }
-                guard count > 0 || first > 0 else {
-                    throw TreeError(EINVAL, "\(field.name) takes values; the text has none.")
-                }
-                guard first + count <= field.count else {
-                    throw TreeError(
-                        EINVAL, "\(field.name) takes \(field.count) values; the text has more.")
+                    unsafe try FieldContent.parseElements(text, field, from: first, into: value)
                 }
                 try tree.transact { tx in
                     unsafe try tx.writeField(

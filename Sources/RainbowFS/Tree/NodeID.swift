@@ -85,6 +85,8 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         case pendingLink
         /// `nodes/N`; the part is N.
         case node
+        /// A file that waits to be renamed over a field; the part is a number in a table.
+        case pendingFile
     }
 
     /// The nodes that every tree has once.

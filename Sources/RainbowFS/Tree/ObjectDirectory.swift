@@ -8,7 +8,8 @@ struct ObjectDirectory: DirectoryNode {
 
     let refusal =
         "The fields of an object are those of its class: they are written, not made, moved or"
-        + " removed. A reference is replaced with ln -sfn; rm sets it to null."
+        + " removed. A new file may be renamed over one. A reference is replaced with ln -sfn; rm"
+        + " sets it to null."
 
     static let className = "class"
     static let rawName = "raw"
@@ -29,7 +30,7 @@ struct ObjectDirectory: DirectoryNode {
         switch name {
         case ObjectDirectory.className: return NodeID(.classLink, address: id.address)
         case ObjectDirectory.rawName: return NodeID(.rawLink, address: id.address)
-        default: return nil
+        default: return tree.pendingFiles.find(id, name)?.node
         }
     }
 
@@ -70,12 +71,21 @@ struct ObjectDirectory: DirectoryNode {
         return .pending(target.address)
     }
 
+    /// Keeps a file of another name until it is renamed over a field.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        throw TreeError(
-            EPERM,
-            "No file can be made here: the fields of an object are those of its class. Programs"
-                + " that write a new file beside the old one must write in place (sed -i: use"
-                + " sed and a redirection; vim: set backupcopy=yes).")
+        let descriptor = try tree.transact { tx in try tx.descriptor(of: id.address) }
+        guard !descriptor.isSystem else { throw FieldNode.systemRefusal }
+        guard tree.pendingLinks.find(id, name) == nil else { throw TreeError.exists(name) }
+        let file = try tree.pendingFiles.add(
+            id, name, request, version: tree.space.usage.version)
+        // Programs that replace files ask for a name that is new; who does not may have misspelled
+        // that of a field.
+        if request.flags & O_EXCL == 0 {
+            tree.record(
+                "The class \(descriptor.name) has no field \(TreeError.quoted(name)): this mount"
+                    + " keeps the file until it is renamed over a field.")
+        }
+        return (file.node, OpenPendingFile(tree, file))
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
@@ -86,6 +96,18 @@ struct ObjectDirectory: DirectoryNode {
         }
         guard field.isReference, field.arrayCount == nil else { throw TreeError(EPERM, refusal) }
         try tx.setReference(id.address, field, index: 0, to: target)
+    }
+
+    func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws {
+        let descriptor = try tx.descriptor(of: id.address)
+        guard let field = descriptor.field(named: name) else { throw TreeError(EPERM, refusal) }
+        guard !field.isReference else {
+            throw TreeError(
+                EINVAL,
+                "The field \(name) holds references, which no file can replace. A reference is"
+                    + " replaced with ln -sfn.")
+        }
+        try FieldContent.store(content, id.address, field, &tx)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {

@@ -18,7 +18,8 @@ struct TreeOptions: Sendable {
 ///
 /// Every call is one transaction, run again until it commits. The tree keeps nothing of the space:
 /// a node's number says which address it shows (`NodeID`), so several mounts of one space agree.
-/// Only links that wait to be renamed and classes that wait for their text live in this process.
+/// Only links and files that wait to be renamed and classes that wait for their text live in this
+/// process.
 ///
 /// Permissions are shown, not checked: the mount does that, or the kernel.
 final class Tree: Sendable {
@@ -27,6 +28,7 @@ final class Tree: Sendable {
     /// What went wrong and why. The mount adds the sentence behind each errno that it gives.
     let messages = MessageLog()
     let pendingLinks = PendingLinks()
+    let pendingFiles = PendingFiles()
     let pendingClasses = PendingClasses()
 
     init(space: Space, options: TreeOptions = .init()) {
@@ -60,6 +62,7 @@ extension Tree {
         case .name: NameLink(tree: self, id: id)
         case .pendingLink: PendingLinkNode(tree: self, id: id)
         case .node: NodeFile(tree: self, id: id)
+        case .pendingFile: PendingFileNode(tree: self, id: id)
         case nil: throw Tree.stale
         }
     }

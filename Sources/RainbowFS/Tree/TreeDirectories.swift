@@ -45,7 +45,9 @@ extension Tree {
         try checkWritable()
         try translating {
             let directory = try directory(parent)
-            guard !pendingLinks.remove(parent, name) else { return }
+            guard !pendingLinks.remove(parent, name), !pendingFiles.remove(parent, name) else {
+                return
+            }
             try transact { tx in try directory.unlink(name, &tx) }
         }
     }
@@ -111,10 +113,37 @@ extension Tree {
             guard parent == newParent else {
                 throw TreeError(EXDEV, "Nothing here can be moved to another directory.")
             }
+            if let file = pendingFiles.find(parent, name) {
+                try rename(file, in: destination, to: newName, flags: flags)
+                return
+            }
             try transact { tx in
                 try source.rename(name, to: newName, flags: flags, &tx)
             }
         }
+    }
+}
+
+extension Tree {
+    /// Renames a file that was made beside the fields: over one of them, which takes its content,
+    /// or to another name that is none.
+    private func rename(
+        _ file: PendingFile, in directory: any DirectoryNode, to newName: String, flags: UInt32
+    ) throws {
+        let keepsOther = flags == RenameFlag.noReplace
+        guard flags == 0 || keepsOther else {
+            throw TreeError(EINVAL, "A new file and a field cannot be exchanged.")
+        }
+        let other = try transact { tx in try directory.lookup(newName, &tx) }
+        guard let other, other.view != .pendingFile else {
+            try pendingFiles.rename(file, to: newName, keepsOther: keepsOther)
+            return
+        }
+        guard !keepsOther else { throw TreeError.exists(newName) }
+        try file.place { content throws(TreeError) in
+            try transact { tx in try directory.replace(newName, with: content, &tx) }
+        }
+        pendingFiles.remove(file)
     }
 }
 

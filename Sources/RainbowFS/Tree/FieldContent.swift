@@ -1,0 +1,58 @@
+import Core
+import Glibc
+
+/// The content of a whole file as the value of a field: what one write at the start of a file that
+/// was opened with O_TRUNC means.
+enum FieldContent {
+    /// - Parameter value: what is filled from its start; `field.byteCount` bytes.
+    /// - Returns: the bytes of the field that the content sets; of an array, those of the first
+    ///   elements.
+    static func parse(
+        _ content: UnsafeRawBufferPointer, _ field: Field,
+        into value: UnsafeMutableRawBufferPointer
+    ) throws -> Int {
+        if field.arrayCount != nil, !field.isRaw {
+            let count = unsafe try parseElements(content, field, from: 0, into: value)
+            return count * field.type.elementSize
+        }
+        var length = content.count
+        if field.type == .string {
+            while length > 0, unsafe content[length - 1] == 0 { length -= 1 }
+        }
+        let text = unsafe UnsafeRawBufferPointer(rebasing: content[..<length])
+        unsafe try FieldText.parse(text, for: field, into: value)
+        return field.byteCount
+    }
+
+    /// - Parameter first: the element that the first value is for.
+    /// - Returns: the number of values.
+    static func parseElements(
+        _ text: UnsafeRawBufferPointer, _ field: Field, from first: Int,
+        into value: UnsafeMutableRawBufferPointer
+    ) throws -> Int {
+        let count = unsafe try FieldText.parsePrefix(text, for: field, into: value)
+        guard count > 0 || first > 0 else {
+            throw TreeError(EINVAL, "\(field.name) takes values; the text has none.")
+        }
+        guard first + count <= field.count else {
+            throw TreeError(
+                EINVAL, "\(field.name) takes \(field.count) values; the text has more.")
+        }
+        return count
+    }
+
+    /// Sets the field in this transaction.
+    static func store(
+        _ content: [UInt8], _ object: Address, _ field: Field, _ tx: inout Transaction
+    ) throws {
+        try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
+            value in
+            let count = try unsafe content.withUnsafeBytes { content in
+                unsafe try parse(content, field, into: value)
+            }
+            unsafe try tx.writeField(
+                object, field, at: 0,
+                from: UnsafeRawBufferPointer(rebasing: value[..<count]))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Core
+import Glibc
+import Synchronization
+
+/// The content of a file that waits to be renamed over a field.
+final class PendingFile: Sendable {
+    private struct State {
+        var bytes: [UInt8] = []
+        /// Whether the content became the value of a field: what is written now would be lost.
+        var isPlaced = false
+    }
+
+    let node: NodeID
+    let ownership: Ownership
+    /// Of the space when the file was made.
+    let version: UInt64
+    private let state = Mutex(State())
+    static let bytesMax = 1 << 20
+
+    init(node: NodeID, _ request: OpenRequest, version: UInt64) {
+        self.node = node
+        ownership = Ownership(
+            uid: request.caller.uid, gid: request.caller.gid,
+            mode: UInt16(request.mode & 0o777))
+        self.version = version
+    }
+
+    var size: Int { state.withLock { $0.bytes.count } }
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        state.withLock { unsafe $0.bytes.copy(from: offset, into: buffer) }
+    }
+
+    /// Writes at the byte `offset`, or at the end for nil. A gap reads as NUL.
+    func write(at offset: UInt64?, _ bytes: UnsafeRawBufferPointer) throws(TreeError) {
+        try state.withLock { (state) throws(TreeError) in
+            guard !state.isPlaced else { throw PendingFiles.gone }
+            let start = offset ?? UInt64(state.bytes.count)
+            let (end, overflows) = start.addingReportingOverflow(UInt64(bytes.count))
+            guard !overflows, end <= UInt64(PendingFile.bytesMax) else {
+                throw PendingFile.tooBig
+            }
+            guard bytes.count > 0 else { return }
+            state.bytes.extend(to: Int(start))
+            let replaced = Int(start)..<min(state.bytes.count, Int(end))
+            unsafe state.bytes.replaceSubrange(replaced, with: bytes)
+        }
+    }
+
+    func resize(to size: UInt64) throws(TreeError) {
+        try state.withLock { (state) throws(TreeError) in
+            guard !state.isPlaced else { throw PendingFiles.gone }
+            guard size <= UInt64(PendingFile.bytesMax) else { throw PendingFile.tooBig }
+            state.bytes.removeLast(max(0, state.bytes.count - Int(size)))
+            state.bytes.extend(to: Int(size))
+        }
+    }
+
+    /// Runs the body with the whole content, which does not change meanwhile, nor afterwards if
+    /// the body succeeds.
+    func place(_ body: ([UInt8]) throws(TreeError) -> Void) throws(TreeError) {
+        try state.withLock { (state) throws(TreeError) in
+            guard !state.isPlaced else { throw PendingFiles.gone }
+            try body(state.bytes)
+            state.isPlaced = true
+        }
+    }
+
+    private static let tooBig = TreeError(
+        EFBIG, "A new file beside fields has at most \(bytesMax) bytes, as a field has.")
+}
+
+extension [UInt8] {
+    /// Appends NUL up to this count.
+    fileprivate mutating func extend(to count: Int) {
+        guard count > self.count else { return }
+        append(contentsOf: repeatElement(0, count: count - self.count))
+    }
+}
+
+/// A file that waits to be renamed, as a node.
+struct PendingFileNode: Node {
+    let tree: Tree
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let file = try file()
+        var attributes = tree.attributes(
+            id.inode, S_IFREG, file.ownership, size: UInt64(file.size), version: file.version)
+        if tree.options.umask != nil { attributes.mode &= ~0o111 }
+        return Description(attributes: attributes)
+    }
+
+    /// Owner and mode will be those of the object: a change is accepted and does nothing.
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        let file = try file()
+        if let size = change.size { try file.resize(to: size) }
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        guard let file = tree.pendingFiles.open(id) else { throw PendingFiles.gone }
+        let handle = OpenPendingFile(tree, file)
+        do {
+            if request.truncates { try file.resize(to: 0) }
+        } catch {
+            handle.close()
+            throw error
+        }
+        return handle
+    }
+
+    private func file() throws(TreeError) -> PendingFile {
+        guard let file = tree.pendingFiles.find(id) else { throw PendingFiles.gone }
+        return file
+    }
+}
+
+/// A file that waits to be renamed, open.
+final class OpenPendingFile: OpenFile, @unchecked Sendable {
+    private let tree: Tree
+    private let file: PendingFile
+
+    init(_ tree: Tree, _ file: PendingFile) {
+        self.tree = tree
+        self.file = file
+    }
+
+    override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
+        throws(TreeError) -> Int
+    {
+        unsafe file.read(at: offset, into: buffer)
+    }
+
+    override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
+        throws(TreeError) -> Int
+    {
+        unsafe try file.write(at: isAppend ? nil : offset, bytes)
+        return bytes.count
+    }
+
+    override func close() {
+        tree.pendingFiles.close(file.node)
+    }
+}

@@ -1,0 +1,140 @@
+import Core
+import Glibc
+import Synchronization
+
+/// Files that were made beside the fields of an object and wait to be renamed over one.
+///
+/// That is how sed, perl, rsync and many editors replace a file: they write a new one in the same
+/// directory and rename it. Such files belong to this mount, are few, small and short-lived; those
+/// that were left behind give way to new ones.
+final class PendingFiles: Sendable {
+    private struct Place {
+        var parent: NodeID
+        /// nil: it was removed, or became a field, while someone had it open.
+        var name: String?
+        var file: PendingFile
+        var opens = 0
+    }
+
+    private struct State {
+        /// The oldest first.
+        var places: [Place] = []
+        var serial = 0
+
+        func index(_ parent: NodeID, _ name: String) -> Int? {
+            places.firstIndex { $0.parent == parent && $0.name == name }
+        }
+
+        /// What is still open loses only its name.
+        mutating func remove(at index: Int) {
+            places[index].name = nil
+            if places[index].opens == 0 { places.remove(at: index) }
+        }
+    }
+
+    private let state = Mutex(State())
+    static let countMax = 64
+
+    func find(_ parent: NodeID, _ name: String) -> PendingFile? {
+        state.withLock { state in state.index(parent, name).map { state.places[$0].file } }
+    }
+
+    func find(_ node: NodeID) -> PendingFile? {
+        state.withLock { state in state.places.first { $0.file.node == node }?.file }
+    }
+
+    /// Makes an empty file that is open once.
+    ///
+    /// - Throws: EEXIST if another thread was faster with the same name, ENOSPC if too many are
+    ///   open.
+    func add(_ parent: NodeID, _ name: String, _ request: OpenRequest, version: UInt64)
+        throws(TreeError) -> PendingFile
+    {
+        try PendingFiles.check(name)
+        return try state.withLock { (state) throws(TreeError) in
+            guard state.index(parent, name) == nil else { throw TreeError.exists(name) }
+            if state.places.count >= PendingFiles.countMax {
+                guard let oldest = state.places.firstIndex(where: { $0.opens == 0 }) else {
+                    throw TreeError(
+                        ENOSPC,
+                        "\(PendingFiles.countMax) new files beside fields are open in this mount,"
+                            + " which is as many as it keeps. Close some.")
+                }
+                state.places.remove(at: oldest)
+            }
+            repeat {
+                state.serial = (state.serial + 1) % (1 << 17)
+            } while state.places.contains { $0.file.node.part == state.serial }
+            let file = PendingFile(
+                node: NodeID(.pendingFile, part: state.serial), request, version: version)
+            state.places.append(Place(parent: parent, name: name, file: file, opens: 1))
+            return file
+        }
+    }
+
+    /// - Returns: nil if the file is gone; else it stays until `close`.
+    func open(_ node: NodeID) -> PendingFile? {
+        state.withLock { state in
+            guard let index = state.places.firstIndex(where: { $0.file.node == node }) else {
+                return nil
+            }
+            state.places[index].opens += 1
+            return state.places[index].file
+        }
+    }
+
+    func close(_ node: NodeID) {
+        state.withLock { state in
+            guard let index = state.places.firstIndex(where: { $0.file.node == node }) else {
+                return
+            }
+            state.places[index].opens -= 1
+            if state.places[index].name == nil { state.remove(at: index) }
+        }
+    }
+
+    /// - Returns: whether it was there.
+    @discardableResult
+    func remove(_ parent: NodeID, _ name: String) -> Bool {
+        state.withLock { state in
+            guard let index = state.index(parent, name) else { return false }
+            state.remove(at: index)
+            return true
+        }
+    }
+
+    /// Takes the name from the file, if it still has it.
+    func remove(_ file: PendingFile) {
+        state.withLock { state in
+            guard let index = state.places.firstIndex(where: { $0.file === file }) else { return }
+            state.remove(at: index)
+        }
+    }
+
+    /// Gives the file another name in the same directory, in place of the file that has it.
+    ///
+    /// - Throws: ENOENT if it is gone, EEXIST if `keepsOther` and there is a file of that name.
+    func rename(_ file: PendingFile, to newName: String, keepsOther: Bool) throws(TreeError) {
+        try PendingFiles.check(newName)
+        try state.withLock { (state) throws(TreeError) in
+            guard let place = state.places.first(where: { $0.file === file && $0.name != nil })
+            else { throw PendingFiles.gone }
+            if let other = state.index(place.parent, newName) {
+                guard !keepsOther else { throw TreeError.exists(newName) }
+                guard state.places[other].file !== file else { return }
+                state.remove(at: other)
+            }
+            guard let index = state.places.firstIndex(where: { $0.file === file }) else { return }
+            state.places[index].name = newName
+        }
+    }
+
+    private static func check(_ name: String) throws(TreeError) {
+        guard name.utf8.count <= Int(NAME_MAX) else {
+            throw TreeError(ENAMETOOLONG, "The name of a file has at most \(NAME_MAX) bytes.")
+        }
+    }
+
+    static let gone = TreeError(
+        ESTALE, "This new file was renamed or removed. Open the field instead.")
+}
