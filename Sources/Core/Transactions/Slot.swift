@@ -45,6 +45,13 @@ struct Slot {
     var restarts: SharedWord { memory[56] }
     /// Bytes of the log's entries that have memory.
     var logReserved: SharedWord { memory[64] }
+    /// Entries of the log that have memory. A size that makes no sense counts as none: what is
+    /// there is reserved once more, which changes nothing.
+    var entriesReserved: Int {
+        let bytes = logReserved.load()
+        guard bytes <= UInt64(RedoLog.entryCountMax * RedoLog.entrySize) else { return 0 }
+        return Int(bytes) / RedoLog.entrySize
+    }
     /// Whether the log's fill area has memory.
     var fillsReserved: SharedWord { memory[72] }
 

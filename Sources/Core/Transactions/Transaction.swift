@@ -58,7 +58,7 @@ public struct Transaction: ~Copyable {
         readSet = ReadSet()
         unsafe targets = .allocate(capacity: RedoLog.entryCountMax)
         writeIndex = WriteIndex()
-        entryReserved = Int(slot.logReserved.load()) / RedoLog.entrySize
+        entryReserved = slot.entriesReserved
     }
 
     /// Bytes that one transaction can write, each line counted whole.

@@ -128,6 +128,19 @@ extension TransactionalMemory {
             #expect(error == nil)
         }
 
+        @Test("A log's size that makes no sense is not believed", arguments: [1 << 40, .max])
+        func garbageInLogSize(size: UInt64) throws {
+            try withTestSpace("core") { space in
+                for index in 0..<SpaceLayout.slotCountMax {
+                    Slot(meta: space.meta, index: index).logReserved.store(size)
+                }
+                let address = Address(region: 1, offset: 0x10000)
+                try space.transact { tx throws(TransactionError) in
+                    try tx.store(7, at: address)
+                }
+            }
+        }
+
         /// Numbers that parsers trip over, small ones, addresses, and any.
         private static func anything(_ generator: inout SeededGenerator) -> UInt64 {
             switch UInt8.random(in: 0...4, using: &generator) {
