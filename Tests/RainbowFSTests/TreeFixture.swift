@@ -106,9 +106,10 @@ extension TreeFixture {
         return try file.all(bufferBytes)
     }
 
-    /// `printf %s TEXT > FILE`, or `>> FILE`.
+    /// `printf %s TEXT > FILE`, or `>> FILE`; a new file is made as by a program that means it.
     func write(_ text: String, to path: String, append: Bool = false) throws(TreeError) {
-        let file = try open(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC))
+        let new = exists(path) ? 0 : O_EXCL
+        let file = try open(path, O_WRONLY | O_CREAT | new | (append ? O_APPEND : O_TRUNC))
         defer { file.close() }
         try file.put(Array(text.utf8), at: 0, isAppend: append)
         try file.flush()

@@ -76,15 +76,17 @@ struct ObjectDirectory: DirectoryNode {
         let descriptor = try tree.transact { tx in try tx.descriptor(of: id.address) }
         guard !descriptor.isSystem else { throw FieldNode.systemRefusal }
         guard tree.pendingLinks.find(id, name) == nil else { throw TreeError.exists(name) }
+        // Programs that replace files ask for a name that is new; who does not has misspelled that
+        // of a field, and would never learn it.
+        guard request.flags & O_EXCL != 0 else {
+            throw TreeError(
+                EPERM,
+                "The class \(descriptor.name) has no field \(TreeError.quoted(name)). Only a"
+                    + " file made with O_EXCL, to be renamed over a field, can be new here."
+            )
+        }
         let file = try tree.pendingFiles.add(
             id, name, request, version: tree.space.usage.version)
-        // Programs that replace files ask for a name that is new; who does not may have misspelled
-        // that of a field.
-        if request.flags & O_EXCL == 0 {
-            tree.record(
-                "The class \(descriptor.name) has no field \(TreeError.quoted(name)): this mount"
-                    + " keeps the file until it is renamed over a field.")
-        }
         return (file.node, OpenPendingFile(tree, file))
     }
 
