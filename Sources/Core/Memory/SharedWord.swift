@@ -57,12 +57,6 @@ public struct SharedWord: @unchecked Sendable {
     func formUnion(_ bits: UInt64) -> UInt64 {
         unsafe cell.pointee.bitwiseOr(bits, ordering: .sequentiallyConsistent).oldValue
     }
-
-    /// Clears bits and returns the value before.
-    @inlinable @inline(__always)
-    func subtract(bits: UInt64) -> UInt64 {
-        unsafe cell.pointee.bitwiseAnd(~bits, ordering: .sequentiallyConsistent).oldValue
-    }
 }
 
 extension SharedWord {

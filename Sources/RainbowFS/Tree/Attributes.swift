@@ -22,7 +22,6 @@ struct Attributes: Equatable, Sendable {
 
     var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
     var isLink: Bool { mode & S_IFMT == S_IFLNK }
-    var isFile: Bool { mode & S_IFMT == S_IFREG }
 }
 
 /// A node with what the kernel keeps of it, and for how long.
