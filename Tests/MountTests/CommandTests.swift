@@ -167,7 +167,9 @@ struct CommandTests {
         #expect(result.output.contains("0x0000008000001000"))
     }
 
-    @Test("fsck finds a region file gone or cut short", arguments: ["rm", "truncate -s 0"])
+    @Test(
+        "A region file gone or cut short: fsck finds it, a mount refuses it",
+        arguments: ["rm", "truncate -s 0"])
     func lostRegion(command: String) throws {
         let mount = try bank()
         #expect(try mount.unmount().status == 0)
@@ -176,6 +178,9 @@ struct CommandTests {
         let result = try mount.rainbowfs(["fsck", mount.space])
         #expect(result.status == 4)
         #expect(result.output.contains("their memory is gone"))
+        let refused = try mount.mount()
+        #expect(refused.status == 4)
+        #expect(refused.errors.contains("the memory of its region 1 is gone"))
     }
 
     @Test(

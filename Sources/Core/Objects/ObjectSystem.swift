@@ -18,12 +18,17 @@ public enum ObjectSystem {
     ///
     /// Everyone who attaches calls this; of several at once one does it. The caller's process is
     /// the owner.
-    /// - Throws: `ObjectError` if the space was made by a version with other built-in classes.
+    /// - Throws: `ObjectError` if the space was made by a version with other built-in classes;
+    ///   `SpaceError.damaged` if it had commits, but their memory is gone.
     public static func bootstrap(_ space: Space) throws {
         try space.transact { tx in
             if try tx.load(root, as: UInt64.self) == BuiltInClass.system.header {
                 try tx.checkLayoutVersion()
             } else {
+                // Frames come before the first commit, also that of a process killed in it.
+                if space.usage.version > 1, space.residency(ofRegion: 1).pages == 0 {
+                    throw SpaceError.damaged(space.name, "the memory of its region 1 is gone")
+                }
                 try tx.makeSystem(Ownership(uid: geteuid(), gid: getegid(), mode: 0o755))
             }
         }
