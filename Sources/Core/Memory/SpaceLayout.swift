@@ -2,7 +2,7 @@
 /// `Docs/Layout.md` draws it; the numbers are part of the format version.
 enum SpaceLayout {
     static let magic: UInt64 = 0x5346_776f_626e_6961  // "ainbowFS", lowest byte first
-    static let formatVersion: UInt64 = 1
+    static let formatVersion: UInt64 = 2
 
     // The header page.
     static let magicOffset = 0
@@ -19,7 +19,14 @@ enum SpaceLayout {
     static let ringExtentHeadOffset = 4096 + 192
     static let ringWaitersOffset = 4096 + 256
     static let timelineOffset = 4096 + 320
+    static let snapshotEpochOffset = 4096 + 384
+    static let conflictHeadOffset = 4096 + 448
     static let timelineHeadsOffset = 4096 + 512
+    // Three that change together while a snapshot is open: 4096 + 768 and the two words behind it.
+    static let shadowFreeOffset = 4096 + 768
+    static let shadowEndOffset = 4096 + 776
+    static let shadowUsedOffset = 4096 + 784
+    static let shadowMaxOffset = 4096 + 832  // bytes; read with every pre-image that is saved
 
     static let nodesOffset = 8192
     static let nodeSize = 1024
@@ -42,9 +49,17 @@ enum SpaceLayout {
     static let timelineSamples = 1024
     static let timelineSampleSize = 16
 
-    /// Everything up to here is reserved when the space is made.
-    static let fixedSize =
+    static let snapshotsOffset =
         timelineTableOffset + timelineLevels * timelineSamples * timelineSampleSize
+    static let snapshotSize = 256
+    static let snapshotCountMax = 512
+
+    static let conflictsOffset = snapshotsOffset + snapshotCountMax * snapshotSize
+    static let conflictEntrySize = 32
+    static let conflictCount = 4096
+
+    /// Everything up to here is reserved when the space is made.
+    static let fixedSize = conflictsOffset + conflictCount * conflictEntrySize
 
     // The redo logs, sparse, one a slot.
     static let logsOffset = ((fixedSize + (1 << 23) - 1) >> 23) << 23

@@ -40,13 +40,14 @@ extension TransactionalMemory {
         }
 
         @Test(
-            "A space of another format is refused with a sentence", arguments: [0, 2, UInt64.max])
+            "A space of another format is refused with a sentence", arguments: [0, 1, SpaceLayout.formatVersion + 1, UInt64.max])
         func otherFormat(version: UInt64) throws {
             let (error, summary) = try Self.errorAfter {
                 Self.put(version, at: SpaceLayout.versionOffset, $0)
             }
             let problem = try #require(summary?.problem)
-            #expect(problem.contains("has format \(version), this program knows format 1"))
+            let known = SpaceLayout.formatVersion
+            #expect(problem.contains("has format \(version), this program knows format \(known)"))
             #expect(error?.description == problem)
         }
 
