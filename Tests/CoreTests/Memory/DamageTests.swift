@@ -40,7 +40,8 @@ extension TransactionalMemory {
         }
 
         @Test(
-            "A space of another format is refused with a sentence", arguments: [0, 1, SpaceLayout.formatVersion + 1, UInt64.max])
+            "A space of another format is refused with a sentence",
+            arguments: [0, 1, SpaceLayout.formatVersion + 1, UInt64.max])
         func otherFormat(version: UInt64) throws {
             let (error, summary) = try Self.errorAfter {
                 Self.put(version, at: SpaceLayout.versionOffset, $0)
@@ -54,10 +55,10 @@ extension TransactionalMemory {
         @Test("A smaller file of another format is refused with the same sentence")
         func smallerFormat() throws {
             let (error, _) = try Self.errorAfter { meta in
-                Self.put(2, at: SpaceLayout.versionOffset, meta)
+                Self.put(1, at: SpaceLayout.versionOffset, meta)
                 #expect(ftruncate(meta, 1 << 20) == 0)
             }
-            #expect(error?.description.contains("has format 2") == true)
+            #expect(error?.description.contains("has format 1") == true)
         }
 
         @Test(
