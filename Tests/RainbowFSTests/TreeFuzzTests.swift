@@ -139,7 +139,8 @@ import Testing
         for _ in 0..<3000 {
             var number = UInt64.random(in: 0 ... .max, using: &random)
             if Bool.random(using: &random) {
-                number = number & ~(1 << 42 - 1) | object.rawValue >> 3
+                let place = object + Int.random(in: -64...64, using: &random)
+                number = number & (31 << 59) | place.rawValue
             }
             let node = NodeID(rawValue: number)
             for attempt in [

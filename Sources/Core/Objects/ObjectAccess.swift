@@ -53,7 +53,7 @@ extension Transaction {
             return nil
         }
         let aligned = Address(address.rawValue & ~7)
-        let words = ObjectLimits.objectBytes / Int(ObjectMap.bytesPerWord) + 2
+        let words = Transaction.wordsPerObject
         // Behind a header: the nearest one at or below; before it, among its references, above.
         let reach = min(aligned.offset, UInt64(ObjectLimits.objectBytes))
         let lowest = Address(aligned.rawValue - reach)

@@ -11,15 +11,23 @@ struct FieldNode: Node {
         return field.arrayCount == nil ? S_IFLNK : S_IFDIR
     }
 
-    func field(_ descriptor: ClassDescriptor) throws -> Field {
-        guard id.part < descriptor.fields.count else {
-            throw TreeError(ENOENT, "The class \(descriptor.name) has no such field any more.")
+    /// The number of the node that a field of an object is.
+    static func node(_ field: Field, of object: Address) -> NodeID {
+        NodeID(field.isReference ? .reference : .field, address: object + field.offset)
+    }
+
+    func place(_ tx: inout Transaction) throws -> FieldPlace {
+        let place =
+            id.view == .reference
+            ? try tx.reference(at: id.address) : try tx.scalar(at: id.address)
+        guard let place, place.index == 0 else {
+            throw TreeError(ENOENT, "There is no object with such a field any more.")
         }
-        return descriptor.fields[id.part]
+        return place
     }
 
     private func field(_ tx: inout Transaction) throws -> Field {
-        try field(tx.descriptor(of: id.address))
+        try place(&tx).field
     }
 
     func isLink(_ tx: inout Transaction) throws -> Bool {
@@ -36,13 +44,14 @@ struct FieldNode: Node {
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        let state = try ObjectState(id.address, &tx)
-        let field = try field(state.descriptor)
+        let place = try place(&tx)
+        let state = try ObjectState(place.object, place.descriptor, &tx)
+        let field = place.field
         switch FieldNode.type(of: field) {
         case S_IFDIR: return state.directory(tree, id)
-        case S_IFREG: return state.file(tree, id, size: try size(field, &tx))
+        case S_IFREG: return state.file(tree, id, size: try size(place, &tx))
         default:
-            var description = link(try readLink(&tx), state)
+            var description = link(try target(place, &tx), state)
             description.isLasting = state.isLasting
             return description
         }
@@ -58,10 +67,10 @@ struct FieldNode: Node {
     }
 
     /// Bytes of the file: those of the text that a read now would give.
-    private func size(_ field: Field, _ tx: inout Transaction) throws -> Int {
-        guard !field.isRaw else { return field.byteCount }
+    private func size(_ place: FieldPlace, _ tx: inout Transaction) throws -> Int {
+        guard !place.field.isRaw else { return place.field.byteCount }
         var text: [UInt8] = []
-        try FieldTextFile.format(id.address, field, into: &text, &tx)
+        try FieldTextFile.format(place.object, place.field, into: &text, &tx)
         return text.count
     }
 
@@ -71,27 +80,31 @@ struct FieldNode: Node {
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        let field = try field(&tx)
-        guard FieldNode.type(of: field) == S_IFLNK else {
-            throw TreeError(EINVAL, "The field \(field.name) is not a reference.")
+        let place = try place(&tx)
+        guard FieldNode.type(of: place.field) == S_IFLNK else {
+            throw TreeError(EINVAL, "The field \(place.field.name) is not a reference.")
         }
-        return LinkText.toObject(try tx.reference(id.address, field, index: 0), up: 1)
+        return try target(place, &tx)
+    }
+
+    private func target(_ place: FieldPlace, _ tx: inout Transaction) throws -> String {
+        LinkText.toObject(try tx.reference(place.object, place.field, index: 0), up: 1)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        let address = id.address
-        let field = try tree.transact { tx -> Field in
-            let descriptor = try tx.descriptor(of: address)
-            if request.writes && descriptor.isSystem { throw FieldNode.systemRefusal }
-            return try self.field(descriptor)
+        let place = try tree.transact { tx -> FieldPlace in
+            let place = try self.place(&tx)
+            if request.writes && place.descriptor.isSystem { throw FieldNode.systemRefusal }
+            return place
         }
+        let field = place.field
         switch FieldNode.type(of: field) {
         case S_IFDIR: throw TreeError(EISDIR, "The field \(field.name) is a directory.")
         case S_IFLNK: throw TreeError(ELOOP, "The field \(field.name) is a reference.")
         default:
             return field.isRaw
-                ? FieldBytesFile(tree, address, field, isReplaced: request.truncates)
-                : FieldTextFile(tree, address, field)
+                ? FieldBytesFile(tree, place.object, field, isReplaced: request.truncates)
+                : FieldTextFile(tree, place.object, field)
         }
     }
 
@@ -100,7 +113,8 @@ struct FieldNode: Node {
         "The objects of the system are changed through classes/, names/ and regions/ only.")
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        try ObjectState(id.address, &tx).extendedAttributes(&tx)
+        let place = try place(&tx)
+        return try ObjectState(place.object, place.descriptor, &tx).extendedAttributes(&tx)
     }
 }
 
@@ -113,12 +127,10 @@ struct ReferenceArrayDirectory: DirectoryNode {
         "The length of an array is that of its class. An element is replaced with ln -sfn;"
         + " rm sets it to null."
 
-    private func field(_ tx: inout Transaction) throws -> Field {
-        try FieldNode(tree: tree, id: id).field(tx.descriptor(of: id.address))
-    }
+    private var node: FieldNode { FieldNode(tree: tree, id: id) }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try FieldNode(tree: tree, id: id).describe(&tx)
+        try node.describe(&tx)
     }
 
     /// - Returns: nil if the name is not the plain decimal number of an element.
@@ -129,21 +141,21 @@ struct ReferenceArrayDirectory: DirectoryNode {
         return index
     }
 
-    private func element(_ field: Field, _ index: Int) -> NodeID {
-        NodeID(.element, part: -field.offset / 8 - 1 + index, address: id.address)
+    /// The references of an object lie one below the other.
+    private func element(_ index: Int) -> NodeID {
+        NodeID(.element, address: id.address - 8 * index)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        let field = try field(&tx)
-        return index(name, field).map { element(field, $0) }
+        index(name, try node.place(&tx).field).map(element)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let field = try field(&tx)
+        let field = try node.place(&tx).field
         let first = key < ListingKey.first ? 0 : Int(min(key - ListingKey.first, 1 << 20)) + 1
         let end = min(field.count, first + limit)
         let entries = (first..<max(first, end)).map { index in
-            let node = element(field, index)
+            let node = element(index)
             return ListedEntry(
                 name: String(index), node: node, key: ListingKey.first + UInt64(index),
                 type: S_IFLNK, ino: node.inode)
@@ -161,31 +173,42 @@ struct ReferenceArrayDirectory: DirectoryNode {
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
-        let field = try field(&tx)
-        guard let index = index(name, field) else { throw TreeError.notFound(name) }
-        try tx.setReference(id.address, field, index: index, to: target)
+        let place = try node.place(&tx)
+        guard let index = index(name, place.field) else { throw TreeError.notFound(name) }
+        try tx.setReference(place.object, place.field, index: index, to: target)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        try ObjectState(id.address, &tx).extendedAttributes(&tx)
+        try node.extendedAttributes(&tx)
     }
 }
 
 /// `objects/0x.../FIELD/I`: one reference of an array.
-struct ElementLink: ObjectLinkNode {
+struct ElementLink: LinkNode {
     let tree: Tree
     let id: NodeID
 
+    private func place(_ tx: inout Transaction) throws -> FieldPlace {
+        guard let place = try tx.reference(at: id.address) else {
+            throw TreeError(ENOENT, "There is no object with such a field any more.")
+        }
+        return place
+    }
+
+    private func target(_ place: FieldPlace, _ tx: inout Transaction) throws -> String {
+        LinkText.toObject(
+            try tx.reference(place.object, place.field, index: place.index), up: 2)
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let place = try place(&tx)
+        let state = try ObjectState(place.object, place.descriptor, &tx)
+        var description = link(try target(place, &tx), state.ownership, version: state.version)
+        description.isLasting = state.isLasting
+        return description
+    }
+
     func readLink(_ tx: inout Transaction) throws -> String {
-        let descriptor = try tx.descriptor(of: id.address)
-        let offset = -8 * (id.part + 1)
-        let found = descriptor.fields.first { field in
-            field.isReference && offset <= field.offset && offset > field.offset - 8 * field.count
-        }
-        guard let field = found else {
-            throw TreeError(ENOENT, "The class \(descriptor.name) has no such field any more.")
-        }
-        let index = (field.offset - offset) / 8
-        return LinkText.toObject(try tx.reference(id.address, field, index: index), up: 2)
+        try target(place(&tx), &tx)
     }
 }

@@ -18,7 +18,7 @@ struct LinkResolver {
     /// - Throws: EINVAL if the path leads elsewhere or nowhere.
     func object(_ path: String, from directory: NodeID, _ tx: inout Transaction) throws -> Address {
         if path == LinkText.null { return .null }
-        var walk = Walk(place: chain(directory))
+        var walk = Walk(place: try chain(directory, &tx))
         do {
             try follow(path, &walk, &tx)
         } catch let error as TreeError where [ENOENT, ENOTDIR, ELOOP].contains(error.errno) {
@@ -82,14 +82,15 @@ struct LinkResolver {
         return Substring(parts.dropFirst(root.count).joined(separator: "/"))
     }
 
-    private func chain(_ directory: NodeID) -> [NodeID] {
+    private func chain(_ directory: NodeID, _ tx: inout Transaction) throws -> [NodeID] {
         switch directory.view {
-        case .object: [.root, .objects, directory]
-        case .field:
-            [.root, .objects, NodeID(.object, address: directory.address), directory]
-        case .fixed where directory != .root: [.root, directory]
-        case .region: [.root, .regions, directory]
-        default: [.root]
+        case .object: return [.root, .objects, directory]
+        case .reference:
+            let object = try FieldNode(tree: tree, id: directory).place(&tx).object
+            return [.root, .objects, NodeID(.object, address: object), directory]
+        case .fixed where directory != .root: return [.root, directory]
+        case .region: return [.root, .regions, directory]
+        default: return [.root]
         }
     }
 

@@ -2,12 +2,12 @@ import Core
 
 /// The number that the kernel knows a node of the tree by.
 ///
-/// It says all there is to know: which view of which address, and which part of it. So the mount
-/// keeps no table of nodes, forgets nothing, and has nothing to recover.
+/// It says all there is to know: which view of which byte, at which moment. So the mount keeps no
+/// table of nodes, forgets nothing, and has nothing to recover.
 ///
 ///     63..59  view
-///     58..42  part: a field, a slot of a reference, a number in a table
-///     41..0   address >> 3
+///     58..45  moment: 0 is the present
+///     44..0   address; of views without one, the part: a number in a table
 struct NodeID: RawRepresentable, Hashable, Sendable {
     let rawValue: UInt64
 
@@ -15,24 +15,29 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// - Parameters:
-    ///   - part: below 2^17.
-    ///   - address: of a region below 64; its three lowest bits are not kept.
-    init(_ view: View, part: Int = 0, address: Address = .null) {
-        precondition(part >= 0 && part < 1 << NodeID.partBits, "the part has 17 bits")
-        let place = address.rawValue >> 3
-        precondition(place < 1 << NodeID.placeBits, "the region is above 63")
-        rawValue =
-            UInt64(view.rawValue) << (NodeID.partBits + NodeID.placeBits)
-            | UInt64(part) << NodeID.placeBits | place
+    /// - Parameter address: of a region below 64.
+    init(_ view: View, address: Address) {
+        precondition(address.rawValue < 1 << NodeID.momentShift, "the region is above 63")
+        rawValue = UInt64(view.rawValue) << NodeID.viewShift | address.rawValue
+    }
+
+    /// - Parameter part: below 2^17.
+    init(_ view: View, part: Int) {
+        precondition(part >= 0 && part < NodeID.partCount, "the part has 17 bits")
+        rawValue = UInt64(view.rawValue) << NodeID.viewShift | UInt64(part)
     }
 
     init(_ fixed: Fixed) {
         rawValue = UInt64(fixed.rawValue)
     }
 
-    private static let partBits: UInt64 = 17
-    private static let placeBits: UInt64 = 42
+    private static let viewShift: UInt64 = 59
+    private static let momentShift: UInt64 = 45
+    private static let momentMask: UInt64 = (1 << 14 - 1) << momentShift
+    /// How many different parts there are.
+    static let partCount = 1 << 17
+    /// The highest number of a moment.
+    static let momentMax = 1 << 14 - 1
 
     /// The highest region whose addresses fit.
     static let regionMax = 63
@@ -46,18 +51,28 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
 
     /// What the number stands for; nil for a number that this tree never gave out.
     var view: View? {
-        View(rawValue: UInt8(truncatingIfNeeded: rawValue >> (NodeID.partBits + NodeID.placeBits)))
+        View(rawValue: UInt8(truncatingIfNeeded: rawValue >> NodeID.viewShift))
     }
 
-    var part: Int { Int(rawValue >> NodeID.placeBits & (1 << NodeID.partBits - 1)) }
+    var part: Int { Int(rawValue & UInt64(NodeID.partCount - 1)) }
 
-    var address: Address { Address((rawValue & (1 << NodeID.placeBits - 1)) << 3) }
+    var address: Address { Address(rawValue & (1 << NodeID.momentShift - 1)) }
+
+    /// The moment that the node is seen at; 0 is the present.
+    var moment: Int { Int((rawValue & NodeID.momentMask) >> NodeID.momentShift) }
+
+    /// The same node at another moment.
+    func at(moment: Int) -> NodeID {
+        precondition(0...NodeID.momentMax ~= moment, "the moment has 14 bits")
+        return NodeID(
+            rawValue: rawValue & ~NodeID.momentMask | UInt64(moment) << NodeID.momentShift)
+    }
 
     /// The kinds of nodes.
     enum View: UInt8 {
         /// The nodes that every tree has once.
         case fixed
-        /// `regions/NAME`; the address is that of the `Region` object, as are the next one's.
+        /// `regions/NAME`; the part is the number of the region, as the next one's.
         case region
         case regionStatus
         /// `regions/NAME/ALLOCATOR`; the address is that of the `Allocator` object.
@@ -71,9 +86,12 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         case pendingClass
         /// `objects/0x...`
         case object
-        /// `objects/0x.../FIELD`; the part is the number of the field.
+        /// `objects/0x.../FIELD`, a scalar; the address is that of its first byte.
         case field
-        /// `objects/0x.../FIELD/I`; the part is the number of the slot in the object.
+        /// `objects/0x.../FIELD`, a reference or an array of them; the address is that of the
+        /// (first) reference.
+        case reference
+        /// `objects/0x.../FIELD/I`; the address is that of the reference.
         case element
         case classLink
         case rawLink
@@ -101,10 +119,11 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
 }
 
 extension NodeID {
-    /// `st_ino`: the address of what is shown, or a number above all addresses.
+    /// `st_ino`: the address of what is shown, or a number above all addresses. Programs such as
+    /// cp and diff must not take two moments of one object for the same file.
     var inode: UInt64 {
         switch view {
-        case .object, .rawObject: address.rawValue
+        case .object where moment == 0, .rawObject where moment == 0: address.rawValue
         default: rawValue
         }
     }

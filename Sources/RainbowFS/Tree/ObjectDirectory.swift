@@ -25,7 +25,7 @@ struct ObjectDirectory: DirectoryNode {
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         let descriptor = try tx.descriptor(of: id.address)
         if let field = descriptor.field(named: name) {
-            return NodeID(.field, part: field.index, address: id.address)
+            return FieldNode.node(field, of: id.address)
         }
         switch name {
         case ObjectDirectory.className: return NodeID(.classLink, address: id.address)
@@ -37,7 +37,7 @@ struct ObjectDirectory: DirectoryNode {
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
         let descriptor = try tx.descriptor(of: id.address)
         var entries = descriptor.fields.map { field in
-            let node = NodeID(.field, part: field.index, address: id.address)
+            let node = FieldNode.node(field, of: id.address)
             return ListedEntry(
                 name: field.name, node: node, key: ListingKey.first + UInt64(field.index),
                 type: FieldNode.type(of: field), ino: node.inode)

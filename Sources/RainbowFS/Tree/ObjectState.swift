@@ -12,8 +12,12 @@ struct ObjectState {
 
     /// - Throws: ENOENT if there is no such object.
     init(_ address: Address, _ tx: inout Transaction) throws {
+        try self.init(address, tx.descriptor(of: address), &tx)
+    }
+
+    init(_ address: Address, _ descriptor: ClassDescriptor, _ tx: inout Transaction) throws {
         self.address = address
-        descriptor = try tx.descriptor(of: address)
+        self.descriptor = descriptor
         let allocator = try tx.allocator(containing: address)
         ownership = try allocator?.ownership ?? tx.systemInfo().ownership
         if descriptor.isSystem { ownership.mode &= ~0o222 }

@@ -17,7 +17,7 @@ final class PendingClasses: Sendable {
             guard state.names.count < PendingClasses.countMax else { return nil }
             var id: NodeID
             repeat {
-                state.serial = (state.serial + 1) % (1 << 17)
+                state.serial = (state.serial + 1) % NodeID.partCount
                 id = NodeID(.pendingClass, part: state.serial)
             } while state.names[id] != nil
             state.names[id] = name

@@ -63,7 +63,7 @@ final class PendingFiles: Sendable {
                 state.places.remove(at: oldest)
             }
             repeat {
-                state.serial = (state.serial + 1) % (1 << 17)
+                state.serial = (state.serial + 1) % NodeID.partCount
             } while state.places.contains { $0.file.node.part == state.serial }
             let file = PendingFile(
                 node: NodeID(.pendingFile, part: state.serial), request, version: version)

@@ -37,7 +37,7 @@ final class PendingLinks: Sendable {
             guard !state.links.contains(where: { $0.parent == parent && $0.name == name }) else {
                 return nil
             }
-            state.serial = (state.serial + 1) % (1 << 17)
+            state.serial = (state.serial + 1) % NodeID.partCount
             let link = Link(
                 parent: parent, name: name, target: target,
                 node: NodeID(.pendingLink, part: state.serial))
@@ -84,7 +84,7 @@ struct PendingLinkNode: LinkNode {
         guard let link = tree.pendingLinks.find(id) else {
             throw TreeError(ENOENT, "This link was renamed or removed.")
         }
-        let depth = link.parent.view == .field ? 2 : 1
+        let depth = link.parent.view == .reference ? 2 : 1
         return LinkText.toObject(link.target, up: depth)
     }
 }

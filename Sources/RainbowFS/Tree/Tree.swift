@@ -54,7 +54,7 @@ extension Tree {
         case .classFile: ClassFile(tree: self, id: id)
         case .pendingClass: PendingClassFile(tree: self, id: id)
         case .object: ObjectDirectory(tree: self, id: id)
-        case .field: FieldNode(tree: self, id: id)
+        case .field, .reference: FieldNode(tree: self, id: id)
         case .element: ElementLink(tree: self, id: id)
         case .classLink: ClassLink(tree: self, id: id)
         case .rawLink: RawLink(tree: self, id: id)

@@ -122,6 +122,41 @@ struct ObjectsTests {
         }
     }
 
+    @Test("The address of a value leads to its field, any other to nothing")
+    func fieldPlaces() throws {
+        try withAccount { space, account, object, other in
+            try space.run { tx throws in
+                let start = account.start(of: object)
+                var scalars = 0
+                var references = 0
+                for address in (0..<account.size).map({ start + $0 }) {
+                    if let place = try tx.scalar(at: address) {
+                        #expect(place.object == object)
+                        #expect(place.descriptor.address == account.address)
+                        #expect(object + place.field.offset == address && place.index == 0)
+                        #expect(!place.field.isReference)
+                        scalars += 1
+                    }
+                    if let place = try tx.reference(at: address) {
+                        #expect(place.object == object)
+                        #expect(place.descriptor.address == account.address)
+                        #expect(object + place.field.offset - 8 * place.index == address)
+                        #expect(place.field.isReference)
+                        references += 1
+                    }
+                }
+                #expect(scalars == account.fields.filter { !$0.isReference }.count)
+                #expect(references == account.referenceCount)
+                #expect(try tx.scalar(at: other + account.size) == nil)
+                #expect(try tx.reference(at: account.start(of: object) - 8) == nil)
+                for raw: UInt64 in [0, 1, 0xfff, 1 << 39 - 1, .max, .max - 7, 2 << 39, 63 << 39] {
+                    #expect(try tx.scalar(at: Address(raw)) == nil)
+                    #expect(try tx.reference(at: Address(raw)) == nil)
+                }
+            }
+        }
+    }
+
     @Test("Bytes of the file of an object are its memory, lowest address first")
     func raw() throws {
         try withAccount { space, account, object, other in
