@@ -14,6 +14,7 @@ extern long syscall(long number, ...);
 extern int fallocate(int fd, int mode, off_t offset, off_t length);
 
 static const int rainbow_fallocate_keep_size = 0x01;
+static const int rainbow_fallocate_punch_hole = 0x02;
 
 /// Open-file-description locks: they belong to the open file, not to the process.
 static const int rainbow_ofd_getlk = 36;

@@ -15,6 +15,8 @@ enum SpaceDirectory {
     static func path(_ name: String) -> String { "\(parent)/\(prefix)\(name)" }
     static func metaPath(_ name: String) -> String { "\(path(name))/meta" }
     static func regionFile(_ region: Int) -> String { "region-\(region)" }
+    /// Old versions of lines, for snapshots; there once the first snapshot was taken.
+    static let shadowFile = "shadow"
     static func regionPath(_ name: String, _ region: Int) -> String {
         "\(path(name))/\(regionFile(region))"
     }
@@ -66,6 +68,7 @@ enum SpaceDirectory {
     /// Removes a space's files and its folder.
     static func remove(_ name: String) throws(SpaceError) {
         for region in 0..<SpaceLayout.regionCountMax { unsafe unlink(regionPath(name, region)) }
+        unsafe unlink("\(path(name))/\(shadowFile)")
         unsafe unlink(metaPath(name))
         // A folder with a `meta` again is a new space of that name.
         guard unsafe rmdir(path(name)) == 0 || access(metaPath(name), F_OK) == 0 else {

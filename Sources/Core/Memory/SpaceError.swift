@@ -8,6 +8,9 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
     case tooManySlots(Int)
     case inUse(String, nodes: Int)
     case nested
+    case badSnapshotName(String)
+    case snapshotExists(String)
+    case tooManySnapshots(Int)
     case detached
     case system(SystemError)
 
@@ -28,6 +31,12 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
             "the space '\(name)' is in use by "
                 + (nodes == 1 ? "a process" : "\(nodes) processes") + ": unmount it first"
         case .nested: "a transaction is running on this thread already: pass it on instead"
+        case .badSnapshotName(let name):
+            "'\(name)' is no name of a snapshot: use 1 to 192 bytes without '/' and control"
+                + " characters"
+        case .snapshotExists(let name): "there is a snapshot '\(name)' already"
+        case .tooManySnapshots(let limit):
+            "the space has its limit of \(limit) open snapshots and transactions: end some"
         case .detached: "the space is detached"
         case .system(let error): error.description
         }
@@ -42,6 +51,9 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .tooManyNodes, .tooManySlots: 11
         case .inUse: 16
         case .nested: 35
+        case .badSnapshotName: 22
+        case .snapshotExists: 17
+        case .tooManySnapshots: 11
         case .detached: 9
         case .system(let error): error.errno
         }

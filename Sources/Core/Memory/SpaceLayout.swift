@@ -22,11 +22,14 @@ enum SpaceLayout {
     static let snapshotEpochOffset = 4096 + 384
     static let conflictHeadOffset = 4096 + 448
     static let timelineHeadsOffset = 4096 + 512
-    // Three that change together while a snapshot is open: 4096 + 768 and the two words behind it.
+    // Words of the old versions, which change together while a snapshot is open.
     static let shadowFreeOffset = 4096 + 768
     static let shadowEndOffset = 4096 + 776
     static let shadowUsedOffset = 4096 + 784
-    static let shadowMaxOffset = 4096 + 832  // bytes; read with every pre-image that is saved
+    static let shadowSweptOffset = 4096 + 792
+    static let sweepChainOffset = 4096 + 800
+    static let sweepLeftOffset = 4096 + 808
+    static let shadowMaxOffset = 4096 + 832  // bytes; 0: the default
 
     static let nodesOffset = 8192
     static let nodeSize = 1024
@@ -69,6 +72,7 @@ enum SpaceLayout {
     // Bytes of `meta` that are only ever locked, never read.
     static let bootstrapLock: UInt64 = 1 << 50
     static let nodeLocks: UInt64 = bootstrapLock + 1
+    static let snapshotsLock: UInt64 = nodeLocks + UInt64(nodeCountMax)
 
     // A region file.
     static let regionCountMax = 64

@@ -51,6 +51,12 @@ enum SystemCalls {
         }
     }
 
+    /// Gives the memory of a range back; it reads as zeros then.
+    static func punch(_ descriptor: Int32, offset: UInt64, count: UInt64) {
+        let mode = rainbow_fallocate_punch_hole | rainbow_fallocate_keep_size
+        while fallocate(descriptor, mode, off_t(offset), off_t(count)) != 0, errno == EINTR {}
+    }
+
     /// Maps a file's range for reading and writing, at `hint` if that range is free.
     static func map(
         _ descriptor: Int32, offset: UInt64, count: UInt64, hint: UInt = 0

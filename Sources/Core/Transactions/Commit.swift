@@ -1,9 +1,9 @@
 extension Transaction {
     /// Makes the transaction's writes visible, all at once, or none of them.
     ///
-    /// The phases, in order: lock the write set, draw the version, validate the read set, commit
-    /// (one store), write back, unlock, publish. Before the one store a crash undoes the commit,
-    /// after it a crash completes it.
+    /// The phases, in order: lock the write set, draw the version, validate the read set, save what
+    /// open snapshots need of the lines, commit (one store), write back, unlock, publish. Before
+    /// the one store a crash undoes the commit, after it a crash completes it.
     /// - Returns: false if the run must be repeated.
     @usableFromInline
     mutating func commit() -> Bool {
@@ -24,6 +24,8 @@ extension Transaction {
             return false
         }
         failpoints.hit(.validated)
+        if snapshotTable.epoch.load() != snapshotEpoch { refreshSnapshots() }
+        if newestSnapshot != 0 { saveOldVersions(version) }
         let sequence = Slot.sequence(of: slot.state.loadRelaxed())
         slot.state.store(Slot.state(.committed, sequence))
         failpoints.hit(.committed)
@@ -38,6 +40,7 @@ extension Transaction {
         slot.commits.storeRelaxed(slot.commits.loadRelaxed() &+ 1)
         lastCommit = version
         owner.timeline.note(version)
+        if newestSnapshot != 0 { relieveSnapshotMemory() }
         return true
     }
 
@@ -163,7 +166,10 @@ extension Transaction {
 
     private mutating func validateReadSet(_ lock: UInt64) -> Bool {
         for index in 0..<readSet.count {
-            for line in readSet.lines(index) where !isUnchanged(line, lock: lock) { return false }
+            for line in readSet.lines(index) where !isUnchanged(line, lock: lock) {
+                conflictLine = line
+                return false
+            }
         }
         return true
     }

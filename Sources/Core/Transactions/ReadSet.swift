@@ -9,6 +9,7 @@ struct ReadSet {
     @usableFromInline var capacity = 1024
     /// The line behind the last run, and the line before: a sequential reader extends the run.
     @usableFromInline var lastLine = UInt64.max
+    private var compactions = 0
 
     @usableFromInline init() { unsafe runs = .allocate(capacity: 1024) }
 
@@ -53,6 +54,7 @@ struct ReadSet {
 
     /// Removes runs that lie within others; the order of the runs has no meaning.
     private mutating func compact() {
+        compactions += 1
         unsafe HeapSort.sort(runs, count: count)
         var kept = 0
         for index in 0..<count {
@@ -69,6 +71,21 @@ struct ReadSet {
     }
 }
 
+extension ReadSet {
+    var mark: Transaction.ReadMark {
+        Transaction.ReadMark(
+            count: count, lastRun: count > 0 ? unsafe runs[count - 1] : 0, lastLine: lastLine,
+            compactions: compactions)
+    }
+
+    mutating func cut(to mark: Transaction.ReadMark) {
+        guard compactions == mark.compactions else { return }
+        count = mark.count
+        if count > 0 { unsafe runs[count - 1] = mark.lastRun }
+        lastLine = mark.lastLine
+    }
+}
+
 extension Transaction {
     /// Moves the snapshot to the present, if everything read so far still holds there.
     ///
@@ -79,6 +96,7 @@ extension Transaction {
         let moment = clock.now
         for index in 0..<readSet.count {
             for line in readSet.lines(index) where !isUnchanged(line, lock: 0) {
+                conflictLine = line
                 throw conflict()
             }
         }

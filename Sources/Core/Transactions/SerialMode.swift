@@ -1,3 +1,5 @@
+import Glibc
+
 /// The end of optimism: a transaction that lost often enough gets the space to itself.
 ///
 /// Invariant: while `serial` names a live slot, no other commit passes `isAllowedBesideSerial`.
@@ -31,11 +33,21 @@ extension Transaction {
         restarts += 1
         slot.restarts.storeRelaxed(slot.restarts.loadRelaxed() &+ 1)
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
+        takeSerial()
+    }
+
+    mutating func takeSerial() {
         var backoff = Backoff()
         while !serial.compareExchange(0, mark) {
             if backoff.wait() { recoverDeadHolder() }
         }
         isSerial = true
+    }
+
+    mutating func releaseSerial() {
+        guard isSerial else { return }
+        isSerial = false
+        serial.store(0)
     }
 
     private mutating func recoverDeadHolder() {
@@ -53,9 +65,28 @@ extension Transaction {
     @usableFromInline
     mutating func endContended() {
         restarts = 0
-        if isSerial {
-            isSerial = false
-            serial.store(0)
+        releaseSerial()
+    }
+}
+
+extension Space {
+    /// Waits until every commit that is taking locks now has drawn its version or given up. Those
+    /// that begin later see whatever the caller stored, with a full barrier, before the call.
+    /// - Returns: false if one took longer than the time allowed.
+    func awaitCommitsUnderWay(milliseconds: Int = 10) -> Bool {
+        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + UInt64(milliseconds) * 1_000_000
+        for index in 0..<SpaceLayout.slotCountMax {
+            let slot = Slot(meta: meta, index: index)
+            guard slot.owner.load() != 0 else { continue }
+            let seen = slot.state.load()
+            guard Slot.phase(of: seen) == .locking else { continue }
+            var backoff = Backoff()
+            while slot.state.load() == seen {
+                guard backoff.wait() else { continue }
+                recoverIfDead(slot: index)
+                if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
+            }
         }
+        return true
     }
 }

@@ -48,6 +48,11 @@ public final class Space: @unchecked Sendable {
     /// Key of each thread's transaction.
     @usableFromInline let threadKey: pthread_key_t
 
+    let snapshotTable: SnapshotTable
+    let snapshotMutex = Mutex<Void>(())
+    /// The mapped old versions; nil until this process needs them.
+    private let shadowStore = Mutex<ShadowStore?>(nil)
+
     let recoveryMutex = Mutex<Void>(())
     /// Slots of dead processes that this process recovered.
     let recoveries = Atomic<UInt64>(0)
@@ -74,6 +79,7 @@ public final class Space: @unchecked Sendable {
         clock = SharedClock(meta: meta)
         ring = CommitRing(meta: meta, failpoints: failpoints)
         timeline = Timeline(meta: meta)
+        snapshotTable = SnapshotTable(meta: meta)
         pageSource = ZeroFill(meta: meta, failpoints: failpoints)
         var key = pthread_key_t()
         unsafe pthread_key_create(&key) { cell in
@@ -112,6 +118,20 @@ public final class Space: @unchecked Sendable {
         }
     }
 
+    /// The old versions of lines, mapped at the first call; nil if there is no memory for that.
+    func shadow() -> ShadowStore? {
+        shadowStore.withLock { store in
+            if store == nil, let descriptor = try? ShadowStore.open(in: folder) {
+                store = try? ShadowStore(meta: meta, descriptor: descriptor)
+                if store == nil { close(descriptor) }
+            }
+            return store
+        }
+    }
+
+    /// Whether the space was left.
+    var isGone: Bool { isDetached.load(ordering: .acquiring) }
+
     /// Makes the file of a region; harmless if it is there. The region has no pages yet.
     public func createRegionFile(_ region: Int) throws(SpaceError) {
         precondition(0..<SpaceLayout.regionCountMax ~= region, "no such region number")
@@ -138,6 +158,7 @@ public final class Space: @unchecked Sendable {
         contexts.withLock { $0.releaseAll() }
         pthread_key_delete(threadKey)
         regions.unmapAll()
+        shadowStore.withLock { $0?.unmap() }
         unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))
         close(folder)
         close(metaDescriptor)

@@ -8,6 +8,7 @@ extension Space {
         checkSlots(report)
         checkRing(report)
         checkSerial(report)
+        checkSnapshots(report)
         var frames: UInt64 = 0
         for region in 0..<SpaceLayout.regionCountMax {
             guard let mapping = mapRegion(region) else { continue }

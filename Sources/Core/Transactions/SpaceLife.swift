@@ -50,6 +50,7 @@ extension Space {
             try space.createRegionFile(1)
             space.recoverAll()
             if liveNodes(descriptor) == 0 { space.recountFrames() }
+            space.recoverSnapshots()
             nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
             ByteLock.release(descriptor, byte: SpaceLayout.bootstrapLock)
             return space

@@ -43,6 +43,13 @@ extension Space {
 
     @usableFromInline
     func newThreadContext() throws(SpaceError) -> UnsafeMutablePointer<Transaction> {
+        let context = unsafe try newContext()
+        unsafe pthread_setspecific(threadKey, context)
+        return unsafe context
+    }
+
+    /// A place for a transaction, of its own until `release`.
+    func newContext() throws(SpaceError) -> UnsafeMutablePointer<Transaction> {
         let context = unsafe try contexts.withLock { pool throws(SpaceError) in
             if let idle = unsafe pool.takeIdle() { return unsafe ContextCell(idle) }
             guard let slot = claimSlot() else {
@@ -50,8 +57,11 @@ extension Space {
             }
             return unsafe ContextCell(pool.make(Transaction(slot: slot, space: self)))
         }
-        unsafe pthread_setspecific(threadKey, context.pointer)
         return unsafe context.pointer
+    }
+
+    func release(_ context: UnsafeMutablePointer<Transaction>) {
+        unsafe ContextPool.threadEnded(context)
     }
 
     /// Takes a free slot for this node.

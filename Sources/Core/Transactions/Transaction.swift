@@ -32,8 +32,19 @@ public struct Transaction: ~Copyable {
     /// One an entry of the log; the memory behind the largest write set so far is never touched.
     let targets: UnsafeMutablePointer<WriteTarget>
     let slot: Slot
-    let isReadOnly: Bool
+    let snapshotTable: SnapshotTable
+    var isReadOnly: Bool
     let failpoints: Failpoints
+    /// The entry of the snapshot table whose moment is read; nil: the moment moves (LSA).
+    var moment: Moment?
+    /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
+    var snapshotEpoch: UInt64 = 0
+    var newestSnapshot: UInt64 = 0
+    /// Entries of the log before the operation under way, which can be undone (`Savepoint`).
+    @usableFromInline var savedEntryCount = 0
+    var undoneEntries: [SavedEntry] = []
+    /// The line on which the last run that lost did so; 0: none.
+    var conflictLine: UInt64 = 0
     /// The space, which outlives all its transactions.
     private unowned(unsafe) let ownerReference: Space
 
@@ -56,6 +67,7 @@ public struct Transaction: ~Copyable {
         failpoints = space.failpoints
         log = RedoLog(meta: space.meta, slot: slot.index)
         readSet = ReadSet()
+        snapshotTable = space.snapshotTable
         unsafe targets = .allocate(capacity: RedoLog.entryCountMax)
         writeIndex = WriteIndex()
         entryReserved = slot.entriesReserved
@@ -203,6 +215,7 @@ extension Transaction {
                 return 0
             }
             let before = try readableWord(of: region, offset)
+            if before > snapshot { return try loadOld(address) }
             let value = region.dataWord(offset).load()
             if region.lineWord(offset).loadRelaxed() == before {
                 readSet.insert(address >> Address.lineShift)
@@ -211,7 +224,8 @@ extension Transaction {
         }
     }
 
-    /// The word of a line once it is unlocked and the snapshot includes it.
+    /// The word of a line once it is unlocked and the snapshot includes it; at the fixed moment of
+    /// a snapshot also a newer one, whose line is then read from its old versions.
     mutating func readableWord(
         of region: RegionMapping, _ offset: UInt64
     ) throws(TransactionError) -> UInt64 {
@@ -221,6 +235,8 @@ extension Transaction {
             if word <= snapshot { return word }
             if LineWord.isLocked(word) {
                 if backoff.wait() { owner.recoverIfDead(lock: word) }
+            } else if moment != nil {
+                return word
             } else {
                 try extendSnapshot()
                 // Who stored the version had drawn it: waiting for the clock would not help.

@@ -137,7 +137,8 @@ extension Transaction {
         for line in address.line...(address + (count - 1)).line {
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             if region.isPresent(offset) {
-                newest = max(newest, try readableWord(of: region, offset))
+                let word = try readableWord(of: region, offset)
+                newest = max(newest, word > snapshot ? try oldVersion(ofLine: line) : word)
             }
             readSet.insert(line)
         }
@@ -167,6 +168,10 @@ extension Transaction {
                 break
             }
             let before = try readableWord(of: region, offset)
+            if before > snapshot {
+                unsafe try readOldLine(bytes, into: target)
+                break
+            }
             unsafe copyWords(bytes, from: region, into: target)
             if region.lineWord(offset).loadRelaxed() == before { break }
         }
@@ -206,7 +211,7 @@ extension Transaction {
         }
     }
 
-    private mutating func storeBytes(
+    mutating func storeBytes(
         of value: UInt64, count: Int, to place: UnsafeMutableRawPointer
     ) {
         for index in 0..<count {

@@ -9,6 +9,8 @@ public enum TransactionError: Error, Equatable, Sendable {
     case outOfMemory
     /// The transaction writes more than its redo log holds (see `Transaction.bytesMax`).
     case tooLarge
-    /// The space was attached for reading.
+    /// The space was attached for reading, or the transaction runs at the moment of a snapshot.
     case readOnly
+    /// The moment that is read has ended, or its old versions were given up for want of memory.
+    case stale
 }

@@ -94,6 +94,7 @@ extension Transaction {
         if (writeFilter >> (line & 63)) & 1 != 0, line <= highestLine,
             let index = entryIndex(ofLine: line)
         {
+            if index < savedEntryCount { saveEntry(index) }
             return log[index]
         }
         return try addEntry(line)

@@ -39,6 +39,11 @@ extension TreeError {
         case .tooLarge:
             self.init(
                 EFBIG, "This is more than one transaction can write. Write it in smaller parts.")
+        case .stale:
+            self.init(
+                ESTALE,
+                "The transaction or snapshot has ended, or the old versions that it reads had to be"
+                    + " given up for want of memory; mount with a larger snapshot_memory=.")
         case .readOnly:
             self.init(EROFS, "The space is attached for reading only.")
         }

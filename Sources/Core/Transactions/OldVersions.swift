@@ -1,0 +1,142 @@
+/// The place in the snapshot table whose moment a transaction reads.
+struct Moment {
+    var index: Int
+    var serialNumber: UInt64
+}
+
+/// Committing while snapshots are open.
+extension Transaction {
+    /// Looks at the snapshot table anew.
+    ///
+    /// The commit's version was drawn before its epoch was read, and both are full barriers: every
+    /// snapshot older than the version is in the table, or pending there.
+    @inline(never)
+    mutating func refreshSnapshots() {
+        snapshotEpoch = snapshotTable.epoch.load()
+        newestSnapshot = snapshotTable.newest
+    }
+
+    /// Keeps the bytes that the commit is about to overwrite and that an open snapshot may read:
+    /// those not newer than the newest one. All lines are locked. Nothing is overwritten before all
+    /// of this is done, so a recovered commit needs none of it; one that is undone leaves records
+    /// that are true all the same.
+    @inline(never)
+    mutating func saveOldVersions(_ version: UInt64) {
+        let newest = newestSnapshot
+        guard let shadow = owner.shadow() else { return giveUpSnapshots(notOlderThan: 0) }
+        for index in 0..<entryCount {
+            let from = log[index].oldWord.loadRelaxed()
+            // A line that nobody had written was zeros; one under a fill is saved there.
+            guard from != 0, from <= newest, from != LogEntry.unlocked else { continue }
+            let line = log[index].address.loadRelaxed() >> Address.lineShift
+            let data = unsafe targets[index].data
+            if !shadow.save(line: line, from: from, until: version, node: owner.node, data: data) {
+                giveUpSnapshots(notOlderThan: from)
+            }
+            failpoints.hit(.oldVersionSaved)
+        }
+        for index in 0..<fillCount { saveOldVersions(of: log.fill(index), version, shadow) }
+    }
+
+    private mutating func saveOldVersions(
+        of fill: LogFill, _ version: UInt64, _ shadow: ShadowStore
+    ) {
+        guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
+        for line in fill.firstLine..<fill.lineEnd {
+            let from = fill.oldWord(ofLine: line).loadRelaxed()
+            guard from != 0, from <= newestSnapshot else { continue }
+            let offset = line << Address.lineShift & (Address.regionSize - 1)
+            let data = region.data.advanced(by: Int(offset))
+            if !shadow.save(line: line, from: from, until: version, node: owner.node, data: data) {
+                giveUpSnapshots(notOlderThan: from)
+            }
+        }
+    }
+
+    /// A line's old bytes cannot be kept: whoever could need them must not go on.
+    private mutating func giveUpSnapshots(notOlderThan version: UInt64) {
+        snapshotTable.giveUp(notOlderThan: version)
+        refreshSnapshots()
+    }
+
+    /// Sees to it that old versions stay within their memory, after a commit that saved some.
+    @inline(never)
+    mutating func relieveSnapshotMemory() {
+        guard let shadow = owner.shadow(), shadow.isUnderPressure else { return }
+        owner.relieveSnapshotMemory()
+    }
+}
+
+/// Reading at the fixed moment of a snapshot.
+extension Transaction {
+    /// Begins a run that only reads, at the moment of a snapshot.
+    mutating func begin(at snapshot: Snapshot) {
+        begin()
+        fix(at: snapshot)
+        isReadOnly = true
+    }
+
+    mutating func fix(at snapshot: Snapshot) {
+        self.snapshot = snapshot.version
+        moment = Moment(index: snapshot.index, serialNumber: snapshot.serialNumber)
+    }
+
+    /// Ends a run at the moment of a snapshot.
+    mutating func endAtMoment() {
+        moment = nil
+        isReadOnly = owner.isReadOnly
+        end()
+    }
+
+    /// - Throws: `stale` if old versions of the moment may be missing.
+    private mutating func checkMoment() throws(TransactionError) {
+        guard let moment else { return }
+        let entry = snapshotTable[moment.index]
+        guard entry.version.load() == snapshot, entry.serialNumber.load() == moment.serialNumber
+        else { throw .stale }
+    }
+
+    /// The eight bytes that an aligned address had at the moment.
+    mutating func loadOld(_ address: UInt64) throws(TransactionError) -> UInt64 {
+        var words = InlineArray<8, UInt64>(repeating: 0)
+        try findOld(address >> Address.lineShift, into: &words)
+        readSet.insert(address >> Address.lineShift)
+        return words[Int(address & 63) / 8]
+    }
+
+    /// The version that a line had at the moment; 0 if nobody had written it.
+    mutating func oldVersion(ofLine line: UInt64) throws(TransactionError) -> UInt64 {
+        var words = InlineArray<8, UInt64>(repeating: 0)
+        return try findOld(line, into: &words)
+    }
+
+    /// Copies bytes of one line as they were at the moment.
+    mutating func readOldLine(
+        _ bytes: Range<UInt64>, into target: UnsafeMutableRawPointer
+    ) throws(TransactionError) {
+        var words = InlineArray<8, UInt64>(repeating: 0)
+        try findOld(bytes.lowerBound >> Address.lineShift, into: &words)
+        var position = bytes.lowerBound
+        var place = unsafe target
+        while position < bytes.upperBound {
+            let value = words[Int(position & 63) / 8] >> ((position & 7) * 8)
+            let count = min(8 - (position & 7), bytes.upperBound - position)
+            unsafe storeBytes(of: value, count: Int(count), to: place)
+            position += count
+            unsafe place += Int(count)
+        }
+    }
+
+    /// The words of a line whose word is newer than the moment.
+    /// - Returns: the version that wrote them.
+    @discardableResult
+    private mutating func findOld(
+        _ line: UInt64, into words: inout InlineArray<8, UInt64>
+    ) throws(TransactionError) -> UInt64 {
+        guard let shadow = owner.shadow() else { throw .stale }
+        let found = shadow.find(line: line, at: snapshot, into: &words)
+        // Only now is it sure that nothing that was needed had been freed.
+        try checkMoment()
+        return found?.from ?? 0
+    }
+}

@@ -1,0 +1,286 @@
+import Synchronization
+
+/// Why a commit could not be.
+public struct Conflict: Equatable, Sendable {
+    /// The first byte of a line that was read and has changed since.
+    public var line: Address
+    /// The first commit that changed it, and its node if that is known.
+    public var version: UInt64
+    public var node: Int?
+}
+
+/// A transaction that lives as long as its owner wants, one operation after another.
+///
+/// It reads one moment, that of its beginning, with its own writes on top; what others overwrite
+/// meanwhile is kept for it like for any snapshot. The commit looks whether everything that was
+/// read still is what it was; so what commits is strictly serializable, at the moment of the
+/// commit, and what has only read commits always. Any thread may use it; operations run one at a
+/// time.
+///
+/// It must not outlive its space's `detach`.
+public final class OpenTransaction: Sendable {
+    public enum State: Equatable, Sendable {
+        case running
+        case committed(version: UInt64)
+        /// A commit found what it had read changed.
+        case conflict(Conflict)
+        /// Given up by its owner.
+        case aborted
+        /// Its moment could not be kept readable any more.
+        case stale
+    }
+
+    @safe private struct Run: ~Copyable, @unchecked Sendable {
+        var state = State.running
+        /// Nil once it has ended.
+        var context: UnsafeMutablePointer<Transaction>?
+        var snapshot: Snapshot
+    }
+
+    private let space: Space
+    private let name: String
+    private let run: Mutex<Run>
+
+    init(_ space: Space, name: String) throws(SpaceError) {
+        self.space = space
+        self.name = name
+        let snapshot = try space.takeSnapshot(.transaction, name)
+        let context = unsafe try space.newContext()
+        unsafe context.pointee.begin()
+        unsafe context.pointee.fix(at: snapshot)
+        run = Mutex(unsafe Run(context: context, snapshot: snapshot))
+    }
+
+    deinit { abort() }
+
+    public var state: State { run.withLock { $0.state } }
+
+    /// The moment that it reads.
+    public var snapshot: Snapshot { run.withLock { $0.snapshot } }
+
+    /// Whether nobody else commits until it ends.
+    public var isSerial: Bool {
+        run.withLock { run in unsafe run.context?.pointee.isSerial ?? false }
+    }
+
+    /// Runs one operation in it. If `body` throws, what it wrote is undone, and the transaction
+    /// goes on.
+    /// - Throws: what `body` throws; `TransactionError.stale` if the transaction has ended.
+    public func perform<R>(_ body: (inout Transaction) throws -> R) throws -> R {
+        try withContext { tx in
+            let savepoint = tx.setSavepoint()
+            do {
+                let result = try body(&tx)
+                tx.releaseSavepoint()
+                return result
+            } catch {
+                tx.rollBack(to: savepoint)
+                throw error
+            }
+        }
+    }
+
+    /// Runs reads that the commit is not to check. What `body` writes is undone.
+    /// - Throws: as `perform`.
+    public func peek<R>(_ body: (inout Transaction) throws -> R) throws -> R {
+        try withContext { tx in
+            let (mark, savepoint) = (tx.markReads(), tx.setSavepoint())
+            defer {
+                tx.rollBack(to: savepoint)
+                tx.forgetReads(since: mark)
+            }
+            return try body(&tx)
+        }
+    }
+
+    private func withContext<R>(_ body: (inout Transaction) throws -> R) throws -> R {
+        var outcome: Result<R, any Error> = .failure(TransactionError.stale)
+        run.withLock { run in
+            guard let context = unsafe run.context else { return }
+            outcome = Result { unsafe try body(&context.pointee) }
+            let (read, written) = unsafe context.pointee.memory
+            run.snapshot.entry.readBytes.storeRelaxed(UInt64(read))
+            run.snapshot.entry.writtenBytes.storeRelaxed(UInt64(written))
+            if case .failure(TransactionError.stale) = outcome { finish(&run, .stale) }
+        }
+        return try outcome.get()
+    }
+
+    /// Makes its writes visible, all at once.
+    /// - Returns: the version of the commit; that of its moment if it wrote nothing.
+    /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended.
+    @discardableResult
+    public func commit() throws(TransactionError) -> UInt64 {
+        let outcome = run.withLock { run -> Result<UInt64, TransactionError> in
+            guard let context = unsafe run.context else { return .failure(.stale) }
+            unsafe context.pointee.conflictLine = 0
+            let hasWritten = unsafe context.pointee.hasWritten
+            // A commit can fail without a conflict: another one was in serial mode, and has ended.
+            while unsafe !context.pointee.commit() {
+                let line = unsafe context.pointee.conflictLine
+                guard line == 0 else {
+                    finish(&run, .conflict(space.conflict(onLine: line, since: run.snapshot)))
+                    return .failure(.conflict)
+                }
+            }
+            let version = unsafe hasWritten ? context.pointee.lastCommit : run.snapshot.version
+            finish(&run, .committed(version: version))
+            return .success(version)
+        }
+        return try outcome.get()
+    }
+
+    /// Why the commit failed, or would fail at this moment; nil if it would not.
+    public var conflict: Conflict? {
+        run.withLock { run in
+            if case .conflict(let conflict) = run.state { return conflict }
+            guard let context = unsafe run.context, unsafe context.pointee.hasWritten,
+                let line = unsafe context.pointee.changedLine()
+            else { return nil }
+            return space.conflict(onLine: line, since: run.snapshot)
+        }
+    }
+
+    /// Forgets what it read and wrote and begins anew, at the present moment; also after its end.
+    /// - Parameter isSerial: whether nobody else is to commit until it ends, so that it commits for
+    ///   sure. Waits for another one in that mode.
+    public func restart(isSerial: Bool = false) throws(SpaceError) {
+        try run.withLock { run throws(SpaceError) in
+            finish(&run, .aborted)
+            let context = unsafe try space.newContext()
+            if isSerial {
+                unsafe context.pointee.takeSerial()
+                // Beyond this wait the transaction may lose once more, and no more than that.
+                _ = space.awaitCommitsUnderWay(milliseconds: 1_000)
+            }
+            do throws(SpaceError) {
+                run.snapshot = try space.takeSnapshot(.transaction, name)
+            } catch {
+                unsafe context.pointee.releaseSerial()
+                unsafe space.release(context)
+                throw error
+            }
+            if isSerial { run.snapshot.entry.markSerial() }
+            unsafe context.pointee.begin()
+            unsafe context.pointee.fix(at: run.snapshot)
+            unsafe run.context = context
+            run.state = .running
+        }
+    }
+
+    /// Ends it without a trace; nothing happens if it has ended.
+    public func abort() {
+        run.withLock { run in finish(&run, .aborted) }
+    }
+
+    private func finish(_ run: inout Run, _ state: State) {
+        guard let context = unsafe run.context else { return }
+        run.state = state
+        unsafe context.pointee.endOpen()
+        unsafe space.release(context)
+        unsafe run.context = nil
+        run.snapshot.end()
+    }
+
+    /// The addresses of the lines that were read and whose change would be a conflict, ascending.
+    public var readLines: [Address] {
+        run.withLock { run in unsafe run.context?.pointee.linesRead() ?? [] }
+    }
+
+    /// The addresses of the lines that were written, ascending.
+    public var writtenLines: [Address] {
+        run.withLock { run in unsafe run.context?.pointee.linesWritten() ?? [] }
+    }
+
+    /// Memory of what it has read, and of what it is going to write, in bytes.
+    public var memory: (readBytes: Int, writtenBytes: Int) {
+        run.withLock { run in unsafe run.context?.pointee.memory ?? (0, 0) }
+    }
+}
+
+extension Space {
+    /// Begins a transaction at the present moment, which runs until its owner ends it.
+    /// - Parameter name: shown with it, 1 to 192 bytes.
+    /// - Throws: `SpaceError.tooManySnapshots`, `.tooManySlots`, `.badSnapshotName`.
+    public func begin(name: String) throws(SpaceError) -> OpenTransaction {
+        try OpenTransaction(self, name: name)
+    }
+
+    /// Who changed a line since a moment, first.
+    fileprivate func conflict(onLine line: UInt64, since snapshot: Snapshot) -> Conflict {
+        let address = Address(line << Address.lineShift)
+        var words = InlineArray<8, UInt64>(repeating: 0)
+        if let found = shadow()?.find(line: line, at: snapshot.version, into: &words) {
+            return Conflict(line: address, version: found.until, node: found.node)
+        }
+        // A line that nobody had written before has no old version; the ring may still have it.
+        let word = lineWord(address)
+        let entry = ring.entry(word)
+        let node = entry[0].load() == word ? Int(entry[8].load() >> 32) : nil
+        return Conflict(line: address, version: word, node: node)
+    }
+
+    private func lineWord(_ address: Address) -> UInt64 {
+        guard let region = mapRegion(address.region), region.isPresent(address.offset) else {
+            return 0
+        }
+        var backoff = Backoff()
+        while true {
+            let word = region.lineWord(address.offset).load()
+            guard LineWord.isLocked(word) else { return word }
+            if backoff.wait() { recoverIfDead(lock: word) }
+        }
+    }
+}
+
+extension SnapshotEntry {
+    fileprivate func markSerial() { kind.store(kind.load() | SnapshotTable.serialBit) }
+}
+
+extension Transaction {
+    fileprivate var hasWritten: Bool { entryCount > 0 || fillCount > 0 }
+
+    fileprivate var memory: (readBytes: Int, writtenBytes: Int) {
+        (readSet.count * 8, entryCount * RedoLog.entrySize + fillCount * RedoLog.fillSize)
+    }
+
+    /// A line that was read and has changed since; nil if there is none.
+    fileprivate mutating func changedLine() -> UInt64? {
+        for index in 0..<readSet.count {
+            for line in readSet.lines(index) {
+                let address = line << Address.lineShift
+                guard let region = regions[address >> Address.regionShift] else { continue }
+                let offset = address & (Address.regionSize - 1)
+                guard region.isPresent(offset) else { continue }
+                let word = region.lineWord(offset).load()
+                if word > snapshot, !LineWord.isLocked(word) { return line }
+            }
+        }
+        return nil
+    }
+
+    fileprivate mutating func linesRead() -> [Address] {
+        var lines: Set<UInt64> = []
+        for index in 0..<readSet.count { lines.formUnion(readSet.lines(index)) }
+        return lines.sorted().map { Address($0 << Address.lineShift) }
+    }
+
+    fileprivate mutating func linesWritten() -> [Address] {
+        var lines: Set<UInt64> = []
+        for index in 0..<entryCount {
+            lines.insert(log[index].address.loadRelaxed() >> Address.lineShift)
+        }
+        for index in 0..<fillCount {
+            lines.formUnion(log.fill(index).firstLine..<log.fill(index).lineEnd)
+        }
+        return lines.sorted().map { Address($0 << Address.lineShift) }
+    }
+
+    /// Makes the context fit for another transaction.
+    fileprivate mutating func endOpen() {
+        moment = nil
+        releaseSavepoint()
+        isActive = false
+        releaseSerial()
+    }
+}

@@ -1,0 +1,76 @@
+/// A log entry as it was before the operation under way.
+struct SavedEntry {
+    var index: Int
+    var mask: UInt64
+    var data: InlineArray<8, UInt64>
+}
+
+/// Undoing one operation of a transaction that goes on.
+///
+/// Entries that the operation adds are cut off again; of those that were there each change is
+/// preceded by a copy. Frames stay, and so does what was read.
+extension Transaction {
+    /// Begins an operation that can be undone.
+    mutating func setSavepoint() -> Savepoint {
+        savedEntryCount = entryCount
+        return Savepoint(
+            entryCount: entryCount, fillCount: fillCount, fillLineCount: fillLineCount,
+            fillByteCount: fillByteCount)
+    }
+
+    /// Ends the operation; its writes stay.
+    mutating func releaseSavepoint() {
+        savedEntryCount = 0
+        undoneEntries.removeAll(keepingCapacity: true)
+    }
+
+    /// Takes the writes of the operation back.
+    mutating func rollBack(to savepoint: Savepoint) {
+        for saved in undoneEntries.reversed() {
+            let entry = log[saved.index]
+            entry.mask.storeRelaxed(saved.mask)
+            for word in 0..<8 { entry.data(UInt64(word * 8)).storeRelaxed(saved.data[word]) }
+        }
+        entryCount = savepoint.entryCount
+        fillCount = savepoint.fillCount
+        fillLineCount = savepoint.fillLineCount
+        fillByteCount = savepoint.fillByteCount
+        // The search for entries begins anew; the filter and the highest line may stay too wide.
+        writeIndex.removeAll()
+        releaseSavepoint()
+    }
+
+    /// Copies an entry that was there before the operation and is about to change.
+    @usableFromInline
+    mutating func saveEntry(_ index: Int) {
+        let entry = log[index]
+        var data = InlineArray<8, UInt64>(repeating: 0)
+        for word in 0..<8 { data[word] = entry.data(UInt64(word * 8)).loadRelaxed() }
+        undoneEntries.append(
+            SavedEntry(index: index, mask: entry.mask.loadRelaxed(), data: data))
+    }
+}
+
+/// What a transaction had written before an operation.
+struct Savepoint {
+    var entryCount: Int
+    var fillCount: Int
+    var fillLineCount: Int
+    var fillByteCount: Int
+}
+
+/// Reads that the commit does not check.
+extension Transaction {
+    /// Where the read set stood.
+    struct ReadMark {
+        var count: Int
+        var lastRun: UInt64
+        var lastLine: UInt64
+        var compactions: Int
+    }
+
+    mutating func markReads() -> ReadMark { readSet.mark }
+
+    /// Forgets what was read since; keeps it if the set was rearranged meanwhile.
+    mutating func forgetReads(since mark: ReadMark) { readSet.cut(to: mark) }
+}

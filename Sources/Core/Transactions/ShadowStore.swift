@@ -1,0 +1,337 @@
+import Glibc
+
+/// The old versions of lines that open snapshots need: the file `shadow` of a space.
+///
+/// A committer that overwrites a line which some snapshot may still read saves the line's bytes
+/// here first, with the versions between which they held (`Transaction.saveOldVersions`). One
+/// record a line and overwriting, found by a hash table of chains:
+///
+///     file      32,768 heads of chains, then the records
+///     record    0 sequence   8 line   16 from   24 until   32 next   40 node   64 data
+///
+/// A record is alive while its sequence number is odd. Committers take records from the free list
+/// or from the end, and push them on their chain; only the sweeper, of whom there is one at a
+/// time (`SnapshotTable.withLock`), takes records out of chains and frees them. Nobody ever waits:
+/// a reader copies a record and then looks whether it still has the sequence number that it began
+/// with; a record that was freed and taken for another line meanwhile has another one.
+///
+/// Invariant: for each line and each snapshot S that is not stale, either the line's word is not
+/// newer than S, or a record of the line has from <= S < until, or nobody had written the line at
+/// S: then it was zeros.
+@safe
+struct ShadowStore: Sendable {
+    static let chainCount = 1 << 15
+    private static let recordSize = 128
+    private static let recordsOffset = chainCount * 8
+    /// Records that fit into the file, which is sparse.
+    static let recordCountMax = 1 << 28
+    static let fileSize = UInt64(recordsOffset + recordCountMax * recordSize)
+    /// Records that get memory at once.
+    private static let batch = 1024
+    static let bytesMaxDefault: UInt64 = 256 << 20
+
+    private let meta: SharedMemory
+    private let memory: SharedMemory
+    private let descriptor: Int32
+
+    /// - Parameter descriptor: the file, with its full size and with memory for the chains.
+    init(meta: SharedMemory, descriptor: Int32) throws(SystemError) {
+        self.meta = meta
+        self.descriptor = descriptor
+        memory = unsafe SharedMemory(
+            try SystemCalls.map(descriptor, offset: 0, count: ShadowStore.fileSize))
+    }
+
+    /// Opens the file of a space, making it if it is not there; repeated harmlessly.
+    static func open(in folder: Int32) throws(SystemError) -> Int32 {
+        let descriptor = try SystemCalls.open(
+            in: folder, SpaceDirectory.shadowFile, flags: O_RDWR | O_CREAT, mode: 0o600)
+        do throws(SystemError) {
+            try SystemCalls.reserve(descriptor, offset: 0, count: UInt64(recordsOffset))
+            try SystemCalls.truncate(descriptor, size: fileSize)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    func unmap() {
+        unsafe SystemCalls.unmap(memory.base, count: ShadowStore.fileSize)
+        SystemCalls.close(descriptor)
+    }
+
+    // MARK: What all processes share
+
+    /// Head of the free list: tag << 32 | record + 1. The tag changes with each change.
+    private var free: SharedWord { meta[SpaceLayout.shadowFreeOffset] }
+    /// Records up to here were in use at some time, and have memory.
+    private var end: SharedWord { meta[SpaceLayout.shadowEndOffset] }
+    /// Records in chains.
+    private var used: SharedWord { meta[SpaceLayout.shadowUsedOffset] }
+    /// Records in chains after the last whole sweep.
+    private var swept: SharedWord { meta[SpaceLayout.shadowSweptOffset] }
+
+    static func bytesMax(_ meta: SharedMemory) -> UInt64 {
+        let bytes = meta[SpaceLayout.shadowMaxOffset].load()
+        return bytes == 0 ? bytesMaxDefault : bytes
+    }
+
+    private var recordsMax: UInt64 {
+        min(
+            ShadowStore.bytesMax(meta) / UInt64(ShadowStore.recordSize),
+            UInt64(ShadowStore.recordCountMax))
+    }
+
+    static func bytesUsed(_ meta: SharedMemory) -> UInt64 {
+        meta[SpaceLayout.shadowUsedOffset].load() * UInt64(recordSize)
+    }
+
+    /// Whether so much is in use that the oldest snapshot should go.
+    var isUnderPressure: Bool { used.load() * 8 > recordsMax * 7 }
+
+    /// Whether sweeping everything is worth its time.
+    var isSweepDue: Bool { used.load() > swept.load() * 2 + 1024 }
+
+    private func head(_ chain: Int) -> SharedWord { memory[chain * 8] }
+
+    private func record(_ index: UInt64) -> ShadowRecord {
+        ShadowRecord(
+            memory: memory.advanced(
+                by: ShadowStore.recordsOffset + Int(index) * ShadowStore.recordSize))
+    }
+
+    private static func chain(of line: UInt64) -> Int {
+        Int(truncatingIfNeeded: (line &* 0x9e37_79b9_7f4a_7c15) >> 49)
+    }
+
+    // MARK: Committers
+
+    /// Keeps the 64 bytes at `data`, which the line had in the versions `from` and later and which
+    /// the commit `until` of `node` is about to overwrite. The line is locked by the caller.
+    /// - Returns: false if there is no memory for it.
+    func save(line: UInt64, from: UInt64, until: UInt64, node: Int, data: SharedMemory) -> Bool {
+        guard let index = takeRecord() else { return false }
+        let record = record(index)
+        // Releasing: a reader who sees any of this sees that the record was free.
+        record.line.store(line)
+        record.from.store(from)
+        record.until.store(until)
+        record.node.store(UInt64(node))
+        for byte in stride(from: 0, to: Address.lineSize, by: 8) {
+            record.data(byte).store(data[byte].loadRelaxed())
+        }
+        record.sequence.store(record.sequence.loadRelaxed() | 1)
+        let head = head(ShadowStore.chain(of: line))
+        while true {
+            let next = head.load()
+            record.next.store(next)
+            if head.compareExchange(next, index + 1) { break }
+        }
+        _ = used.add(1)
+        return true
+    }
+
+    private func takeRecord() -> UInt64? {
+        while true {
+            let head = free.load()
+            let index = head & 0xffff_ffff
+            guard index != 0 else { return takeFromEnd() }
+            let next = record(index - 1).next.load() & 0xffff_ffff
+            if free.compareExchange(head, ((head >> 32) &+ 1) << 32 | next) { return index - 1 }
+        }
+    }
+
+    /// The record behind all others, with memory.
+    private func takeFromEnd() -> UInt64? {
+        while true {
+            let index = end.load()
+            guard index < recordsMax else { return nil }
+            let batch = UInt64(ShadowStore.batch)
+            if index % batch == 0 {
+                // Before the end moves past it, so that whoever takes a later one has memory too.
+                let size = UInt64(ShadowStore.recordSize)
+                do throws(SystemError) {
+                    try SystemCalls.reserve(
+                        descriptor, offset: UInt64(ShadowStore.recordsOffset) + index * size,
+                        count: batch * size)
+                } catch {
+                    return nil
+                }
+            }
+            if end.compareExchange(index, index + 1) { return index }
+        }
+    }
+
+    // MARK: Readers
+
+    /// The bytes that a line had at a version, and the versions between which it had them.
+    /// - Parameter words: filled with the line's eight words.
+    /// - Returns: nil if there is no record: then nobody had written the line by then, provided
+    ///   that the snapshot is still registered afterwards.
+    func find(
+        line: UInt64, at version: UInt64, into words: inout InlineArray<8, UInt64>
+    ) -> ShadowVersion? {
+        let chain = ShadowStore.chain(of: line)
+        restart: while true {
+            var index = head(chain).load()
+            while index != 0 {
+                let record = record(index - 1)
+                let sequence = record.sequence.load()
+                guard sequence & 1 == 1 else { continue restart }
+                let found = ShadowVersion(
+                    from: record.from.load(), until: record.until.load(),
+                    node: Int(record.node.load()))
+                let recordLine = record.line.load()
+                let next = record.next.load()
+                let isIt = recordLine == line && found.from <= version && version < found.until
+                if isIt {
+                    for word in 0..<8 { words[word] = record.data(word * 8).load() }
+                }
+                guard record.sequence.load() == sequence,
+                    ShadowStore.chain(of: recordLine) == chain
+                else { continue restart }
+                if isIt { return found }
+                index = next
+            }
+            return nil
+        }
+    }
+}
+
+/// Between which versions a line had some bytes.
+struct ShadowVersion {
+    /// The commit that wrote them.
+    var from: UInt64
+    /// The commit that overwrote them, and its node.
+    var until: UInt64
+    var node: Int
+}
+
+/// One old version of a line.
+private struct ShadowRecord {
+    let memory: SharedMemory
+
+    var sequence: SharedWord { memory[0] }
+    var line: SharedWord { memory[8] }
+    var from: SharedWord { memory[16] }
+    var until: SharedWord { memory[24] }
+    /// The next record of the chain or of the free list, + 1.
+    var next: SharedWord { memory[32] }
+    var node: SharedWord { memory[40] }
+
+    func data(_ byteInLine: Int) -> SharedWord { memory[64 + byteInLine] }
+}
+
+/// Sweeping: for the holder of the snapshot table's lock only.
+extension ShadowStore {
+    /// Frees the records of some chains that no snapshot needs.
+    /// - Parameter snapshots: the versions of all that are open, ascending.
+    func sweep(_ chains: Range<Int>, snapshots: [UInt64]) {
+        for chain in chains { sweep(chain, snapshots) }
+    }
+
+    /// Frees all records that no snapshot needs.
+    func sweepAll(snapshots: [UInt64]) {
+        sweep(0..<ShadowStore.chainCount, snapshots: snapshots)
+        swept.store(used.load())
+    }
+
+    private func sweep(_ chain: Int, _ snapshots: [UInt64]) {
+        var link = head(chain)
+        var isHead = true
+        var index = link.load()
+        while index != 0 {
+            let record = record(index - 1)
+            let next = record.next.load()
+            if ShadowStore.isNeeded(record.from.load(), record.until.load(), snapshots) {
+                link = record.next
+                isHead = false
+                index = next
+            } else if isHead {
+                // A committer may have pushed another record before it.
+                if link.compareExchange(index, next) {
+                    release(index - 1)
+                    index = next
+                } else {
+                    index = link.load()
+                }
+            } else {
+                link.store(next)
+                release(index - 1)
+                index = next
+            }
+        }
+    }
+
+    private static func isNeeded(_ from: UInt64, _ until: UInt64, _ snapshots: [UInt64]) -> Bool {
+        // The first snapshot that is not older than the bytes.
+        var (low, high) = (0, snapshots.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if snapshots[middle] < from { low = middle + 1 } else { high = middle }
+        }
+        return low < snapshots.count && snapshots[low] < until
+    }
+
+    private func release(_ index: UInt64) {
+        let record = record(index)
+        record.sequence.store(record.sequence.load() &+ 1)
+        _ = used.add(0 &- 1)
+        while true {
+            let head = free.load()
+            record.next.store(head & 0xffff_ffff)
+            if free.compareExchange(head, ((head >> 32) &+ 1) << 32 | (index + 1)) { return }
+        }
+    }
+
+    /// Frees everything and gives the memory back, but for the first batch. Nobody saves or reads a
+    /// record any more.
+    func reset() {
+        let count = end.load()
+        guard count != 0 else { return }
+        for chain in 0..<ShadowStore.chainCount where head(chain).load() != 0 {
+            head(chain).store(0)
+        }
+        free.store(0)
+        end.store(0)
+        used.store(0)
+        swept.store(0)
+        let batch = UInt64(ShadowStore.batch)
+        guard count > batch else { return }
+        let size = UInt64(ShadowStore.recordSize)
+        SystemCalls.punch(
+            descriptor, offset: UInt64(ShadowStore.recordsOffset) + batch * size,
+            count: (count - 1) / batch * batch * size)
+    }
+
+    /// Calls `report` with a sentence for each record that cannot be.
+    /// - Parameter newest: gives the newest version at the time of the call.
+    func check(newest: () -> UInt64, _ report: (String) -> Void) {
+        var count: UInt64 = 0
+        let end = end.load()
+        for chain in 0..<ShadowStore.chainCount {
+            var index = head(chain).load()
+            while index != 0 {
+                guard index <= end, count <= end else {
+                    report("a chain of old versions leads to record \(index), there are \(end)")
+                    return
+                }
+                let record = record(index - 1)
+                let line = record.line.load()
+                if record.sequence.load() & 1 == 0 {
+                    report("record \(index - 1) of old versions is free, but in a chain")
+                }
+                if ShadowStore.chain(of: line) != chain {
+                    report("the old version of line \(line) is in the wrong chain")
+                }
+                let (from, until) = (record.from.load(), record.until.load())
+                if from >= until || until > newest() {
+                    report("line \(line) has an old version from \(from) until \(until)")
+                }
+                count += 1
+                index = record.next.load()
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+import Glibc
+import Synchronization
+
+/// One moment of a space that stays readable, however many commits pass: `Space.read(at:)`.
+///
+/// It is an entry of the space's snapshot table, so every node sees it. It ends with `end`, with
+/// the last reference to the value that took it, or with the process that took it.
+public final class Snapshot: Sendable {
+    /// All commits up to this version are seen, none after it.
+    public let version: UInt64
+    let index: Int
+    /// Tells the entry from others that had its place before.
+    let serialNumber: UInt64
+    private let space: Space
+    /// Whether this value took the snapshot, so that it goes with it.
+    private let isOwner: Bool
+
+    init(_ space: Space, index: Int, version: UInt64, serialNumber: UInt64, isOwner: Bool) {
+        self.space = space
+        self.index = index
+        self.version = version
+        self.serialNumber = serialNumber
+        self.isOwner = isOwner
+    }
+
+    deinit { if isOwner { end() } }
+
+    var entry: SnapshotEntry { space.snapshotTable[index] }
+
+    /// Whether it cannot be read any more: it has ended, or memory was short.
+    public var isStale: Bool {
+        entry.version.load() != version || entry.serialNumber.load() != serialNumber
+    }
+
+    /// Whether it is in the table no more.
+    public var hasEnded: Bool {
+        entry.version.load() & ~SnapshotTable.staleBit != version
+            || entry.serialNumber.load() != serialNumber
+    }
+
+    /// Drops the snapshot, and with it the old versions that no other one needs; repeatable.
+    public func end() { space.end(self) }
+}
+
+extension Space {
+    /// Takes a snapshot of the present moment for any number of readers.
+    /// - Parameter name: of at most 192 bytes; no other named snapshot has it.
+    /// - Throws: `SpaceError.snapshotExists`, `.badSnapshotName`, `.tooManySnapshots`, `.system`.
+    public func takeSnapshot(named name: String) throws(SpaceError) -> Snapshot {
+        try takeSnapshot(.named, name)
+    }
+
+    /// The open snapshot of a name, whichever node took it; nil if there is none.
+    public func snapshot(named name: String) -> Snapshot? {
+        for index in 0..<SpaceLayout.snapshotCountMax {
+            let entry = snapshotTable[index]
+            let number = entry.serialNumber.load()
+            guard let info = entry.info, info.kind == .named, info.name == name,
+                nodes.isAlive(mark: entry.owner.load()), entry.serialNumber.load() == number
+            else { continue }
+            return Snapshot(
+                self, index: index, version: info.version, serialNumber: number, isOwner: false)
+        }
+        return nil
+    }
+
+    /// All moments that are kept readable, of all nodes.
+    public var snapshots: [SnapshotInfo] {
+        (0..<SpaceLayout.snapshotCountMax).compactMap { index in
+            let entry = snapshotTable[index]
+            guard let info = entry.info, nodes.isAlive(mark: entry.owner.load()) else { return nil }
+            return info
+        }
+    }
+
+    /// Memory of the old versions of lines, in bytes, and its limit.
+    public var snapshotMemory: (bytesUsed: UInt64, bytesMax: UInt64) {
+        (ShadowStore.bytesUsed(meta), ShadowStore.bytesMax(meta))
+    }
+
+    /// Sets the limit for all nodes; past it the oldest snapshot is given up.
+    public func setSnapshotMemory(bytesMax: UInt64) {
+        meta[SpaceLayout.shadowMaxOffset].store(max(bytesMax, 4096))
+    }
+
+    /// Runs `body` at the moment of a snapshot; it cannot write. Any number of threads may do so.
+    /// - Throws: `TransactionError.stale` if the snapshot has ended or was given up; what `body`
+    ///   throws; `SpaceError.tooManySlots`, `.nested`.
+    public func read<R>(
+        at snapshot: Snapshot, _ body: (inout Transaction) throws -> R
+    ) throws -> R {
+        let context = unsafe try threadContext()
+        if unsafe context.pointee.isActive { throw SpaceError.nested }
+        defer { unsafe context.pointee.endAtMoment() }
+        unsafe context.pointee.begin(at: snapshot)
+        return unsafe try body(&context.pointee)
+    }
+}
+
+extension Space {
+    func takeSnapshot(_ kind: SnapshotKind, _ name: String) throws(SpaceError) -> Snapshot {
+        guard !name.isEmpty, name.utf8.count <= SnapshotTable.nameBytesMax,
+            !name.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "/") })
+        else { throw .badSnapshotName(name) }
+        guard shadow() != nil else {
+            throw .system(SystemError(errno: ENOSPC, action: "make room for old versions"))
+        }
+        return try withSnapshotLock { () throws(SpaceError) in
+            dropSnapshotsOfDeadNodes()
+            if kind == .named, snapshot(named: name) != nil { throw .snapshotExists(name) }
+            guard
+                let index = (0..<SpaceLayout.snapshotCountMax).first(where: {
+                    snapshotTable[$0].owner.load() == 0
+                })
+            else { throw .tooManySnapshots(SpaceLayout.snapshotCountMax) }
+            let entry = snapshotTable[index]
+            let number = entry.serialNumber.load() + 1
+            entry.serialNumber.store(number)
+            entry.kind.store(kind.rawValue)
+            entry.readBytes.store(0)
+            entry.writtenBytes.store(0)
+            entry.setName(name)
+            entry.milliseconds.store(SystemCalls.coarseMilliseconds())
+            entry.version.store(SnapshotTable.pending)
+            entry.owner.store(nodes.ownMark)
+            // From here on every commit that draws a version sees the entry.
+            _ = snapshotTable.epoch.add(1)
+            let version = clock.now
+            entry.version.store(version)
+            _ = snapshotTable.epoch.add(1)
+            return Snapshot(
+                self, index: index, version: version, serialNumber: number, isOwner: true)
+        }
+    }
+
+    func end(_ snapshot: Snapshot) {
+        guard !isGone, !snapshot.hasEnded else { return }
+        try? withSnapshotLock {
+            guard !snapshot.hasEnded else { return }
+            free(snapshot.entry)
+            sweepIfDue()
+        }
+    }
+
+    private func free(_ entry: SnapshotEntry) {
+        entry.version.store(0)
+        entry.owner.store(0)
+        _ = snapshotTable.epoch.add(1)
+    }
+
+    /// Drops what killed processes left in the snapshot table.
+    public func recoverSnapshots() {
+        let isLeft = (0..<SpaceLayout.snapshotCountMax).contains { index in
+            let owner = snapshotTable[index].owner.load()
+            return owner != 0 && !nodes.isAlive(mark: owner)
+        }
+        guard isLeft else { return }
+        try? withSnapshotLock {
+            dropSnapshotsOfDeadNodes()
+            sweepIfDue()
+        }
+    }
+
+    private func dropSnapshotsOfDeadNodes() {
+        for index in 0..<SpaceLayout.snapshotCountMax {
+            let entry = snapshotTable[index]
+            let owner = entry.owner.load()
+            // A taker killed before it was the owner left a version alone.
+            if owner == 0, entry.version.load() != 0 { free(entry) }
+            if owner != 0, !nodes.isAlive(mark: owner) { free(entry) }
+        }
+    }
+
+    /// Frees old versions that nobody needs, if there are many or nobody needs any.
+    private func sweepIfDue() {
+        guard let shadow = shadow() else { return }
+        let versions = snapshotTable.versions
+        if versions.isEmpty, awaitCommitsUnderWay() {
+            shadow.reset()
+        } else if shadow.isSweepDue {
+            shadow.sweepAll(snapshots: versions)
+        }
+    }
+
+    /// Calls `report` for each old version that cannot be.
+    func checkSnapshots(_ report: (String) -> Void) {
+        guard meta[SpaceLayout.shadowEndOffset].load() > 0 else { return }
+        try? withSnapshotLock {
+            dropSnapshotsOfDeadNodes()
+            shadow()?.check(newest: { clock.now }, report)
+        }
+    }
+
+    /// One step towards less memory for old versions: sweeps some chains and, when all were swept
+    /// in vain, gives the oldest snapshot up. Does nothing if another is at it.
+    func relieveSnapshotMemory() {
+        withSnapshotLockIfAvailable {
+            guard let shadow = shadow(), shadow.isUnderPressure else { return }
+            dropSnapshotsOfDeadNodes()
+            let (chain, left) = (
+                meta[SpaceLayout.sweepChainOffset], meta[SpaceLayout.sweepLeftOffset]
+            )
+            if left.load() == 0 {
+                snapshotTable.giveUpOldest()
+                left.store(UInt64(ShadowStore.chainCount))
+            }
+            let first = Int(chain.load()) % ShadowStore.chainCount
+            let count = min(256, Int(left.load()), ShadowStore.chainCount - first)
+            shadow.sweep(first..<first + count, snapshots: snapshotTable.versions)
+            chain.store(UInt64(first + count))
+            left.store(left.load() - UInt64(count))
+        }
+    }
+
+    /// Runs `body` while no other thread or process changes the snapshot table. The kernel takes
+    /// the lock from a process that dies.
+    private func withSnapshotLock<R>(_ body: () throws(SpaceError) -> R) throws(SpaceError) -> R {
+        var outcome: Result<R, SpaceError>?
+        try snapshotMutex.withLock { _ throws(SpaceError) in
+            do throws(SystemError) {
+                try ByteLock.take(metaDescriptor, byte: SpaceLayout.snapshotsLock)
+            } catch {
+                throw .system(error)
+            }
+            defer { ByteLock.release(metaDescriptor, byte: SpaceLayout.snapshotsLock) }
+            outcome = Result(catching: body)
+        }
+        guard let outcome else { throw .detached }
+        return try outcome.get()
+    }
+
+    /// The same, but for doing nothing if another thread or process is at it.
+    private func withSnapshotLockIfAvailable(_ body: () -> Void) {
+        _ = snapshotMutex.withLockIfAvailable { _ in
+            guard ByteLock.tryTake(metaDescriptor, byte: SpaceLayout.snapshotsLock) else { return }
+            defer { ByteLock.release(metaDescriptor, byte: SpaceLayout.snapshotsLock) }
+            body()
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import Glibc
+import Synchronization
+
+/// What an entry of the snapshot table is for.
+public enum SnapshotKind: UInt64, Sendable {
+    /// Taken by name, for any number of readers.
+    case named = 1
+    /// The moment of an `OpenTransaction`.
+    case transaction = 2
+}
+
+/// A moment that a space keeps readable, as its table has it.
+public struct SnapshotInfo: Sendable {
+    public var kind: SnapshotKind
+    public var name: String
+    /// The node that took it, with which it goes.
+    public var node: Int
+    public var version: UInt64
+    /// When it was taken, since 1970.
+    public var milliseconds: UInt64
+    /// Memory of a transaction: what it has read, and what it is going to write.
+    public var readBytes: UInt64
+    public var writtenBytes: UInt64
+    /// Its old versions had to be given up.
+    public var isStale: Bool
+    /// Whether nobody else commits until this transaction ends.
+    public var isSerial: Bool
+}
+
+/// The moments that must stay readable, in shared memory.
+///
+/// Entries change under a lock of `meta` that the kernel drops when its holder dies; committers
+/// take no lock. A new entry is first *pending*, which stands for every version; then the epoch is
+/// raised; only then is the version read from the clock. A committer draws its version, then reads
+/// the epoch, and reads the table anew if it changed. Both the raising and the drawing are full
+/// barriers, so a committer whose version is newer than the snapshot's sees its entry, pending or
+/// not.
+///
+///     0  mark of the node   8  version; bit 63: stale   16  serial number of the entry
+///     24 milliseconds       32 kind; bit 8: serial mode  40 bytes read   48 bytes written
+///     64 name, NUL padded
+@safe
+struct SnapshotTable: Sendable {
+    static let pending: UInt64 = .max >> 1
+    static let staleBit: UInt64 = 1 << 63
+    static let serialBit: UInt64 = 1 << 8
+    static let nameBytesMax = SpaceLayout.snapshotSize - 64
+
+    let meta: SharedMemory
+
+    /// Changes whenever an entry does.
+    var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
+
+    subscript(index: Int) -> SnapshotEntry {
+        SnapshotEntry(
+            memory: meta.advanced(
+                by: SpaceLayout.snapshotsOffset + index * SpaceLayout.snapshotSize))
+    }
+
+    /// The newest version that some snapshot needs; 0 if there is none, `pending` if any may be.
+    var newest: UInt64 {
+        var newest: UInt64 = 0
+        for index in 0..<SpaceLayout.snapshotCountMax {
+            let version = self[index].version.load()
+            if version & SnapshotTable.staleBit == 0, version > newest { newest = version }
+        }
+        return newest
+    }
+
+    /// The versions of all that are open and not stale, ascending. For the lock's holder.
+    var versions: [UInt64] {
+        (0..<SpaceLayout.snapshotCountMax).map { self[$0].version.load() }
+            .filter { $0 != 0 && $0 & SnapshotTable.staleBit == 0 }.sorted()
+    }
+
+    /// Gives up every snapshot that is not older than `version`, for want of memory.
+    func giveUp(notOlderThan version: UInt64) {
+        for index in 0..<SpaceLayout.snapshotCountMax { giveUp(index, notOlderThan: version) }
+        _ = epoch.add(1)
+    }
+
+    private func giveUp(_ index: Int, notOlderThan version: UInt64) {
+        let word = self[index].version
+        while true {
+            let found = word.load()
+            guard found != 0, found & SnapshotTable.staleBit == 0, found >= version else { return }
+            if word.compareExchange(found, found | SnapshotTable.staleBit) { return }
+        }
+    }
+
+    /// Gives up the oldest snapshot. For the lock's holder.
+    func giveUpOldest() {
+        guard let oldest = versions.first else { return }
+        for index in 0..<SpaceLayout.snapshotCountMax where self[index].version.load() == oldest {
+            _ = self[index].version.compareExchange(oldest, oldest | SnapshotTable.staleBit)
+        }
+        _ = epoch.add(1)
+    }
+}
+
+/// One entry of the table.
+struct SnapshotEntry {
+    let memory: SharedMemory
+
+    var owner: SharedWord { memory[0] }
+    var version: SharedWord { memory[8] }
+    var serialNumber: SharedWord { memory[16] }
+    var milliseconds: SharedWord { memory[24] }
+    var kind: SharedWord { memory[32] }
+    var readBytes: SharedWord { memory[40] }
+    var writtenBytes: SharedWord { memory[48] }
+
+    var name: String {
+        var bytes: [UInt8] = []
+        for index in 0..<SnapshotTable.nameBytesMax {
+            let word = memory[64 + index & ~7].load()
+            let byte = UInt8(truncatingIfNeeded: word >> (UInt64(index) % 8 * 8))
+            if byte == 0 { break }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    func setName(_ name: String) {
+        var words = [UInt64](repeating: 0, count: SnapshotTable.nameBytesMax / 8)
+        for (index, byte) in name.utf8.prefix(SnapshotTable.nameBytesMax).enumerated() {
+            words[index / 8] |= UInt64(byte) << (UInt64(index) % 8 * 8)
+        }
+        for (index, word) in words.enumerated() { memory[64 + index * 8].store(word) }
+    }
+
+    var info: SnapshotInfo? {
+        let mark = owner.load()
+        let version = version.load()
+        let kind = kind.load()
+        guard mark != 0, version != 0, version != SnapshotTable.pending,
+            let meaning = SnapshotKind(rawValue: kind & 0xff)
+        else { return nil }
+        return SnapshotInfo(
+            kind: meaning, name: name, node: NodeTable.index(of: mark),
+            version: version & ~SnapshotTable.staleBit, milliseconds: milliseconds.load(),
+            readBytes: readBytes.load(), writtenBytes: writtenBytes.load(),
+            isStale: version & SnapshotTable.staleBit != 0,
+            isSerial: kind & SnapshotTable.serialBit != 0)
+    }
+}
