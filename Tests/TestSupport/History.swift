@@ -5,22 +5,6 @@ import Core
 /// A cell holds the number of times it was written: so what a transaction read tells between which
 /// two writers of the cell it stands, and a history can be checked without looking at the space.
 public enum History {
-    /// One committed transaction.
-    public struct Entry: Sendable {
-        /// Nanoseconds of the monotonic clock before the transaction began and after it ended.
-        public var began: UInt64
-        public var ended: UInt64
-        /// Cells and the numbers read from them.
-        public var reads: [(cell: Int, number: UInt64)] = []
-        /// Cells that were given the number behind the one read.
-        public var writes: [Int] = []
-
-        public init(began: UInt64, ended: UInt64) {
-            self.began = began
-            self.ended = ended
-        }
-    }
-
     public static let cellCount = 12
     private static let wordsPerWorker = 1 << 17
     private static func firstWord(_ worker: Int) -> Int { 4096 + worker * wordsPerWorker }
@@ -43,49 +27,45 @@ public enum History {
             }
             let writeCount = max(0, Int.random(in: -1...cells.count, using: &generator))
             let written = Set(cells.prefix(writeCount)).sorted()
-            var entry = Entry(began: monotonicNanoseconds(), ended: 0)
-            entry.reads = try space.transact { tx throws(TransactionError) in
-                var reads: [(cell: Int, number: UInt64)] = []
-                for index in cells { reads.append((index, try tx.load(cell(index)))) }
+            let began = monotonicNanoseconds()
+            let numbers = try space.transact { tx throws(TransactionError) in
+                var numbers: [UInt64] = []
+                for index in cells { numbers.append(try tx.load(cell(index))) }
                 for index in written {
                     try tx.store(try tx.load(cell(index), as: UInt64.self) + 1, at: cell(index))
                 }
-                return reads
+                return numbers
             }
-            entry.ended = monotonicNanoseconds()
-            entry.writes = written
-            place = record(entry, at: place, board)
+            board[place] = began
+            board[place + 1] = monotonicNanoseconds()
+            board[place + 2] = UInt64(cells.count)
+            for (index, cell) in cells.enumerated() {
+                let isWritten = written.contains(cell)
+                board[place + 3 + index] =
+                    numbers[index] << 8 | UInt64(cell) << 1 | (isWritten ? 1 : 0)
+            }
+            place += 3 + cells.count
             board[first] = UInt64(place)
         }
     }
 
-    private static func record(_ entry: Entry, at place: Int, _ board: Scoreboard) -> Int {
-        board[place] = entry.began
-        board[place + 1] = entry.ended
-        board[place + 2] = UInt64(entry.reads.count)
-        for (index, read) in entry.reads.enumerated() {
-            let isWritten = entry.writes.contains(read.cell)
-            board[place + 3 + index] =
-                read.number << 8 | UInt64(read.cell) << 1 | (isWritten ? 1 : 0)
-        }
-        return place + 3 + entry.reads.count
-    }
-
-    /// What a worker left on the scoreboard.
-    public static func entries(_ worker: Int, _ board: Scoreboard) -> [Entry] {
+    /// What a worker left on the scoreboard: all that it committed.
+    public static func entries(_ worker: Int, _ board: Scoreboard) -> [RecordedTransaction] {
         let first = firstWord(worker)
-        var entries: [Entry] = []
+        var entries: [RecordedTransaction] = []
         var place = first + 1
         while place < Int(board[first]) {
-            var entry = Entry(began: board[place], ended: board[place + 1])
-            let count = Int(board[place + 2])
-            for index in place + 3..<place + 3 + count {
-                let cell = Int(board[index] >> 1 & 0x7f)
-                entry.reads.append((cell, board[index] >> 8))
-                if board[index] & 1 != 0, !entry.writes.contains(cell) { entry.writes.append(cell) }
+            let words = (place + 3..<place + 3 + Int(board[place + 2])).map { board[$0] }
+            let reads = words.map { (cell: Int($0 >> 1 & 0x7f), number: Int64($0 >> 8)) }
+            var operations = reads.map { RecordedTransaction.Operation.read($0.cell, $0.number) }
+            for (word, read) in zip(words, reads) where word & 1 != 0 {
+                let write = RecordedTransaction.Operation.write(read.cell, read.number + 1)
+                if !operations.contains(write) { operations.append(write) }
             }
-            entries.append(entry)
-            place += 3 + count
+            entries.append(
+                RecordedTransaction(
+                    "worker \(worker)", board[place], board[place + 1], operations))
+            place += 3 + words.count
         }
         return entries
     }
