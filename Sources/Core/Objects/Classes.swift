@@ -41,7 +41,7 @@ extension Transaction {
     }
 
     mutating func classesRoot() throws(TransactionError) -> Address {
-        try link(ObjectSystem.root, SystemLayout.System.classes)
+        try fixedLink(SystemLayout.System.classes)
     }
 
     /// The `Class` object of this name, or nil; also nil for names that no class can have.

@@ -93,7 +93,7 @@ extension Transaction {
     }
 
     private mutating func namesRoot() throws -> Address {
-        try link(ObjectSystem.root, SystemLayout.System.names)
+        try fixedLink(SystemLayout.System.names)
     }
 
     private func nameKey(_ name: String) throws(ObjectError) -> TableKey {

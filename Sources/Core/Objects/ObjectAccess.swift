@@ -49,6 +49,10 @@ extension Transaction {
 
     /// The object that an address is in or at, or nil.
     public mutating func object(containing address: Address) throws -> Address? {
+        try forgettingTheWay { tx in try tx.searchObject(containing: address) }
+    }
+
+    private mutating func searchObject(containing address: Address) throws -> Address? {
         guard address.offset < SystemLayout.objectsEnd, try regionExists(address.region) else {
             return nil
         }

@@ -34,8 +34,10 @@ enum ObjectMap {
 extension Transaction {
     /// Whether a live object is at exactly this address.
     public mutating func isObject(_ address: Address) throws -> Bool {
-        guard ObjectMap.canHold(address), try regionExists(address.region) else { return false }
-        return try isMarked(address)
+        guard ObjectMap.canHold(address) else { return false }
+        return try forgettingTheWay { tx in
+            try tx.regionExists(address.region) && tx.isMarked(address) ? true : nil
+        } ?? false
     }
 
     /// The header word of a live object: the address of its class, and 1.
@@ -43,11 +45,25 @@ extension Transaction {
         guard try isObject(object) else {
             throw ObjectError(.notFound, "There is no object at \(object).")
         }
-        return try load(object, as: UInt64.self)
+        guard readsFixedMoment else { return try load(object, as: UInt64.self) }
+        // That of a user's object never changes; one of the system may be removed.
+        let mark = markReads()
+        let header: UInt64 = try load(object)
+        if BuiltInClass.of(header: header) == nil { forgetReads(since: mark) }
+        return header
     }
 
     /// Whether the bit of an address is set; the address is in a region of the space.
     mutating func isMarked(_ address: Address) throws(TransactionError) -> Bool {
+        guard readsFixedMoment else { return try isMarkedNow(address) }
+        let mark = markReads()
+        let isMarked = try isMarkedNow(address)
+        if isMarked { forgetReads(since: mark) }
+        return isMarked
+    }
+
+    @inline(__always)
+    private mutating func isMarkedNow(_ address: Address) throws(TransactionError) -> Bool {
         let word = try load(ObjectMap.word(of: address), as: UInt64.self)
         return word >> ObjectMap.bit(of: address) & 1 != 0
     }

@@ -32,7 +32,7 @@ extension Transaction {
 
     /// Up to `limit` regions behind `key`, in the order of their keys; begin with key 0.
     public mutating func regions(after key: UInt64, limit: Int) throws -> [RegionInfo] {
-        let root = try link(ObjectSystem.root, SystemLayout.System.regions)
+        let root = try fixedLink(SystemLayout.System.regions)
         var infos: [RegionInfo] = []
         for entry in try tableEntries(.regions, in: root, after: key, limit: limit) {
             infos.append(try regionInfo(entry))
@@ -42,7 +42,7 @@ extension Transaction {
 
     /// - Throws: `.notFound`.
     public mutating func region(named name: String) throws -> RegionInfo {
-        let root = try link(ObjectSystem.root, SystemLayout.System.regions)
+        let root = try fixedLink(SystemLayout.System.regions)
         let limit = ObjectLimits.nameBytes
         let key = TableKey(.regions, name: try NameBytes(name, limit: limit, what: "region"))
         guard let entry = try tableEntry(key, in: root) else {
@@ -74,7 +74,7 @@ extension Transaction {
         guard !name.contains(".") else {
             throw ObjectError(.invalid, "The name of a region has no dot: NAME or NAME.MODEL.")
         }
-        let root = try link(ObjectSystem.root, SystemLayout.System.regions)
+        let root = try fixedLink(SystemLayout.System.regions)
         guard try tableEntry(TableKey(.regions, name: bytes), in: root) == nil else {
             throw ObjectError(.exists, "There is a region \(name) already.")
         }
@@ -97,8 +97,8 @@ extension Transaction {
         guard try tableEntries(.allocators, in: allocators, after: nil, limit: 1).isEmpty else {
             throw ObjectError(.notEmpty, "The region \(name) has allocators; remove them first.")
         }
-        let names = try link(ObjectSystem.root, SystemLayout.System.regions)
-        let numbers = try link(ObjectSystem.root, SystemLayout.System.regionsByNumber)
+        let names = try fixedLink(SystemLayout.System.regions)
+        let numbers = try fixedLink(SystemLayout.System.regionsByNumber)
         _ = try removeTableEntry(try tableKey(of: region.address, .regions), in: names)
         _ = try removeTableEntry(TableKey(regionNumber: region.number), in: numbers)
         try freeSystemObject(allocators, .table)
@@ -130,7 +130,7 @@ extension Transaction {
 
     mutating func regionObject(_ number: Int) throws -> Address? {
         guard (0..<SpaceLayout.regionCountMax).contains(number) else { return nil }
-        let root = try link(ObjectSystem.root, SystemLayout.System.regionsByNumber)
+        let root = try fixedLink(SystemLayout.System.regionsByNumber)
         return try tableEntry(TableKey(regionNumber: number), in: root)
     }
 
@@ -146,8 +146,8 @@ extension Transaction {
         }
         try setLink(region, SystemLayout.Region.allocators, to: try newSystemObject(.table))
         try setLink(region, SystemLayout.Region.extents, to: try newSystemObject(.table))
-        let names = try link(ObjectSystem.root, SystemLayout.System.regions)
-        let numbers = try link(ObjectSystem.root, SystemLayout.System.regionsByNumber)
+        let names = try fixedLink(SystemLayout.System.regions)
+        let numbers = try fixedLink(SystemLayout.System.regionsByNumber)
         try insertTableEntry(region, TableKey(.regions, name: bytes), in: names)
         try insertTableEntry(region, TableKey(regionNumber: number), in: numbers)
         return region

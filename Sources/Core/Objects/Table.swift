@@ -11,6 +11,13 @@
 extension Transaction {
     /// The entry with this key, or nil.
     mutating func tableEntry(_ key: TableKey, in root: Address) throws -> Address? {
+        let found = try forgettingTheWay { tx in try tx.searchTable(key, in: root) }
+        // Its removal, under whatever key it is found, changes its header.
+        if let found, readsFixedMoment { _ = try load(found, as: UInt64.self) }
+        return found
+    }
+
+    private mutating func searchTable(_ key: TableKey, in root: Address) throws -> Address? {
         try expect(.table, at: root)
         var node = root
         for level in 0..<TableKey.levelCountMax {

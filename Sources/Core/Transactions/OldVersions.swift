@@ -69,6 +69,9 @@ extension Transaction {
 
 /// Reading at the fixed moment of a snapshot.
 extension Transaction {
+    /// Whether it reads one moment for as long as it lives, however many operations that are.
+    var readsFixedMoment: Bool { moment != nil }
+
     /// Begins a run that only reads, at the moment of a snapshot.
     mutating func begin(at snapshot: Snapshot) {
         begin()
