@@ -20,6 +20,7 @@ enum SpaceLayout {
     static let ringWaitersOffset = 4096 + 256
     static let timelineOffset = 4096 + 320
     static let snapshotEpochOffset = 4096 + 384
+    static let snapshotEndOffset = 4096 + 392
     static let conflictHeadOffset = 4096 + 448
     static let timelineHeadsOffset = 4096 + 512
     // Words of the old versions, which change together while a snapshot is open.

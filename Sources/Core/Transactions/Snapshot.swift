@@ -121,10 +121,8 @@ extension Space {
             entry.writtenBytes.store(0)
             entry.setName(name)
             entry.milliseconds.store(SystemCalls.coarseMilliseconds())
-            entry.version.store(SnapshotTable.pending)
             entry.owner.store(nodes.ownMark)
-            // From here on every commit that draws a version sees the entry.
-            _ = snapshotTable.epoch.add(1)
+            snapshotTable.publish(index)
             let version = clock.now
             entry.version.store(version)
             _ = snapshotTable.epoch.add(1)
@@ -137,15 +135,9 @@ extension Space {
         guard !isGone, !snapshot.hasEnded else { return }
         try? withSnapshotLock {
             guard !snapshot.hasEnded else { return }
-            free(snapshot.entry)
+            snapshotTable.free(snapshot.index)
             sweepIfDue()
         }
-    }
-
-    private func free(_ entry: SnapshotEntry) {
-        entry.version.store(0)
-        entry.owner.store(0)
-        _ = snapshotTable.epoch.add(1)
     }
 
     /// Drops what killed processes left in the snapshot table.
@@ -165,9 +157,7 @@ extension Space {
         for index in 0..<SpaceLayout.snapshotCountMax {
             let entry = snapshotTable[index]
             let owner = entry.owner.load()
-            // A taker killed before it was the owner left a version alone.
-            if owner == 0, entry.version.load() != 0 { free(entry) }
-            if owner != 0, !nodes.isAlive(mark: owner) { free(entry) }
+            if owner != 0, !nodes.isAlive(mark: owner) { snapshotTable.free(index) }
         }
     }
 

@@ -50,6 +50,9 @@ struct SnapshotTable: Sendable {
 
     /// Changes whenever an entry does.
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
+    /// Behind the last entry in use: committers need not look further.
+    private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }
+    private var count: Int { min(Int(end.load()), SpaceLayout.snapshotCountMax) }
 
     subscript(index: Int) -> SnapshotEntry {
         SnapshotEntry(
@@ -60,7 +63,7 @@ struct SnapshotTable: Sendable {
     /// The newest version that some snapshot needs; 0 if there is none, `pending` if any may be.
     var newest: UInt64 {
         var newest: UInt64 = 0
-        for index in 0..<SpaceLayout.snapshotCountMax {
+        for index in 0..<count {
             let version = self[index].version.load()
             if version & SnapshotTable.staleBit == 0, version > newest { newest = version }
         }
@@ -69,13 +72,31 @@ struct SnapshotTable: Sendable {
 
     /// The versions of all that are open and not stale, ascending. For the lock's holder.
     var versions: [UInt64] {
-        (0..<SpaceLayout.snapshotCountMax).map { self[$0].version.load() }
+        (0..<count).map { self[$0].version.load() }
             .filter { $0 != 0 && $0 & SnapshotTable.staleBit == 0 }.sorted()
+    }
+
+    /// Makes a new entry known, for the lock's holder: from here on every commit that draws a
+    /// version sees it. It is pending until its version is stored.
+    func publish(_ index: Int) {
+        self[index].version.store(SnapshotTable.pending)
+        if index >= count { end.store(UInt64(index + 1)) }
+        _ = epoch.add(1)
+    }
+
+    /// Takes an entry out, for the lock's holder.
+    func free(_ index: Int) {
+        self[index].version.store(0)
+        self[index].owner.store(0)
+        var count = count
+        while count > 0, self[count - 1].version.load() == 0 { count -= 1 }
+        end.store(UInt64(count))
+        _ = epoch.add(1)
     }
 
     /// Gives up every snapshot that is not older than `version`, for want of memory.
     func giveUp(notOlderThan version: UInt64) {
-        for index in 0..<SpaceLayout.snapshotCountMax { giveUp(index, notOlderThan: version) }
+        for index in 0..<count { giveUp(index, notOlderThan: version) }
         _ = epoch.add(1)
     }
 
@@ -91,7 +112,7 @@ struct SnapshotTable: Sendable {
     /// Gives up the oldest snapshot. For the lock's holder.
     func giveUpOldest() {
         guard let oldest = versions.first else { return }
-        for index in 0..<SpaceLayout.snapshotCountMax where self[index].version.load() == oldest {
+        for index in 0..<count where self[index].version.load() == oldest {
             _ = self[index].version.compareExchange(oldest, oldest | SnapshotTable.staleBit)
         }
         _ = epoch.add(1)
