@@ -15,7 +15,7 @@ PACKAGES_OPTIONAL := openjdk-17-jdk-headless
 
 BINARY  := .build/release/rainbowfs
 LEDGER  := .build/release/ledger
-SCRIPTS := .ci/run $(wildcard Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
+SCRIPTS := .ci/run $(wildcard Tests/MountTests/Workloads/*.bash Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
 
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
 

@@ -49,8 +49,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MountTests",
-            dependencies: ["RainbowFS", "Ledger", "TestSupport"],
-            exclude: ["Scenarios"],
+            dependencies: ["Core", "RainbowFS", "Ledger", "SpaceWorker", "TestSupport"],
+            exclude: ["Scenarios", "Workloads"],
             swiftSettings: strict),
     ]
 )

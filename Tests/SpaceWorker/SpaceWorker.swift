@@ -48,6 +48,7 @@ enum SpaceWorker {
         case "serial": try CrashCommands.serial(request)
         case "invariants": try InvariantCommands.invariants(request)
         case "history": try InvariantCommands.history(request)
+        case "registers": try RegisterCommands.run(request)
         case "objects": try ObjectCommands.objects(request)
         case "fill-memory": try MemoryCommands.fillMemory(request)
         case "allocations": try MemoryCommands.allocations(request)

@@ -41,10 +41,12 @@ struct MountPoint {
         )
     }
 
-    /// Asked by statfs(2), since the kernel may answer stat(2) from what it keeps.
+    /// Asked by statfs(2), since the kernel may answer stat(2) from what it keeps. A daemon that
+    /// dies while it is asked gives ECONNABORTED.
     private static func isDead(_ path: String) -> Bool {
         var statistics = statvfs()
-        return unsafe statvfs(path, &statistics) != 0 && errno == ENOTCONN
+        return unsafe statvfs(path, &statistics) != 0
+            && (errno == ENOTCONN || errno == ECONNABORTED)
     }
 
     /// Lazily, since programs may still hold files of the dead mount.

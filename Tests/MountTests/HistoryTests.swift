@@ -1,0 +1,44 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Shells on two mounts and programs beside them, at once and being killed, leave a history; it has
+/// an order in which each transaction saw what those before it wrote.
+@Suite("Recorded histories", .serialized)
+struct HistoryTests {
+    static let seconds = environmentNumber("RAINBOWFS_HISTORY_SECONDS", default: 6)
+
+    @Test("What many clients of two mounts saw is strictly serializable, whoever is killed")
+    func manyClients() throws {
+        let scene = try HistoryScene(seed: printedSeed("history of clients"))
+        try scene.start([
+            .shell(mount: 0), .shell(mount: 0), .shell(mount: 1), .shell(mount: 1), .program,
+            .program,
+        ])
+        try scene.run(seconds: Double(Self.seconds))
+        let (history, errors) = try withDeadline(seconds: 60, "clients that shall stop") {
+            try scene.stop()
+        }
+        #expect(errors == [])
+        let problems = SerialOrder(history).problems
+        #expect(problems.prefix(3) == [])
+        if !problems.isEmpty { Self.keep(history) }
+        func count(_ outcome: RecordedTransaction.Outcome) -> Int {
+            history.count { $0.outcome == outcome }
+        }
+        print(
+            "\(count(.committed)) committed, \(count(.aborted)) failed, \(count(.unknown)) unknown;"
+                + " killed \(scene.clientKills) clients, \(scene.mountKills) mounts")
+        #expect(count(.committed) > 200 * Self.seconds)
+        #expect(scene.clientKills > 0 && scene.mountKills > 0)
+    }
+
+    /// Leaves a history that is not as it should be in the file that the environment names.
+    private static func keep(_ history: [RecordedTransaction]) {
+        guard let path = ProcessInfo.processInfo.environment["RAINBOWFS_HISTORY_FILE"] else {
+            return
+        }
+        let lines = history.sorted { $0.began < $1.began }.map { "\($0)\n" }
+        try? lines.joined().write(toFile: path, atomically: true, encoding: .utf8)
+    }
+}

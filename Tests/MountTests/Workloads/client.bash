@@ -1,0 +1,134 @@
+# A client of the recorded histories (HistoryTests): works on the registers of a mounted space and
+# notes each transaction, with the time before and after it. Stops when the file $STOP is there.
+#
+#   bash client.bash MOUNT LOG FIRST_VALUE SEED
+#
+# The registers are the fields a, b, c[0] and c[1] of the objects whose addresses are in $CELLS, in
+# that order. The log has words: "begin TIME", "read REGISTER VALUE", "write REGISTER VALUE" before
+# the write is done, "try" before it can take effect, "end TIME OUTCOME"; "again TIME" stands for
+# the end of a run that failed and the beginning of the next. Times are microseconds.
+#
+# atomic runs this script again, with RAINBOW set and the value it began with: then it does the
+# steps of one transaction and nothing else.
+set -u
+export LC_ALL=C
+
+mount=$1 log=$2 first=$3 RANDOM=$4
+read -ra cells <<<"$CELLS"
+registers=$((${#cells[@]} * 4))
+names=(a b c c)
+count=0
+# So that nothing is left open when all processes of a client are gone, and errors can be looked up.
+exec >>"$log" 2>>"$log.errors"
+
+now() { time=${EPOCHREALTIME/./}; }
+begin() { now; echo "begin $time"; }
+end() { now; echo "end $time $1"; }
+fresh() { value=$((first + ++count)); }
+pick() { register=$((RANDOM % registers)); }
+
+# file ROOT: the path of the register's field, its place in it, and its object.
+file() {
+    cell=${cells[register / 4]}
+    path=$1/objects/$cell/${names[register % 4]}
+}
+
+# Prints the value of the register below ROOT; of an array the whole is one moment.
+look() {
+    local values
+    file "$1"
+    mapfile -t values <"$path" || return
+    ((${#values[@]} > 0)) || return
+    if ((register % 4 < 2)); then
+        echo "read $register ${values[0]}"
+    else
+        local array=$((register / 4 * 4 + 2))
+        echo "read $array ${values[0]} read $((array + 1)) ${values[1]}"
+    fi
+}
+
+# All registers of an object, from its memory: 8 bytes of header, then the fields.
+look_raw() {
+    local words object=$((RANDOM % ${#cells[@]}))
+    mapfile -t words < <(od -An -v -td8 -w8 "$1/regions/transactional/cells/${cells[object]}.Cell")
+    ((${#words[@]} >= 5)) || return
+    object=$((object * 4))
+    echo "read $object ${words[1]} read $((object + 1)) ${words[2]}" \
+        "read $((object + 2)) ${words[3]} read $((object + 3)) ${words[4]}"
+}
+
+# Writes a field, by > or >>, or both elements of an array in one line.
+put() {
+    fresh
+    file "$1"
+    if ((register % 4 >= 2)); then
+        local array=$((register / 4 * 4 + 2))
+        echo "write $array $value write $((array + 1)) $((value + 1))" "${2-}"
+        echo "$value $((value + 1))" >"$path" || return
+        fresh
+    elif ((RANDOM % 2)); then
+        echo "write $register $value" "${2-}"
+        echo "$value" >"$path"
+    else
+        echo "write $register $value" "${2-}"
+        printf %s "$value" >>"$path"
+    fi
+}
+
+# Sets a field of each of two objects, or two of one, with one write to control.
+put_both() {
+    local one=$((RANDOM % registers / 4 * 4)) other=$((RANDOM % registers / 4 * 4 + 3))
+    fresh
+    echo "write $one $value write $other $((value + 1))" "${2-}"
+    # While nothing is mounted here, control would be a new file of the folder below: names/ is not.
+    local control=$1/names/../control text="set ${cells[one / 4]} a=$value"
+    if ((one / 4 == other / 4)); then
+        echo "$text c[1]=$((value + 1))" >"$control" || return
+    else
+        # cat passes both lines in one write, echo would not.
+        cat <<<"$text"$'\n'"set ${cells[other / 4]} c[1]=$((value + 1))" >"$control" || return
+    fi
+    fresh
+}
+
+# A few reads and writes below a root.
+steps() {
+    local step last=$((RANDOM % 6 + 1))
+    for ((step = 0; step < last; step++)); do
+        pick
+        case $((RANDOM % 8)) in
+            0 | 1 | 2) look "$1" || return ;;
+            3) look_raw "$1" || return ;;
+            4) put_both "$1" || return ;;
+            5) put "$1" || return ;;
+            *) look "$1" && put "$1" || return ;;
+        esac
+    done
+}
+
+# Ends a transaction of one operation; what failed to write may yet be done.
+single() {
+    if "$@"; then end committed; else
+        end unknown
+        wait_for_mount
+    fi
+}
+
+wait_for_mount() {
+    until [[ -e $mount/names || -e $STOP ]]; do sleep 0.01; done
+}
+
+one_operation() {
+    pick
+    begin
+    case $((RANDOM % 7)) in
+        0 | 1) single look "$mount" ;;
+        2) single look_raw "$mount" ;;
+        3 | 4 | 5) single put "$mount" try ;;
+        *) single put_both "$mount" try ;;
+    esac
+}
+
+while [[ ! -e $STOP ]]; do
+    one_operation
+done
