@@ -13,8 +13,7 @@ public struct NodeInfo: Sendable {
     public var since: UInt64
     /// Slots, that is threads that ran transactions.
     public var slots: [Int]
-    public var commits: UInt64
-    public var restarts: UInt64
+    public var counts: TransactionCounts
 }
 
 /// The processes of a space.
@@ -44,9 +43,23 @@ struct NodeTable: Sendable {
         meta.advanced(by: SpaceLayout.nodesOffset + index * SpaceLayout.nodeSize)
     }
 
-    /// Counts of the slots that the node gave back.
-    func foldedCommits(_ index: Int) -> SharedWord { entry(index)[32] }
-    func foldedRestarts(_ index: Int) -> SharedWord { entry(index)[40] }
+    /// Counts of the slots that a node gave back.
+    private func foldedCounts(_ index: Int) -> TransactionCounts {
+        let entry = entry(index)
+        return TransactionCounts(
+            commits: entry[32].load(), aborts: entry[48].load(), restarts: entry[40].load(),
+            conflicts: entry[24].load(), falseSharingAvoided: entry[56].load())
+    }
+
+    /// Adds the counts of a slot that this node gives back.
+    func fold(_ counts: TransactionCounts) {
+        let entry = entry(own)
+        _ = entry[32].add(counts.commits)
+        _ = entry[48].add(counts.aborts)
+        _ = entry[40].add(counts.restarts)
+        _ = entry[24].add(counts.conflicts)
+        _ = entry[56].add(counts.falseSharingAvoided)
+    }
 
     /// Whether a process is attached under the number.
     func isJoined(_ index: Int) -> Bool {
@@ -81,8 +94,7 @@ struct NodeTable: Sendable {
         let entry = entry(own)
         entry[8].store(UInt64(getpid()))
         entry[16].store(UInt64(time(nil)))
-        foldedCommits(own).store(0)
-        foldedRestarts(own).store(0)
+        for offset in stride(from: 24, to: 64, by: 8) { entry[offset].store(0) }
         var host = [UInt8](repeating: 0, count: Self.hostBytes)
         unsafe host.withUnsafeMutableBytes { bytes in
             _ = unsafe gethostname(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), 63)
@@ -94,16 +106,14 @@ struct NodeTable: Sendable {
     }
 
     /// - Parameters: the node's slots, and the counts of these.
-    func info(_ index: Int, slots: [Int], commits: UInt64, restarts: UInt64) -> NodeInfo {
+    func info(_ index: Int, slots: [Int], counts: TransactionCounts) -> NodeInfo {
         let entry = entry(index)
         return NodeInfo(
             index: index, isAlive: isJoined(index), processID: Int(entry[8].load()),
             host: load(at: 64, capacity: Self.hostBytes, in: entry),
             name: load(at: 128, capacity: Self.nameBytes, in: entry),
             mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),
-            since: entry[16].load(), slots: slots,
-            commits: foldedCommits(index).load() + commits,
-            restarts: foldedRestarts(index).load() + restarts)
+            since: entry[16].load(), slots: slots, counts: foldedCounts(index) + counts)
     }
 
     private func store(_ text: String, at offset: Int, capacity: Int, in entry: SharedMemory) {

@@ -171,6 +171,7 @@ extension Transaction {
                 return false
             }
         }
+        countAvoidedFalseSharing(lock: lock)
         return true
     }
 

@@ -176,6 +176,7 @@ public final class OpenTransaction: Sendable {
     private func finish(_ run: inout Run, _ state: State) {
         guard let context = unsafe run.context else { return }
         run.state = state
+        if case .committed = state {} else { unsafe context.pointee.countAbort() }
         unsafe context.pointee.endOpen()
         unsafe space.release(context)
         unsafe run.context = nil
@@ -278,6 +279,7 @@ extension Transaction {
 
     /// Makes the context fit for another transaction.
     fileprivate mutating func endOpen() {
+        if conflictLine != 0 { recordConflict() }
         moment = nil
         releaseSavepoint()
         isActive = false

@@ -32,6 +32,7 @@ extension Transaction {
     mutating func prepareRestart() {
         restarts += 1
         slot.restarts.storeRelaxed(slot.restarts.loadRelaxed() &+ 1)
+        if conflictLine != 0 { recordConflict() }
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
         takeSerial()
     }

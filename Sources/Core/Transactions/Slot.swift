@@ -3,8 +3,7 @@ struct SlotInfo {
     var index: Int
     var node: Int
     var phase: Slot.Phase
-    var commits: UInt64
-    var restarts: UInt64
+    var counts: TransactionCounts
 }
 
 /// A thread's place in shared memory: the state of its commit, from which any other process can
@@ -54,6 +53,20 @@ struct Slot {
     }
     /// Whether the log's fill area has memory.
     var fillsReserved: SharedWord { memory[72] }
+    var aborts: SharedWord { memory[80] }
+    var falseSharingAvoided: SharedWord { memory[88] }
+    var conflicts: SharedWord { memory[96] }
+
+    var counts: TransactionCounts {
+        TransactionCounts(
+            commits: commits.load(), aborts: aborts.load(), restarts: restarts.load(),
+            conflicts: conflicts.load(), falseSharingAvoided: falseSharingAvoided.load())
+    }
+
+    /// Begins to count for a new owner.
+    func resetCounts() {
+        for word in [commits, aborts, restarts, conflicts, falseSharingAvoided] { word.store(0) }
+    }
 
     static func phase(of state: UInt64) -> Phase { Phase(rawValue: state >> 62) ?? .idle }
     static func sequence(of state: UInt64) -> UInt64 { state & sequenceMask }
@@ -64,7 +77,6 @@ struct Slot {
     var info: SlotInfo {
         SlotInfo(
             index: index, node: NodeTable.index(of: owner.load()),
-            phase: Slot.phase(of: state.load()),
-            commits: commits.load(), restarts: restarts.load())
+            phase: Slot.phase(of: state.load()), counts: counts)
     }
 }

@@ -32,8 +32,8 @@ extension Space {
         return (0..<SpaceLayout.nodeCountMax).filter { nodes.isJoined($0) }.map {
             let own = slots[$0] ?? []
             return nodes.info(
-                $0, slots: own.map(\.index), commits: own.reduce(0) { $0 + $1.commits },
-                restarts: own.reduce(0) { $0 + $1.restarts })
+                $0, slots: own.map(\.index),
+                counts: own.reduce(TransactionCounts()) { $0 + $1.counts })
         }
     }
 

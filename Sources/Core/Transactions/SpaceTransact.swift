@@ -26,7 +26,10 @@ extension Space {
                 if unsafe context.pointee.commit() { return result }
             } catch {
                 // The run was consistent, so an error of the body's own is real.
-                if unsafe !context.pointee.isDoomed { throw error }
+                if unsafe !context.pointee.isDoomed {
+                    unsafe context.pointee.countAbort()
+                    throw error
+                }
             }
             unsafe context.pointee.prepareRestart()
         }
@@ -69,8 +72,7 @@ extension Space {
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
             if slot.owner.load() == 0, slot.owner.compareExchange(0, nodes.ownMark) {
-                slot.commits.store(0)
-                slot.restarts.store(0)
+                slot.resetCounts()
                 return slot
             }
         }
@@ -123,8 +125,7 @@ extension Transaction {
     func releaseSlot() {
         readSet.deallocate()
         unsafe targets.deallocate()
-        _ = owner.nodes.foldedCommits(owner.node).add(slot.commits.load())
-        _ = owner.nodes.foldedRestarts(owner.node).add(slot.restarts.load())
+        owner.nodes.fold(slot.counts)
         slot.owner.store(0)
     }
 }

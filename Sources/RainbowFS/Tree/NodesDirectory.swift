@@ -46,8 +46,10 @@ struct NodeFile: Node {
             slots: \(node.slots.map(String.init).joined(separator: " "))
             mount point: \(node.mountPoint)
             since: \(MessageLog.time(timespec(tv_sec: Int(node.since), tv_nsec: 0)))
-            commits: \(node.commits)
-            aborts: \(node.restarts)
+            commits: \(node.counts.commits)
+            aborts: \(node.counts.aborts)
+            restarts: \(node.counts.restarts)
+            conflicts: \(node.counts.conflicts)
 
             """
     }

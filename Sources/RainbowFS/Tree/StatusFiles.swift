@@ -68,10 +68,10 @@ struct MetricsFile: Node {
         text.add("nodes", "gauge", "Attached processes.", [("", UInt64(nodes.count))])
         text.add(
             "commits_total", "counter", "Committed transactions of a live node.",
-            nodes.map { ("{node=\"\($0.index)\"}", $0.commits) })
+            nodes.map { ("{node=\"\($0.index)\"}", $0.counts.commits) })
         text.add(
             "restarts_total", "counter", "Transactions of a live node that ran again.",
-            nodes.map { ("{node=\"\($0.index)\"}", $0.restarts) })
+            nodes.map { ("{node=\"\($0.index)\"}", $0.counts.restarts) })
         text.add(
             "recovered_slots_total", "counter",
             "Commits of killed processes that this node finished or undid.",

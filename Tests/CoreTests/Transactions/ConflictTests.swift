@@ -26,8 +26,9 @@ extension TransactionalMemory {
                     }
                     try tx.store(value + 1, at: own)
                 }
-                let restarts = space.liveNodes.filter { $0.index == space.node }[0].restarts
-                #expect(restarts == UInt64(runs - 1))
+                let counts = space.liveNodes.filter { $0.index == space.node }[0].counts
+                #expect(counts.restarts == UInt64(runs - 1))
+                #expect(counts.conflicts == UInt64(runs - 1))
                 return runs
             }
         }
@@ -62,9 +63,9 @@ extension TransactionalMemory {
                     }
                 }
                 #expect(surprises.load(ordering: .relaxed) == 0)
-                let node = space.liveNodes[0]
-                #expect(node.commits == 80_000)
-                #expect(node.restarts == 0)
+                let counts = space.liveNodes[0].counts
+                #expect(counts.commits == 80_000)
+                #expect(counts.restarts == 0)
             }
         }
 
