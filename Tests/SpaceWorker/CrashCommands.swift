@@ -4,7 +4,8 @@ import TestSupport
 
 /// What workers do while they are killed.
 enum CrashCommands {
-    /// Steps of the crash workload, each acknowledged once it is committed.
+    /// Steps of the crash workload, each acknowledged once it is committed; a snapshot is always
+    /// open, and shows a sound moment.
     static func steps(_ request: SpaceWorker.Request) throws {
         let space = try attached(request)
         var workload = CrashWorkload(workerCount: request.worker + 1)
@@ -12,7 +13,15 @@ enum CrashCommands {
         workload.freshPageInterval = UInt64(interval)
         var generator = SeededGenerator(seed: request.seed)
         var rounds: UInt64 = 0
+        var snapshot = try space.takeSnapshot(named: "worker-\(request.worker)")
         while !request.isDone(after: rounds) {
+            if rounds % 32 == 31 {
+                try space.read(at: snapshot) { tx in
+                    try InvariantRound.check(&tx) { SpaceWorker.fail("snapshot: \($0)", status: 3) }
+                }
+                snapshot.end()
+                snapshot = try space.takeSnapshot(named: "worker-\(request.worker)")
+            }
             let count = try workload.step(space, worker: request.worker, &generator)
             request.board[BoardPlace.acknowledged(request.worker)] = count
             rounds += 1

@@ -20,7 +20,9 @@ enum SpaceWorker {
         var board: Scoreboard
 
         func isDone(after rounds: UInt64) -> Bool {
-            count != 0 && rounds >= count || board[BoardPlace.stop] != 0
+            // Tests that were killed cannot end their workers.
+            if rounds % 256 == 0, getppid() == 1 { SpaceWorker.fail("the tests are gone") }
+            return count != 0 && rounds >= count || board[BoardPlace.stop] != 0
         }
     }
 

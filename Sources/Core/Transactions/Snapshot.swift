@@ -140,13 +140,15 @@ extension Space {
         }
     }
 
-    /// Drops what killed processes left in the snapshot table.
+    /// Drops what killed processes left in the snapshot table, and old versions that nobody needs.
     public func recoverSnapshots() {
+        // Whoever ended the last snapshot was killed, or a commit under way kept it from sweeping.
+        let isUnneeded = snapshotTable.isEmpty && ShadowStore.bytesUsed(meta) != 0
         let isLeft = (0..<SpaceLayout.snapshotCountMax).contains { index in
             let owner = snapshotTable[index].owner.load()
             return owner != 0 && !nodes.isAlive(mark: owner)
         }
-        guard isLeft else { return }
+        guard isLeft || isUnneeded else { return }
         try? withSnapshotLock {
             dropSnapshotsOfDeadNodes()
             sweepIfDue()

@@ -52,6 +52,7 @@ struct SnapshotTable: Sendable {
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
     /// Behind the last entry in use: committers need not look further.
     private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }
+    var isEmpty: Bool { end.load() == 0 }
     private var count: Int { min(Int(end.load()), SpaceLayout.snapshotCountMax) }
 
     subscript(index: Int) -> SnapshotEntry {

@@ -37,6 +37,13 @@ struct SpaceInspection {
             found.append("\(space.usage.bytesUsed) bytes are counted, \(resident) have frames")
         }
         if isSerial { found.append("serial mode has not ended") }
+        for index in 0..<SpaceLayout.snapshotCountMax
+        where space.snapshotTable[index].owner.load() != 0
+            || space.snapshotTable[index].version.load() != 0
+        {
+            found.append("the snapshot \(space.snapshotTable[index].name) is open")
+        }
+        if space.snapshotMemory.bytesUsed != 0 { found.append("old versions are kept for nobody") }
         return found
     }
 }
