@@ -7,7 +7,7 @@ import TestSupport
 /// A space of its own with a tree on it, used by paths as a program would use a mount.
 final class TreeFixture: Sendable {
     let space: Space
-    let tree: Tree
+    let tree: Forest
     let caller = Caller(uid: getuid(), gid: getgid(), pid: 1)
     static let mountPoint = "/mnt/rainbow"
 
@@ -18,21 +18,22 @@ final class TreeFixture: Sendable {
         try ObjectSystem.bootstrap(space)
         var treeOptions = TreeOptions()
         treeOptions.mountPoint = TreeFixture.mountPoint
-        tree = Tree(space: space, options: treeOptions)
+        tree = Forest(space: space, options: treeOptions)
     }
 
     deinit {
         let name = space.name
+        tree.moments?.endAll()
         space.detach()
         try? Space.destroy(name, force: true)
     }
 
     /// Another mount of the same space.
-    func tree(_ change: (inout TreeOptions) -> Void) -> Tree {
+    func tree(_ change: (inout TreeOptions) -> Void) -> Forest {
         var options = TreeOptions()
         options.mountPoint = TreeFixture.mountPoint
         change(&options)
-        return Tree(space: space, options: options)
+        return Forest(space: space, options: options)
     }
 }
 

@@ -38,16 +38,26 @@ public final class Snapshot: Sendable {
             || entry.serialNumber.load() != serialNumber
     }
 
+    /// Its row in the table; nil once it has ended.
+    public var info: SnapshotInfo? {
+        let info = entry.info
+        return hasEnded ? nil : info
+    }
+
     /// Drops the snapshot, and with it the old versions that no other one needs; repeatable.
     public func end() { space.end(self) }
 }
 
 extension Space {
     /// Takes a snapshot of the present moment for any number of readers.
-    /// - Parameter name: of at most 192 bytes; no other named snapshot has it.
+    /// - Parameters:
+    ///   - name: of at most 192 bytes; no other named snapshot has it.
+    ///   - user: who asked for it, and the group of that user; kept with it for others to see.
     /// - Throws: `SpaceError.snapshotExists`, `.badSnapshotName`, `.tooManySnapshots`, `.system`.
-    public func takeSnapshot(named name: String) throws(SpaceError) -> Snapshot {
-        try takeSnapshot(.named, name)
+    public func takeSnapshot(
+        named name: String, user: UInt32 = geteuid(), group: UInt32 = getegid()
+    ) throws(SpaceError) -> Snapshot {
+        try takeSnapshot(.named, name, user: user, group: group)
     }
 
     /// The open snapshot of a name, whichever node took it; nil if there is none.
@@ -98,7 +108,9 @@ extension Space {
 }
 
 extension Space {
-    func takeSnapshot(_ kind: SnapshotKind, _ name: String) throws(SpaceError) -> Snapshot {
+    func takeSnapshot(
+        _ kind: SnapshotKind, _ name: String, user: UInt32 = geteuid(), group: UInt32 = getegid()
+    ) throws(SpaceError) -> Snapshot {
         guard !name.isEmpty, name.utf8.count <= SnapshotTable.nameBytesMax,
             !name.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "/") })
         else { throw .badSnapshotName(name) }
@@ -119,6 +131,7 @@ extension Space {
             entry.kind.store(kind.rawValue)
             entry.readBytes.store(0)
             entry.writtenBytes.store(0)
+            entry.user.store(UInt64(group) << 32 | UInt64(user))
             entry.setName(name)
             entry.milliseconds.store(SystemCalls.coarseMilliseconds())
             entry.owner.store(nodes.ownMark)

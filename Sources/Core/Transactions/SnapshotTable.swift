@@ -16,6 +16,9 @@ public struct SnapshotInfo: Sendable {
     /// The node that took it, with which it goes.
     public var node: Int
     public var version: UInt64
+    /// Who asked for it.
+    public var user: UInt32
+    public var group: UInt32
     /// When it was taken, since 1970.
     public var milliseconds: UInt64
     /// Memory of a transaction: what it has read, and what it is going to write.
@@ -38,6 +41,7 @@ public struct SnapshotInfo: Sendable {
 ///
 ///     0  mark of the node   8  version; bit 63: stale   16  serial number of the entry
 ///     24 milliseconds       32 kind; bit 8: serial mode  40 bytes read   48 bytes written
+///     56 user, and in the upper half group
 ///     64 name, NUL padded
 @safe
 struct SnapshotTable: Sendable {
@@ -131,6 +135,7 @@ struct SnapshotEntry {
     var kind: SharedWord { memory[32] }
     var readBytes: SharedWord { memory[40] }
     var writtenBytes: SharedWord { memory[48] }
+    var user: SharedWord { memory[56] }
 
     var name: String {
         var bytes: [UInt8] = []
@@ -160,7 +165,9 @@ struct SnapshotEntry {
         else { return nil }
         return SnapshotInfo(
             kind: meaning, name: name, node: NodeTable.index(of: mark),
-            version: version & ~SnapshotTable.staleBit, milliseconds: milliseconds.load(),
+            version: version & ~SnapshotTable.staleBit,
+            user: UInt32(truncatingIfNeeded: user.load()),
+            group: UInt32(truncatingIfNeeded: user.load() >> 32), milliseconds: milliseconds.load(),
             readBytes: readBytes.load(), writtenBytes: writtenBytes.load(),
             isStale: version & SnapshotTable.staleBit != 0,
             isSerial: kind & SnapshotTable.serialBit != 0)

@@ -51,6 +51,20 @@ struct Timeline {
         }
     }
 
+    /// All samples up to a version, ascending: each with the time of its commit.
+    func samples(upTo last: UInt64) -> [(version: UInt64, milliseconds: UInt64)] {
+        var found: [UInt64: UInt64] = [:]
+        for level in 0..<SpaceLayout.timelineLevels {
+            let end = head(level).load()
+            for position in (end > 1016 ? end - 1016 : 0)..<end {
+                let sample = sample(level, position)
+                let version = sample[0].load()
+                if version <= last { found[version] = sample[8].load() }
+            }
+        }
+        return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     /// Milliseconds since 1970 of a commit; nil if it is older than all samples.
     func milliseconds(of version: UInt64) -> UInt64? {
         for level in 0..<SpaceLayout.timelineLevels {

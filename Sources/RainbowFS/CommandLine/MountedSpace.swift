@@ -2,9 +2,18 @@ import Glibc
 
 /// A mount of a space on this machine, as the kernel's table of mounts has it.
 struct MountedSpace: Equatable {
-    /// The mount point, absolute.
+    /// The top of the tree to work on, absolute: the mount point, or the folder of a transaction
+    /// or a snapshot below it.
     var path: String
     var space: String
+    /// The mount point.
+    var mountPoint: String
+
+    init(path: String, space: String, mountPoint: String? = nil) {
+        self.path = path
+        self.space = space
+        self.mountPoint = mountPoint ?? path
+    }
 
     static func all(in table: [MountTable.Line]) -> [MountedSpace] {
         table.filter { $0.type == MountTable.fileSystemType }.map {
@@ -20,7 +29,7 @@ struct MountedSpace: Equatable {
         guard let place = option == nil ? longestResolved(start) : FileText.resolved(start) else {
             throw CommandFailure(.noMount, "There is no \(start).")
         }
-        guard let mount = containing(place, in: mounts) else {
+        guard let mount = containing(place, in: mounts)?.moment(of: place) else {
             let hint =
                 mounts.isEmpty
                 ? "Mount one with: rainbowfs SPACE MOUNTPOINT"
@@ -36,6 +45,19 @@ struct MountedSpace: Equatable {
             place == mount.path || mount.path == "/" || place.hasPrefix(mount.path + "/")
         }.max { $0.path.utf8.count < $1.path.utf8.count }
     }
+
+    /// The transaction or the snapshot that an absolute path below the mount leads into; without
+    /// one, the mount itself.
+    func moment(of place: String) -> MountedSpace {
+        let parts = place.dropFirst(path.utf8.count).split(separator: "/")
+        guard parts.count > 1, ["transactions", "snapshots"].contains(parts[0]) else { return self }
+        let prefix = path == "/" ? "" : path
+        return MountedSpace(
+            path: "\(prefix)/\(parts[0])/\(parts[1])", space: space, mountPoint: path)
+    }
+
+    /// The mount itself, whatever moment of it was asked for.
+    var whole: MountedSpace { MountedSpace(path: mountPoint, space: space) }
 
     /// `path` made absolute through its deepest folder that exists.
     private static func longestResolved(_ path: String) -> String? {
@@ -61,7 +83,7 @@ extension MountedSpace {
         let text = "\(error.path): \(error.reason)"
         // Of what the kernel refuses by itself, the newest message tells nothing.
         let isUnexplained = [ENOENT, ENOTDIR, ENOTCONN].contains(error.errno)
-        guard !isUnexplained, let messages = try? FileText.readText(path + "/messages"),
+        guard !isUnexplained, let messages = try? FileText.readText(mountPoint + "/messages"),
             let last = messages.split(separator: "\n").last,
             last.contains(": \(ErrorName.of(error.errno)): ")
         else { return CommandFailure(.refused, text) }

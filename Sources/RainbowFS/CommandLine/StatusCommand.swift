@@ -13,7 +13,7 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() throws {
-        let mount = try mount.find()
+        let mount = try mount.find().whole
         let status = try mount.withFailures { () throws(FileError) in try MountStatus(mount) }
         print(json.isOn ? status.json.description : status.text)
     }

@@ -82,7 +82,7 @@ enum Connection {
             uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
     }
 
-    var tree: Tree { system.tree }
+    var forest: Forest { system.forest }
 
     /// The supplementary groups of the caller; none if it was interrupted and is gone.
     var groups: [UInt32] {

@@ -7,7 +7,7 @@ extension Callbacks {
         unsafe table.opendir = { request, node, _ in
             unsafe Callbacks.serve(request, .opendir) { call throws(TreeError) in
                 try call.require(.read, NodeID(node))
-                return try call.tree.openDirectory(NodeID(node), call.caller)
+                return try call.forest.openDirectory(NodeID(node), call.caller)
             } answer: { reply, directory in
                 let handle = Handle(retaining: directory)
                 if !reply.openDirectory(handle: handle.number) {

@@ -5,28 +5,28 @@ extension Callbacks {
     static func addExtendedAttributes(to table: inout fuse_lowlevel_ops) {
         unsafe table.getxattr = { request, node, name, size in
             unsafe Callbacks.serve(request, .getxattr) { call throws(TreeError) in
-                try call.tree.extendedAttribute(NodeID(node), unsafe text(name))
+                try call.forest.extendedAttribute(NodeID(node), unsafe text(name))
             } answer: { reply, value in
                 reply.extendedAttribute(value, size: size)
             }
         }
         unsafe table.listxattr = { request, node, size in
             unsafe Callbacks.serve(request, .listxattr) { call throws(TreeError) in
-                try call.tree.extendedAttributeNames(NodeID(node))
+                try call.forest.extendedAttributeNames(NodeID(node))
             } answer: { reply, names in
                 reply.extendedAttribute(names.flatMap { Array($0.utf8) + [0] }, size: size)
             }
         }
         unsafe table.setxattr = { request, node, name, _, _, _ in
             unsafe Callbacks.serve(request, .setxattr) { call throws(TreeError) in
-                try call.tree.setExtendedAttribute(NodeID(node), unsafe text(name))
+                try call.forest.setExtendedAttribute(NodeID(node), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.removexattr = { request, node, name in
             unsafe Callbacks.serve(request, .removexattr) { call throws(TreeError) in
-                try call.tree.removeExtendedAttribute(NodeID(node), unsafe text(name))
+                try call.forest.removeExtendedAttribute(NodeID(node), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
             }

@@ -14,7 +14,7 @@ extension Callbacks {
         unsafe table.open = { request, node, info in
             unsafe Callbacks.serve(request, .open) { call throws(TreeError) in
                 unsafe try call.require(.opening(openFlags(info)), NodeID(node))
-                return try call.tree.open(
+                return try call.forest.open(
                     NodeID(node), flags: unsafe openFlags(info), call.caller)
             } answer: { reply, file in
                 let handle = Handle(retaining: file)
@@ -28,7 +28,7 @@ extension Callbacks {
         unsafe table.create = { request, parent, name, mode, info in
             unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
                 try call.require([.write, .search], NodeID(parent))
-                return try call.tree.create(
+                return try call.forest.create(
                     NodeID(parent), unsafe text(name), mode: mode,
                     flags: unsafe openFlags(info), call.caller)
             } answer: { reply, made in

@@ -12,7 +12,7 @@ extension Callbacks {
         unsafe table.mkdir = { request, parent, name, mode in
             unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
                 try call.require([.write, .search], NodeID(parent))
-                return try call.tree.makeDirectory(
+                return try call.forest.makeDirectory(
                     NodeID(parent), unsafe text(name), mode: mode, call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
@@ -21,7 +21,7 @@ extension Callbacks {
         unsafe table.symlink = { request, target, parent, name in
             unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
                 try call.require([.write, .search], NodeID(parent))
-                return try call.tree.symlink(
+                return try call.forest.symlink(
                     NodeID(parent), unsafe text(name), target: unsafe text(target),
                     call.caller)
             } answer: { reply, entry in
@@ -47,25 +47,25 @@ extension Callbacks {
     private static func addRemoving(to table: inout fuse_lowlevel_ops) {
         unsafe table.unlink = { request, parent, name in
             unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
-                try call.require([.write, .search], NodeID(parent))
-                try call.tree.unlink(NodeID(parent), unsafe text(name))
+                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
+                try call.forest.unlink(NodeID(parent), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.rmdir = { request, parent, name in
             unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
-                try call.require([.write, .search], NodeID(parent))
-                try call.tree.removeDirectory(NodeID(parent), unsafe text(name))
+                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
+                try call.forest.removeDirectory(NodeID(parent), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.rename = { request, parent, name, newParent, newName, flags in
             unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
-                try call.require([.write, .search], NodeID(parent))
+                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
                 try call.require([.write, .search], NodeID(newParent))
-                try call.tree.rename(
+                try call.forest.rename(
                     NodeID(parent), unsafe text(name), to: NodeID(newParent),
                     unsafe text(newName), flags: flags)
             } answer: { reply, _ in

@@ -7,7 +7,7 @@ extension Callbacks {
         unsafe table.lookup = { request, parent, name in
             unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
                 try call.require(.search, NodeID(parent))
-                let entry = try call.tree.lookup(
+                let entry = try call.forest.lookup(
                     NodeID(parent), unsafe text(name), call.caller)
                 return call.system.kept.keeping(entry)
             } answer: { reply, entry in
@@ -25,7 +25,7 @@ extension Callbacks {
         }
         unsafe table.getattr = { request, node, _ in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
-                let (attributes, seconds) = try call.tree.attributes(NodeID(node))
+                let (attributes, seconds) = try call.forest.attributes(NodeID(node))
                 return (attributes, call.system.kept.seconds(for: NodeID(node), atLeast: seconds))
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.1)
@@ -45,7 +45,7 @@ extension Callbacks {
                 var asked = wanted
                 if unsafe file != nil { asked.size = nil }
                 try call.require(asked, NodeID(node))
-                return try call.tree.setAttributes(
+                return try call.forest.setAttributes(
                     NodeID(node), mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
                     size: wanted.size, call.caller)
             } answer: { reply, found in
@@ -54,14 +54,14 @@ extension Callbacks {
         }
         unsafe table.readlink = { request, node in
             unsafe Callbacks.serve(request, .readlink) { call throws(TreeError) in
-                try call.tree.readLink(NodeID(node))
+                try call.forest.readLink(NodeID(node))
             } answer: { reply, target in
                 reply.link(target)
             }
         }
         unsafe table.statfs = { request, _ in
             unsafe Callbacks.serve(request, .statfs) { call throws(TreeError) in
-                try call.tree.fileSystemStatistics()
+                try call.forest.fileSystemStatistics()
             } answer: { reply, statistics in
                 reply.statistics(statvfs(statistics))
             }

@@ -5,15 +5,15 @@ import Logging
 /// What the callbacks of one mount share. libfuse hands it back with each request; whoever runs the
 /// session keeps it alive.
 final class FileSystem: Sendable {
-    let tree: Tree
+    let forest: Forest
     let log: Logger
     /// Whether the kernel was told to check permissions (`-o default_permissions`).
     let kernelChecksPermissions: Bool
     let listing: ListingMode
     let kept = KeptAttributes()
 
-    init(tree: Tree, log: Logger, options: MountOptions) {
-        self.tree = tree
+    init(forest: Forest, log: Logger, options: MountOptions) {
+        self.forest = forest
         self.log = log
         kernelChecksPermissions = options.kernelChecksPermissions
         listing = options.listing
@@ -27,7 +27,7 @@ final class FileSystem: Sendable {
     func fail(_ reply: consuming Reply, _ error: TreeError, _ operation: Operation) {
         if !operation.expects(error.errno) {
             let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
-            tree.record(sentence)
+            forest.record(sentence)
             log.debug("\(sentence)")
         }
         reply.fail(error.errno)

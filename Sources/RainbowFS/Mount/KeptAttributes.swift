@@ -45,7 +45,7 @@ extension NodeID.Fixed {
     fileprivate var isDirectory: Bool {
         switch self {
         case .root, .regions, .classes, .objects, .names, .nodes: true
-        case .metrics, .messages, .control: false
+        case .metrics, .messages, .control, .transactions, .snapshots: false
         }
     }
 }

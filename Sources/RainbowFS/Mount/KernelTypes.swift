@@ -25,6 +25,7 @@ extension fuse_entry_param {
     init(_ entry: Entry) {
         self.init()
         ino = entry.node.rawValue
+        generation = entry.generation
         attr = stat(entry.attributes)
         attr_timeout = entry.attributeSeconds
         entry_timeout = entry.entrySeconds
@@ -35,6 +36,7 @@ extension fuse_entry_out {
     init(_ entry: Entry) {
         self.init()
         nodeid = entry.node.rawValue
+        generation = entry.generation
         (entry_valid, entry_valid_nsec) = Self.validity(entry.entrySeconds)
         (attr_valid, attr_valid_nsec) = Self.validity(entry.attributeSeconds)
         attr = fuse_attr(entry.attributes)

@@ -6,6 +6,7 @@ import Logging
 /// A space that is mounted and answers.
 struct Mount: ~Copyable {
     private let space: Space
+    private let forest: Forest
     private let session: Session
     private let log: Logger
     private let point: MountPoint
@@ -22,12 +23,15 @@ struct Mount: ~Copyable {
         treeOptions.gid = options.gid
         treeOptions.umask = options.umask
         treeOptions.mountPoint = point.path
-        let fileSystem = FileSystem(
-            tree: Tree(space: space, options: treeOptions), log: log, options: options)
+        treeOptions.transactions = options.transactions
+        if let count = options.snapshotBytesMax { space.setSnapshotMemory(bytesMax: count) }
+        let forest = Forest(space: space, options: treeOptions)
+        let fileSystem = FileSystem(forest: forest, log: log, options: options)
         let session = try Session.mounted(
             fileSystem, at: point, source: name, options: options)
         MountLog.serve(log)
         self.space = space
+        self.forest = forest
         self.session = session
         self.log = log
         self.point = point
@@ -47,8 +51,9 @@ struct Mount: ~Copyable {
 
     /// Unmounts, if nobody did, and leaves the space.
     consuming func end() {
-        let space = space
+        let (space, forest) = (space, forest)
         _ = consume self
+        forest.moments?.endAll()
         space.detach()
     }
 

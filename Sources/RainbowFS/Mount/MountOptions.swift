@@ -12,6 +12,9 @@ struct MountOptions: Sendable, Equatable {
     var gid: UInt32?
     var umask: UInt32?
     var sizeBytesMax: UInt64?
+    /// Of the whole space, for old versions of what snapshots and transactions read.
+    var snapshotBytesMax: UInt64?
+    var transactions = TransactionLimits()
     var nodeName: String?
     var sourceName: String?
     var isDebug = false
@@ -28,6 +31,10 @@ struct MountOptions: Sendable, Equatable {
         uid=N, gid=N       show everything as owned by this user or group
         umask=OCTAL        take these permission bits away
         size=BYTES         limit of the space's memory (K, M, G, T)
+        snapshot_memory=BYTES  limit of the space's memory for snapshots (256M)
+        transaction_memory=BYTES  limit of what one transaction reads and writes (64M)
+        transaction_timeout=N  seconds after which an unused transaction ends (300)
+        serial_timeout=N   seconds that a serial transaction may keep others waiting (10)
         node=NAME          name of this mount in nodes/
         readdirplus=MODE   list attributes with names: yes, no or auto (no)
         clone_fd, noclone_fd  a channel to the kernel for each thread, or not (clone_fd)
@@ -91,10 +98,15 @@ struct MountOptions: Sendable, Equatable {
             }
             umask = mask
         case "size":
-            guard let count = ByteCount.parse(value), count > 0 else {
-                throw invalid(name, value, "a number of bytes such as 512M or 2G")
-            }
-            sizeBytesMax = count
+            sizeBytesMax = try bytes(value, for: name)
+        case "snapshot_memory":
+            snapshotBytesMax = try bytes(value, for: name)
+        case "transaction_memory":
+            transactions.bytesMax = try bytes(value, for: name)
+        case "transaction_timeout":
+            transactions.idleSeconds = try seconds(value, for: name)
+        case "serial_timeout":
+            transactions.serialSeconds = try seconds(value, for: name)
         case "node":
             guard (1...64).contains(value.utf8.count), value.utf8.allSatisfy({ $0 > 32 }) else {
                 throw invalid(name, value, "a name of 1 to 64 bytes without spaces")
@@ -149,6 +161,20 @@ struct MountOptions: Sendable, Equatable {
             }
         }
         return words
+    }
+
+    private func bytes(_ value: String, for name: String) throws(MountFailure) -> UInt64 {
+        guard let count = ByteCount.parse(value), count > 0 else {
+            throw invalid(name, value, "a number of bytes such as 512M or 2G")
+        }
+        return count
+    }
+
+    private func seconds(_ value: String, for name: String) throws(MountFailure) -> UInt64 {
+        guard let count = UInt64(value), (1...1_000_000_000).contains(count) else {
+            throw invalid(name, value, "a number of seconds, at least 1")
+        }
+        return count
     }
 
     private func number(

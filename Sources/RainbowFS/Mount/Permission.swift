@@ -28,7 +28,25 @@ extension Call {
     /// Throws EACCES unless the caller may do all of `access` with the node.
     func require(_ access: Access, _ node: NodeID) throws(TreeError) {
         guard !system.kernelChecksPermissions, caller.uid != 0 else { return }
-        let attributes = try tree.attributes(node).0
+        try require(access, forest.attributes(node).0)
+    }
+
+    /// Throws unless the caller may take an entry out of a directory: of one with the sticky bit,
+    /// as transactions/ has it, only the owner of the entry or of the directory.
+    func requireRemoval(of name: String, from parent: NodeID) throws(TreeError) {
+        guard !system.kernelChecksPermissions, caller.uid != 0 else { return }
+        let directory = try forest.attributes(parent).0
+        try require([.write, .search], directory)
+        guard directory.mode & S_ISVTX != 0, directory.uid != caller.uid else { return }
+        let owner = try forest.lookup(parent, name, caller).attributes.uid
+        guard owner == caller.uid else {
+            throw TreeError(
+                EPERM,
+                "Only its owner, user \(owner), or root can remove \(TreeError.quoted(name)).")
+        }
+    }
+
+    private func require(_ access: Access, _ attributes: Attributes) throws(TreeError) {
         let shift: UInt32 =
             attributes.uid == caller.uid ? 6 : isMember(of: attributes.gid) ? 3 : 0
         guard Access(rawValue: attributes.mode >> shift & 7).isSuperset(of: access) else {
@@ -45,7 +63,7 @@ extension Call {
     func require(_ change: AttributeRequest, _ node: NodeID) throws(TreeError) {
         guard !system.kernelChecksPermissions, caller.uid != 0 else { return }
         if change.mode != nil || change.uid != nil || change.gid != nil {
-            let attributes = try tree.attributes(node).0
+            let attributes = try forest.attributes(node).0
             let keepsOwner = change.uid == nil || change.uid == attributes.uid
             let knowsGroup = change.gid.map { $0 == attributes.gid || isMember(of: $0) } ?? true
             guard attributes.uid == caller.uid, keepsOwner, knowsGroup else {

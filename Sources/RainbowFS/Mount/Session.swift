@@ -7,6 +7,9 @@ import Glibc
     private let fileSystem: FileSystem
     private var isMounted = false
 
+    /// How often it is looked for transactions that are forgotten or in the way.
+    private static let reapMilliseconds = 200
+
     /// Mounts and answers the kernel's first request, so that the mount works when this returns.
     static func mounted(
         _ fileSystem: FileSystem, at point: MountPoint, source: String, options: MountOptions
@@ -93,7 +96,7 @@ import Glibc
     ///
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
-        let feed = fileSystem.tree.space.commitFeed()
+        let feed = fileSystem.forest.space.commitFeed()
         let invalidator = unsafe Invalidator(session: session, feed: feed, kept: fileSystem.kept)
         let follower = HelperThread { invalidator.follow($0) }
         defer { follower.stop() }
@@ -104,6 +107,13 @@ import Glibc
             }
         }
         defer { watch.stop() }
+        let reaper = HelperThread { [forest = fileSystem.forest] thread in
+            while !thread.isEnding {
+                thread.pause(milliseconds: Self.reapMilliseconds)
+                forest.moments?.reap()
+            }
+        }
+        defer { reaper.stop() }
         if singleThreaded { return unsafe fuse_session_loop(session) }
         guard let loop = unsafe fuse_loop_cfg_create() else { return -ENOMEM }
         defer { unsafe fuse_loop_cfg_destroy(loop) }

@@ -17,7 +17,7 @@ struct AllocatorDirectory: DirectoryNode {
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFDIR, allocator.ownership, size: 0, version: version),
+                id, S_IFDIR, allocator.ownership, size: 0, version: version),
             isLasting: allocator.isLasting)
     }
 
@@ -44,14 +44,14 @@ struct AllocatorDirectory: DirectoryNode {
             ListedEntry(
                 name: LinkText.rawName(object.address, object.descriptor),
                 node: NodeID(.rawObject, address: object.address), key: object.address.rawValue,
-                type: S_IFREG, ino: object.address.rawValue)
+                type: S_IFREG)
         }
         if key < ListingKey.first {
             let file = NodeID(.allocatorFile, address: id.address)
             entries.insert(
                 ListedEntry(
                     name: AllocatorDirectory.fileName, node: file, key: ListingKey.first,
-                    type: S_IFREG, ino: file.inode), at: 0)
+                    type: S_IFREG), at: 0)
         }
         return DirectoryPage(entries: entries, next: page.next?.rawValue)
     }
@@ -97,7 +97,7 @@ struct AllocatorFile: Node {
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFREG, ownership, size: UInt64(size), version: version),
+                id, S_IFREG, ownership, size: UInt64(size), version: version),
             isLasting: allocator.isLasting)
     }
 

@@ -32,6 +32,8 @@ struct Entry: Equatable, Sendable {
     var entrySeconds: Double
     /// For how long the kernel may take the attributes without asking.
     var attributeSeconds: Double
+    /// Tells this node from an earlier one of the same number.
+    var generation: UInt64 = 0
 }
 
 /// Who asks: the process behind a request.

@@ -24,8 +24,7 @@ struct ClassesDirectory: DirectoryNode {
         let entries = classes.map { entry in
             let node = NodeID(.classFile, address: entry.descriptor.address)
             return ListedEntry(
-                name: entry.descriptor.name, node: node, key: entry.key, type: S_IFREG,
-                ino: node.inode)
+                name: entry.descriptor.name, node: node, key: entry.key, type: S_IFREG)
         }
         return DirectoryPage(
             entries: entries, next: classes.count < limit ? nil : classes.last?.key)
@@ -55,7 +54,7 @@ struct ClassFile: Node {
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFREG, ownership, size: UInt64(descriptor.text.utf8.count),
+                id, S_IFREG, ownership, size: UInt64(descriptor.text.utf8.count),
                 version: version))
     }
 
@@ -86,7 +85,7 @@ struct PendingClassFile: Node {
         if let descriptor = try optional({ try tx.classDescriptor(named: name) }) {
             let node = NodeID(.classFile, address: descriptor.address)
             var description = try ClassFile(tree: tree, id: node).describe(&tx)
-            description.attributes.ino = id.inode
+            description.attributes.ino = tree.inode(id)
             return description
         }
         var description = try tree.ownFile(id, mode: 0o644, size: 0, &tx)

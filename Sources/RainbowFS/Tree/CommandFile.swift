@@ -6,6 +6,12 @@ import Synchronization
 protocol CommandInterpreter: Sendable {
     /// Carries out one write: all of it or nothing.
     func execute(_ text: String) throws -> CommandAnswer
+    /// What can be read after a command that failed; nil for the text that the file began with.
+    var status: String? { get }
+}
+
+extension CommandInterpreter {
+    var status: String? { nil }
 }
 
 /// What a command has to say.
@@ -101,7 +107,8 @@ final class CommandFile: OpenFile, @unchecked Sendable {
             outcome = .failure(error)
         }
         state.withLock { state in
-            state.answer = (try? outcome.get()) ?? .text(text)
+            state.answer =
+                (try? outcome.get()) ?? .text(commands.status.map { Array($0.utf8) } ?? text)
             state.end = offset + UInt64(bytes.count)
             state.start = nil
         }

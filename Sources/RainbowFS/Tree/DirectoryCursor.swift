@@ -28,7 +28,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
     ) throws(TreeError) {
         for (index, name) in [".", ".."].enumerated() where offset <= index {
-            let item = DirectoryItem.brief(type: S_IFDIR, ino: node.id.inode)
+            let item = DirectoryItem.brief(type: S_IFDIR, ino: tree.inode(node.id))
             guard body(name, UInt64(index) + 1, item) else { return }
         }
         try state.withLock { (state) throws(TreeError) in
@@ -44,7 +44,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
                     let entry = state.page.entries[index]
                     let item =
                         state.full.map { .entry($0[index]) }
-                        ?? DirectoryItem.brief(type: entry.type, ino: entry.ino)
+                        ?? DirectoryItem.brief(type: entry.type, ino: tree.inode(entry.node))
                     guard body(entry.name, entry.key, item) else { return }
                 }
                 guard let next = state.page.next else { return }
@@ -54,11 +54,8 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
     }
 
     private func load(after key: UInt64, plus: Bool, _ state: inout State) throws(TreeError) {
-        let (page, full) = try tree.transact { tx in
-            let page = try node.list(after: key, limit: DirectoryCursor.pageEntries, &tx)
-            let full = plus ? try page.entries.map { try tree.entry($0.node, &tx) } : nil
-            return (page, full)
-        }
+        let (page, full) = try tree.listing(
+            of: node, after: key, limit: DirectoryCursor.pageEntries, plus: plus)
         state = State(start: key, page: page, full: full, isValid: true)
     }
 }

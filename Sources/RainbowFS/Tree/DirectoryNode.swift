@@ -9,7 +9,6 @@ struct ListedEntry: Sendable {
     var key: UInt64
     /// The type bits of `st_mode`.
     var type: UInt32
-    var ino: UInt64
 }
 
 /// Part of a directory at one moment.
@@ -39,6 +38,9 @@ protocol DirectoryNode: Node {
     func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
         -> NodeID
     func removeDirectory(_ name: String, _ tx: inout Transaction) throws
+    /// Makes a directory by more than one transaction, or none.
+    func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID
+    func removeDirectory(_ name: String) throws
     func unlink(_ name: String, _ tx: inout Transaction) throws
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile)
@@ -62,6 +64,14 @@ extension DirectoryNode {
         -> NodeID
     {
         throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
+        try tree.transact(for: self) { tx in try makeDirectory(name, request, &tx) }
+    }
+
+    func removeDirectory(_ name: String) throws {
+        try tree.transact(for: self) { tx in try removeDirectory(name, &tx) }
     }
 
     func removeDirectory(_ name: String, _ tx: inout Transaction) throws {

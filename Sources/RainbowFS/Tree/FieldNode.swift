@@ -62,7 +62,7 @@ struct FieldNode: Node {
         ownership.mode = 0o777
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFLNK, ownership, size: UInt64(target.utf8.count),
+                id, S_IFLNK, ownership, size: UInt64(target.utf8.count),
                 version: state.version))
     }
 
@@ -158,7 +158,7 @@ struct ReferenceArrayDirectory: DirectoryNode {
             let node = element(index)
             return ListedEntry(
                 name: String(index), node: node, key: ListingKey.first + UInt64(index),
-                type: S_IFLNK, ino: node.inode)
+                type: S_IFLNK)
         }
         return DirectoryPage(entries: entries, next: end < field.count ? entries.last?.key : nil)
     }

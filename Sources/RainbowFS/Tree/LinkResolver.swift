@@ -76,10 +76,14 @@ struct LinkResolver {
 
     /// The part of an absolute path below the mount.
     private func insideMount(_ path: String) throws -> Substring {
-        let root = tree.options.mountPoint.split(separator: "/")
         let parts = path.split(separator: "/")
-        guard !root.isEmpty, parts.starts(with: root) else { throw TreeError.notFound(path) }
-        return Substring(parts.dropFirst(root.count).joined(separator: "/"))
+        // Seen from a transaction, a path below the mount means the same object inside of it.
+        for point in [tree.options.mountPoint, tree.options.outerMountPoint ?? ""] {
+            let root = point.split(separator: "/")
+            guard !root.isEmpty, parts.starts(with: root) else { continue }
+            return Substring(parts.dropFirst(root.count).joined(separator: "/"))
+        }
+        throw TreeError.notFound(path)
     }
 
     private func chain(_ directory: NodeID, _ tx: inout Transaction) throws -> [NodeID] {

@@ -49,6 +49,12 @@ final class MessageLog: Sendable {
         state.withLock { $0.bytes }
     }
 
+    static func time(milliseconds: UInt64) -> String {
+        time(
+            timespec(
+                tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000 * 1_000_000)))
+    }
+
     /// `2026-11-21T08:00:00.123Z`
     static func time(_ time: timespec) -> String {
         func digits(_ number: Int, _ count: Int) -> String {

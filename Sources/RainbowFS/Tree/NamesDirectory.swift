@@ -23,7 +23,7 @@ struct NamesDirectory: DirectoryNode {
         let entries = names.map { name in
             let node = NodeID(.name, address: name.address)
             return ListedEntry(
-                name: name.name, node: node, key: name.key, type: S_IFLNK, ino: node.inode)
+                name: name.name, node: node, key: name.key, type: S_IFLNK)
         }
         return DirectoryPage(entries: entries, next: names.count < limit ? nil : names.last?.key)
     }

@@ -37,6 +37,9 @@ struct OpenRequest: Sendable {
 protocol Node: Sendable {
     var tree: Tree { get }
     var id: NodeID { get }
+    /// Whether it stays when the moment ends that its tree shows: then the transaction that its
+    /// functions get is one of the present.
+    var isTimeless: Bool { get }
 
     func describe(_ tx: inout Transaction) throws -> Description
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws
@@ -47,6 +50,8 @@ protocol Node: Sendable {
 }
 
 extension Node {
+    var isTimeless: Bool { false }
+
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
         try refuseChange(change, describe(&tx), "The owner and the mode of this cannot be changed.")
     }
@@ -106,7 +111,7 @@ extension LinkNode {
         ownership.mode = 0o777
         return Description(
             attributes: tree.attributes(
-                id.rawValue, S_IFLNK, ownership, size: UInt64(target.utf8.count), version: version))
+                id, S_IFLNK, ownership, size: UInt64(target.utf8.count), version: version))
     }
 }
 

@@ -48,6 +48,8 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
     static let objects = NodeID(.objects)
     static let names = NodeID(.names)
     static let nodes = NodeID(.nodes)
+    static let transactions = NodeID(.transactions)
+    static let snapshots = NodeID(.snapshots)
 
     /// What the number stands for; nil for a number that this tree never gave out.
     var view: View? {
@@ -111,6 +113,7 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
     enum Fixed: UInt8 {
         case root = 1
         case regions, classes, objects, names, nodes, metrics, messages, control
+        case transactions, snapshots
     }
 
     var fixed: Fixed? {

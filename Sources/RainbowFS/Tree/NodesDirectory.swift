@@ -24,7 +24,7 @@ struct NodesDirectory: DirectoryNode {
             let id = NodeID(.node, part: node.index)
             return ListedEntry(
                 name: String(node.index), node: id, key: ListingKey.first + UInt64(node.index),
-                type: S_IFREG, ino: id.inode)
+                type: S_IFREG)
         }
         return page(entries, after: key, limit: limit)
     }

@@ -40,7 +40,7 @@ struct ObjectDirectory: DirectoryNode {
             let node = FieldNode.node(field, of: id.address)
             return ListedEntry(
                 name: field.name, node: node, key: ListingKey.first + UInt64(field.index),
-                type: FieldNode.type(of: field), ino: node.inode)
+                type: FieldNode.type(of: field))
         }
         let links: [(String, NodeID.View)] = [
             (ObjectDirectory.className, .classLink), (ObjectDirectory.rawName, .rawLink),
@@ -50,7 +50,7 @@ struct ObjectDirectory: DirectoryNode {
             entries.append(
                 ListedEntry(
                     name: name, node: node, key: ListingKey.first + UInt64(entries.count),
-                    type: S_IFLNK, ino: node.inode))
+                    type: S_IFLNK))
         }
         return page(entries, after: key, limit: limit)
     }
@@ -86,7 +86,7 @@ struct ObjectDirectory: DirectoryNode {
             )
         }
         let file = try tree.pendingFiles.add(
-            id, name, request, version: tree.space.usage.version)
+            id, name, request, version: tree.version)
         return (file.node, OpenPendingFile(tree, file))
     }
 

@@ -40,7 +40,7 @@ struct ObjectState {
 
     func file(_ tree: Tree, _ id: NodeID, size: Int) -> Description {
         var attributes = tree.attributes(
-            id.inode, S_IFREG, forFile, size: UInt64(size), version: version)
+            id, S_IFREG, forFile, size: UInt64(size), version: version)
         if tree.options.umask != nil { attributes.mode &= ~0o111 }
         return Description(attributes: attributes, isLasting: isLasting)
     }
@@ -48,7 +48,7 @@ struct ObjectState {
     func directory(_ tree: Tree, _ id: NodeID) -> Description {
         Description(
             attributes: tree.attributes(
-                id.inode, S_IFDIR, forDirectory, size: 0, version: version),
+                id, S_IFDIR, forDirectory, size: 0, version: version),
             isLasting: isLasting)
     }
 

@@ -29,7 +29,7 @@ struct ObjectsDirectory: DirectoryNode {
         let entries = page.objects.map { object in
             ListedEntry(
                 name: object.address.description, node: NodeID(.object, address: object.address),
-                key: object.address.rawValue, type: S_IFDIR, ino: object.address.rawValue)
+                key: object.address.rawValue, type: S_IFDIR)
         }
         return DirectoryPage(entries: entries, next: page.next?.rawValue)
     }

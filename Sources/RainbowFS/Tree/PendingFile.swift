@@ -86,7 +86,7 @@ struct PendingFileNode: Node {
     func describe(_ tx: inout Transaction) throws -> Description {
         let file = try file()
         var attributes = tree.attributes(
-            id.inode, S_IFREG, file.ownership, size: UInt64(file.size), version: file.version)
+            id, S_IFREG, file.ownership, size: UInt64(file.size), version: file.version)
         if tree.options.umask != nil { attributes.mode &= ~0o111 }
         return Description(attributes: attributes)
     }

@@ -24,7 +24,7 @@ struct RegionDirectory: DirectoryNode {
         let version = try tx.version(of: region.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFDIR, region.ownership, size: 0, version: version),
+                id, S_IFDIR, region.ownership, size: 0, version: version),
             isLasting: region.isLasting)
     }
 
@@ -46,15 +46,14 @@ struct RegionDirectory: DirectoryNode {
         var entries = allocators.map { allocator in
             let node = NodeID(.allocator, address: allocator.address)
             return ListedEntry(
-                name: allocator.name, node: node, key: allocator.key, type: S_IFDIR,
-                ino: node.inode)
+                name: allocator.name, node: node, key: allocator.key, type: S_IFDIR)
         }
         if key < ListingKey.first {
             let status = NodeID(.regionStatus, part: id.part)
             entries.insert(
                 ListedEntry(
                     name: RegionDirectory.statusName, node: status, key: ListingKey.first,
-                    type: S_IFREG, ino: status.inode), at: 0)
+                    type: S_IFREG), at: 0)
         }
         return DirectoryPage(
             entries: entries, next: allocators.count < limit ? nil : allocators.last?.key)
@@ -104,17 +103,21 @@ struct RegionStatusFile: Node {
             guard let last = page.last, page.count == 64 else { break }
             key = last.key
         }
-        let memory = tree.space.residency(ofRegion: region.number)
         return """
             number: \(region.number)
             base: \(region.base)
             model: \(region.model)
-            resident pages: \(memory.pages)
-            page-table bytes: \(memory.mapBytes)
-            allocators: \(allocators)
+            \(memory(region))allocators: \(allocators)
             objects: \(objects)
 
             """
+    }
+
+    /// What is in memory now, which says nothing of a snapshot.
+    private func memory(_ region: RegionInfo) -> String {
+        if case .snapshot = tree.moment { return "" }
+        let memory = tree.space.residency(ofRegion: region.number)
+        return "resident pages: \(memory.pages)\npage-table bytes: \(memory.mapBytes)\n"
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -125,7 +128,7 @@ struct RegionStatusFile: Node {
         let version = try tx.version(of: region.address, count: 8)
         return Description(
             attributes: tree.attributes(
-                id.inode, S_IFREG, ownership, size: UInt64(size), version: version),
+                id, S_IFREG, ownership, size: UInt64(size), version: version),
             isLasting: region.isLasting)
     }
 

@@ -38,7 +38,7 @@ struct RegionsDirectory: DirectoryNode {
         let entries = regions.map { region in
             let node = RegionDirectory.node(region)
             return ListedEntry(
-                name: region.name, node: node, key: region.key, type: S_IFDIR, ino: node.inode)
+                name: region.name, node: node, key: region.key, type: S_IFDIR)
         }
         return DirectoryPage(
             entries: entries, next: regions.count < limit ? nil : regions.last?.key)

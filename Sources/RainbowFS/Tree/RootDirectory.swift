@@ -13,7 +13,8 @@ struct RootDirectory: DirectoryNode {
         ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
         ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
         ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
-        ("control", .control, S_IFREG),
+        ("control", .control, S_IFREG), ("transactions", .transactions, S_IFDIR),
+        ("snapshots", .snapshots, S_IFDIR),
     ]
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -35,7 +36,7 @@ struct RootDirectory: DirectoryNode {
             let node = NodeID(entry.node)
             return ListedEntry(
                 name: entry.name, node: node, key: ListingKey.first + UInt64(index),
-                type: entry.type, ino: node.inode)
+                type: entry.type)
         }
         return page(entries, after: key, limit: limit)
     }

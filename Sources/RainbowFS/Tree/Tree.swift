@@ -12,6 +12,9 @@ struct TreeOptions: Sendable {
     var umask: UInt32?
     /// The absolute path of the mount: link targets may begin with it.
     var mountPoint = ""
+    /// Of the mount that this is a moment of: link targets may begin with it, too.
+    var outerMountPoint: String?
+    var transactions = TransactionLimits()
 }
 
 /// A space as a tree of files: what a mount shows, without anything of FUSE.
@@ -26,14 +29,31 @@ final class Tree: Sendable {
     let space: Space
     let options: TreeOptions
     /// What went wrong and why. The mount adds the sentence behind each errno that it gives.
-    let messages = MessageLog()
+    let messages: MessageLog
+    /// When it shows the space.
+    let moment: Moment
+    /// The other moments of the mount; the present has them.
+    let moments: Moments?
     let pendingLinks = PendingLinks()
     let pendingFiles = PendingFiles()
     let pendingClasses = PendingClasses()
 
+    /// The tree of the present.
     init(space: Space, options: TreeOptions = .init()) {
         self.space = space
         self.options = options
+        messages = MessageLog()
+        moment = .present
+        moments = Moments(space, options, messages)
+    }
+
+    /// The tree of another moment of the same mount.
+    init(space: Space, options: TreeOptions, moment: Moment, messages: MessageLog) {
+        self.space = space
+        self.options = options
+        self.messages = messages
+        self.moment = moment
+        moments = nil
     }
 
     func record(_ message: String) {
@@ -68,8 +88,8 @@ extension Tree {
     }
 
     private func fixedNode(_ id: NodeID) throws(TreeError) -> any Node {
-        switch id.fixed {
-        case .root: RootDirectory(tree: self)
+        switch id.at(moment: 0).fixed {
+        case .root: try top(id)
         case .regions: RegionsDirectory(tree: self)
         case .classes: ClassesDirectory(tree: self)
         case .objects: ObjectsDirectory(tree: self)
@@ -77,9 +97,28 @@ extension Tree {
         case .nodes: NodesDirectory(tree: self)
         case .metrics: MetricsFile(tree: self)
         case .messages: MessagesFile(tree: self)
-        case .control: ControlFile(tree: self)
+        case .control: control
+        case .transactions: TransactionsDirectory(tree: self)
+        case .snapshots: SnapshotsDirectory(tree: self)
         case nil: throw Tree.stale
         }
+    }
+
+    /// The top of this tree, or as an entry of the present that of a moment.
+    private func top(_ id: NodeID) throws(TreeError) -> any Node {
+        var tree = self
+        if id.moment != 0, let moments { tree = try moments.tree(id.moment) }
+        return switch tree.moment {
+        case .present: RootDirectory(tree: tree)
+        case .snapshot(let snapshot): SnapshotRoot(tree: tree, id: id, snapshot: snapshot)
+        case .transaction(let transaction):
+            TransactionRoot(tree: tree, id: id, transaction: transaction)
+        }
+    }
+
+    private var control: any Node {
+        guard case .transaction(let transaction) = moment else { return ControlFile(tree: self) }
+        return TransactionControl(tree: self, transaction: transaction)
     }
 
     private static var stale: TreeError {
@@ -97,57 +136,39 @@ extension Tree {
         }
         return directory
     }
-
-    /// Runs the body as one transaction; all errors become those of the tree.
-    func transact<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
-        do {
-            return try space.transact(body)
-        } catch {
-            throw TreeError(error)
-        }
-    }
-
-    /// Runs the body; all errors become those of the tree.
-    func translating<R>(_ body: () throws -> R) throws(TreeError) -> R {
-        do {
-            return try body()
-        } catch {
-            throw TreeError(error)
-        }
-    }
-
-    func checkWritable() throws(TreeError) {
-        guard !options.isReadOnly else { throw TreeError.readOnlyMount }
-    }
 }
 
 extension Tree {
     /// For how long the kernel keeps names that cannot come to mean anything else.
-    private static let lastingSeconds = 86_400.0
+    static let lastingSeconds = 86_400.0
     /// Contents change by transactions of other processes, so attributes are asked for each time.
     static let attributeSeconds = 0.0
 
-    func entry(_ id: NodeID, _ tx: inout Transaction) throws -> Entry {
-        let description = try node(id).describe(&tx)
-        return Entry(
-            node: id, attributes: description.attributes,
-            entrySeconds: description.isLasting ? Tree.lastingSeconds : 0,
-            attributeSeconds: Tree.attributeSeconds)
-    }
-
     /// - Parameter version: of the last commit that wrote what is shown.
     func attributes(
-        _ ino: UInt64, _ type: UInt32, _ ownership: Ownership, size: UInt64, version: UInt64
+        _ id: NodeID, _ type: UInt32, _ ownership: Ownership, size: UInt64, version: UInt64
     ) -> Attributes {
         var mode = UInt32(ownership.mode) & 0o7777
         if let umask = options.umask, type != S_IFLNK {
             mode = 0o777 & ~umask
         }
-        let milliseconds = Int64(clamping: space.milliseconds(ofVersion: version))
+        let milliseconds = Int64(clamping: milliseconds(ofVersion: version))
         return Attributes(
-            ino: ino, mode: type | mode, uid: options.uid ?? ownership.uid,
+            ino: inode(id), mode: type | mode, uid: options.uid ?? ownership.uid,
             gid: options.gid ?? ownership.gid, size: size,
             mtimeSeconds: milliseconds / 1000, mtimeNanoseconds: milliseconds % 1000 * 1_000_000)
+    }
+
+    /// Of what the mount makes for a caller: owner and mode are real, whatever the options say.
+    ///
+    /// - Parameter milliseconds: since 1970.
+    func ownAttributes(
+        _ id: NodeID, _ type: UInt32, _ ownership: Ownership, size: Int, milliseconds: UInt64
+    ) -> Attributes {
+        Attributes(
+            ino: inode(id), mode: type | UInt32(ownership.mode), uid: ownership.uid,
+            gid: ownership.gid, size: UInt64(size), mtimeSeconds: Int64(milliseconds / 1000),
+            mtimeNanoseconds: Int64(milliseconds % 1000 * 1_000_000))
     }
 
     /// The description of a file that the tree itself makes.
@@ -157,7 +178,7 @@ extension Tree {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode
         var attributes = attributes(
-            id.inode, S_IFREG, ownership, size: UInt64(size), version: space.usage.version)
+            id, S_IFREG, ownership, size: UInt64(size), version: version)
         if options.umask != nil { attributes.mode &= ~0o111 }
         return Description(attributes: attributes, isLasting: true)
     }
@@ -169,7 +190,7 @@ extension Tree {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode ?? ownership.mode
         let attributes = attributes(
-            id.inode, S_IFDIR, ownership, size: 0,
+            id, S_IFDIR, ownership, size: 0,
             version: try max(
                 tx.version(of: ObjectSystem.root, count: 8),
                 tx.version(of: ObjectSystem.systemAllocator, count: 128)))

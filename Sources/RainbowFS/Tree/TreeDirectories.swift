@@ -6,12 +6,12 @@ extension Tree {
     func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
         try translating {
             let directory = try directory(parent)
-            return try transact { tx in
+            return try entry(in: directory) { tx in
                 guard
                     let child = try directory.lookup(name, &tx)
                         ?? pendingLinks.find(parent, name)?.node
                 else { throw TreeError.notFound(name) }
-                return try entry(child, &tx)
+                return child
             }
         }
     }
@@ -27,9 +27,7 @@ extension Tree {
         return try translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: O_RDONLY, mode: mode, caller: caller)
-            return try transact { tx in
-                try entry(directory.makeDirectory(name, request, &tx), &tx)
-            }
+            return try entry(directory.makeDirectory(name, request))
         }
     }
 
@@ -37,7 +35,7 @@ extension Tree {
         try checkWritable()
         try translating {
             let directory = try directory(parent)
-            try transact { tx in try directory.removeDirectory(name, &tx) }
+            try directory.removeDirectory(name)
         }
     }
 
@@ -48,7 +46,7 @@ extension Tree {
             guard !pendingLinks.remove(parent, name), !pendingFiles.remove(parent, name) else {
                 return
             }
-            try transact { tx in try directory.unlink(name, &tx) }
+            try transact(for: directory) { tx in try directory.unlink(name, &tx) }
         }
     }
 
@@ -60,7 +58,7 @@ extension Tree {
         try checkWritable()
         return try translating {
             let directory = try directory(parent)
-            let link = try transact { tx in
+            let link = try transact(for: directory) { tx in
                 guard try directory.lookup(name, &tx) == nil else { throw TreeError.exists(name) }
                 let resolved = LinkTarget(
                     text: target,
@@ -72,7 +70,7 @@ extension Tree {
                 case .node(let id): id
                 case .pending(let address): try pendingLinks.add(parent, name, address).node
                 }
-            return try transact { tx in try entry(child, &tx) }
+            return try entry(child)
         }
     }
 
@@ -83,13 +81,14 @@ extension Tree {
         return try translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: flags, mode: mode, caller: caller)
-            if let existing = try transact({ tx in try directory.lookup(name, &tx) }) {
+            let found = try transact(for: directory) { tx in try directory.lookup(name, &tx) }
+            if let existing = found {
                 guard flags & O_EXCL == 0 else { throw TreeError.exists(name) }
                 let file = try node(existing).open(request)
-                return (try transact { tx in try entry(existing, &tx) }, file)
+                return (try entry(existing), file)
             }
             let (id, file) = try directory.create(name, request)
-            return (try transact { tx in try entry(id, &tx) }, file)
+            return (try entry(id), file)
         }
     }
 
@@ -117,7 +116,7 @@ extension Tree {
                 try rename(file, in: destination, to: newName, flags: flags)
                 return
             }
-            try transact { tx in
+            try transact(for: source) { tx in
                 try source.rename(name, to: newName, flags: flags, &tx)
             }
         }

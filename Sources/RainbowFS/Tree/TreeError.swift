@@ -76,6 +76,9 @@ extension TreeError {
     static let readOnlyMount = TreeError(
         EROFS, "This mount is for reading only. Mount again without -o ro to write.")
 
+    static let readOnlySnapshot = TreeError(
+        EROFS, "A snapshot stays as it is. Write to the present, or in a transaction.")
+
     /// The text in quotes, cut to a length that fits a sentence.
     static func quoted(_ text: some StringProtocol) -> String {
         let shown = text.prefix(80)

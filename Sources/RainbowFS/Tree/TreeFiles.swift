@@ -5,7 +5,7 @@ import Glibc
 extension Tree {
     func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
         let node = try self.node(node)
-        let description = try transact { tx in try node.describe(&tx) }
+        let description = try examine(node) { tx in try node.describe(&tx) }
         return (description.attributes, Tree.attributeSeconds)
     }
 
@@ -17,7 +17,12 @@ extension Tree {
         let change = AttributeChange(mode: mode, uid: uid, gid: gid, size: size)
         let changes = mode != nil || uid != nil || gid != nil || size != nil
         if changes { try checkWritable() }
-        let description = try transact { tx in
+        if changes, moment.isTransaction {
+            try transact(for: node) { tx in try node.change(change, &tx) }
+            let description = try examine(node) { tx in try node.describe(&tx) }
+            return (description.attributes, Tree.attributeSeconds)
+        }
+        let description = try transact(for: node) { tx in
             if changes { try node.change(change, &tx) }
             return try node.describe(&tx)
         }
@@ -26,7 +31,7 @@ extension Tree {
 
     func readLink(_ node: NodeID) throws(TreeError) -> String {
         let node = try self.node(node)
-        return try transact { tx in try node.readLink(&tx) }
+        return try transact(for: node) { tx in try node.readLink(&tx) }
     }
 
     func open(_ node: NodeID, flags: Int32, _ caller: Caller) throws(TreeError) -> OpenFile {
@@ -71,7 +76,7 @@ extension Tree {
                 ENODATA, "There are only attributes whose names begin with user.rainbow.")
         }
         let wanted = name.dropFirst(Tree.attributePrefix.count)
-        let all = try transact { tx in try node.extendedAttributes(&tx) }
+        let all = try examine(node) { tx in try node.extendedAttributes(&tx) }
         guard let found = all.first(where: { $0.name == wanted }) else {
             throw TreeError(ENODATA, "This has no attribute \(TreeError.quoted(name)).")
         }
@@ -80,7 +85,7 @@ extension Tree {
 
     func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
         let node = try self.node(node)
-        let all = try transact { tx in try node.extendedAttributes(&tx) }
+        let all = try examine(node) { tx in try node.extendedAttributes(&tx) }
         return all.map { Tree.attributePrefix + $0.name }
     }
 

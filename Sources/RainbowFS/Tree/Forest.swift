@@ -1,0 +1,128 @@
+import Core
+import Glibc
+
+/// All that a mount shows: the tree of the present, and one for each transaction and snapshot.
+///
+/// A node's number says at which moment it is seen; that moment's tree does the rest.
+final class Forest: Sendable {
+    let present: Tree
+
+    init(space: Space, options: TreeOptions = .init()) {
+        present = Tree(space: space, options: options)
+    }
+
+    var space: Space { present.space }
+    var moments: Moments? { present.moments }
+
+    /// Puts a sentence into the file `messages`.
+    func record(_ message: String) { present.record(message) }
+
+    /// The tree that a node is in, and its number there.
+    private func place(_ id: NodeID) throws(TreeError) -> (Tree, NodeID) {
+        guard id.moment != 0, let moments = present.moments else { return (present, id) }
+        return (try moments.tree(id.moment), id.at(moment: 0))
+    }
+}
+
+/// What is done to the entries of directories.
+extension Forest {
+    func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
+        let (tree, parent) = try place(parent)
+        return try tree.lookup(parent, name, caller)
+    }
+
+    func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
+        let (tree, node) = try place(node)
+        return try tree.openDirectory(node, caller)
+    }
+
+    func makeDirectory(_ parent: NodeID, _ name: String, mode: UInt32, _ caller: Caller)
+        throws(TreeError) -> Entry
+    {
+        let (tree, parent) = try place(parent)
+        return try tree.makeDirectory(parent, name, mode: mode, caller)
+    }
+
+    func removeDirectory(_ parent: NodeID, _ name: String) throws(TreeError) {
+        let (tree, parent) = try place(parent)
+        try tree.removeDirectory(parent, name)
+    }
+
+    func unlink(_ parent: NodeID, _ name: String) throws(TreeError) {
+        let (tree, parent) = try place(parent)
+        try tree.unlink(parent, name)
+    }
+
+    func symlink(_ parent: NodeID, _ name: String, target: String, _ caller: Caller)
+        throws(TreeError) -> Entry
+    {
+        let (tree, parent) = try place(parent)
+        return try tree.symlink(parent, name, target: target, caller)
+    }
+
+    func create(_ parent: NodeID, _ name: String, mode: UInt32, flags: Int32, _ caller: Caller)
+        throws(TreeError) -> (Entry, OpenFile)
+    {
+        let (tree, parent) = try place(parent)
+        return try tree.create(parent, name, mode: mode, flags: flags, caller)
+    }
+
+    func rename(
+        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32
+    ) throws(TreeError) {
+        let (tree, parent) = try place(parent)
+        let (newTree, newParent) = try place(newParent)
+        guard tree === newTree else {
+            throw TreeError(
+                EXDEV, "Nothing can be moved into a transaction or a snapshot, or out of it.")
+        }
+        try tree.rename(parent, name, to: newParent, newName, flags: flags)
+    }
+}
+
+/// What is done to single nodes.
+extension Forest {
+    func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
+        let (tree, node) = try place(node)
+        return try tree.attributes(node)
+    }
+
+    func setAttributes(
+        _ node: NodeID, mode: UInt32?, uid: UInt32?, gid: UInt32?, size: UInt64?, _ caller: Caller
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
+        let (tree, node) = try place(node)
+        return try tree.setAttributes(node, mode: mode, uid: uid, gid: gid, size: size, caller)
+    }
+
+    func readLink(_ node: NodeID) throws(TreeError) -> String {
+        let (tree, node) = try place(node)
+        return try tree.readLink(node)
+    }
+
+    func open(_ node: NodeID, flags: Int32, _ caller: Caller) throws(TreeError) -> OpenFile {
+        let (tree, node) = try place(node)
+        return try tree.open(node, flags: flags, caller)
+    }
+
+    func fileSystemStatistics() throws(TreeError) -> FileSystemStatistics {
+        try present.fileSystemStatistics()
+    }
+
+    func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {
+        let (tree, node) = try place(node)
+        return try tree.extendedAttribute(node, name)
+    }
+
+    func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
+        let (tree, node) = try place(node)
+        return try tree.extendedAttributeNames(node)
+    }
+
+    func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
+        try present.setExtendedAttribute(node, name)
+    }
+
+    func removeExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
+        try present.removeExtendedAttribute(node, name)
+    }
+}

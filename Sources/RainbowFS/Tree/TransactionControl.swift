@@ -1,0 +1,124 @@
+import Core
+import Glibc
+import Synchronization
+
+/// `transactions/ID/control`
+struct TransactionControl: Node {
+    let tree: Tree
+    let id = NodeID(.control)
+    let transaction: NamedTransaction
+
+    var isTimeless: Bool { true }
+
+    static let help = """
+        Write one of these commands.
+
+        commit           make everything visible at once, or fail with ECANCELED
+        abort            forget everything
+        restart          forget everything and begin anew at the present moment
+        restart serial   the same, and nobody else commits until this transaction ends
+        hold             end and remove the transaction when this open file is closed
+        set OBJECT FIELD=VALUE ...   change several fields of an object at once
+        help             this text
+
+        Reading tells the state, what was read and written, and what a commit conflicted with.
+
+        """
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        var ownership = transaction.ownership
+        ownership.mode = 0o600
+        return Description(
+            attributes: tree.ownAttributes(
+                id, S_IFREG, ownership,
+                size: TransactionReport(transaction: transaction).text.utf8.count,
+                milliseconds: transaction.began))
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        TransactionControlFile(tree, transaction, request.caller)
+    }
+}
+
+/// The commands of a transaction's control file.
+private struct TransactionCommands: CommandInterpreter {
+    let tree: Tree
+    let transaction: NamedTransaction
+    let caller: Caller
+    let hold: @Sendable () -> Void
+
+    var status: String? { TransactionReport(transaction: transaction).text }
+
+    func execute(_ text: String) throws -> CommandAnswer {
+        let commands = try CommandText.parse(text)
+        if commands.allSatisfy({ $0.name == "set" }) {
+            return try ControlCommands(tree: tree, caller: caller).execute(text)
+        }
+        guard commands.count == 1 else {
+            throw TreeError(EINVAL, "Write commit, abort, restart and hold each by itself.")
+        }
+        switch commands[0].words {
+        case ["help"]: return .text(Array(TransactionControl.help.utf8))
+        case ["commit"]: return answer("version: \(try transaction.commit())\n")
+        case ["abort"]:
+            try transaction.checkRunning()
+            transaction.abort()
+        case ["restart"]:
+            return answer("snapshot: \(try transaction.restart(isSerial: false))\n")
+        case ["restart", "serial"]:
+            return answer("snapshot: \(try transaction.restart(isSerial: true))\n")
+        case ["hold"]:
+            try transaction.checkRunning()
+            hold()
+        default:
+            let text = TreeError.quoted(commands[0].words.joined(separator: " "))
+            throw TreeError(
+                EINVAL,
+                "A transaction does not know the command \(text). Write commit, abort, restart,"
+                    + " restart serial, hold, set, or help.")
+        }
+        return answer("")
+    }
+
+    private func answer(_ text: String) -> CommandAnswer { .text(Array(text.utf8)) }
+}
+
+/// The open control file of a transaction.
+final class TransactionControlFile: OpenFile, @unchecked Sendable {
+    private let file: CommandFile
+    private let transaction: NamedTransaction
+    private let holder: Holder
+
+    /// Whether this open file holds the transaction.
+    private final class Holder: Sendable {
+        let isHolding = Atomic<Bool>(false)
+    }
+
+    init(_ tree: Tree, _ transaction: NamedTransaction, _ caller: Caller) {
+        let holder = Holder()
+        self.holder = holder
+        self.transaction = transaction
+        file = CommandFile(
+            text: TransactionReport(transaction: transaction).text,
+            TransactionCommands(tree: tree, transaction: transaction, caller: caller) {
+                holder.isHolding.store(true, ordering: .relaxed)
+                transaction.hold()
+            })
+    }
+
+    override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
+        throws(TreeError) -> Int
+    {
+        unsafe try file.read(at: offset, into: buffer)
+    }
+
+    override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
+        throws(TreeError) -> Int
+    {
+        unsafe try file.write(at: offset, bytes, isAppend: isAppend)
+    }
+
+    override func close() {
+        if holder.isHolding.load(ordering: .relaxed) { transaction.remove() }
+    }
+}

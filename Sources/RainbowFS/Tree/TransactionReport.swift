@@ -1,0 +1,108 @@
+import Core
+
+/// What the control file of a transaction says about it, in lines `key: value`.
+struct TransactionReport {
+    private static let objectsMax = 1000
+
+    let transaction: NamedTransaction
+
+    var text: String {
+        let phase = transaction.phase
+        let memory = transaction.open.memory
+        let (read, written) = (objects(transaction.lines.read), objects(transaction.lines.written))
+        var lines = [
+            "state: \(phase.name)",
+            "snapshot: \(transaction.version)",
+            "began: \(MessageLog.time(milliseconds: transaction.began))",
+            "serial: \(transaction.isSerial ? "yes" : "no")",
+            "held: \(transaction.isHeld ? "yes" : "no")",
+            "memory: \(memory.readBytes + memory.writtenBytes)",
+            "objects read: \(read.count)",
+            "objects written: \(written.count)",
+        ]
+        let space = transaction.space
+        switch phase {
+        case .running:
+            if let conflict = transaction.open.conflict {
+                lines.append(
+                    "would conflict: " + TransactionReport.text(of: conflict, in: space))
+            }
+        case .committed(let version): lines.append("version: \(version)")
+        case .conflict(let conflict):
+            lines.append("conflict: " + TransactionReport.text(of: conflict, in: space))
+        case .ended(let reason): lines.append("reason: \(reason)")
+        case .aborted: break
+        }
+        lines += TransactionReport.list("read", read) + TransactionReport.list("written", written)
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private static func list(_ kind: String, _ objects: [ShownObject]) -> [String] {
+        let shown = objects.prefix(objectsMax).map {
+            "\(kind): objects/\($0.address) \($0.className)"
+        }
+        return shown + (objects.count > objectsMax ? ["..."] : [])
+    }
+
+    private struct ShownObject {
+        var address: Address
+        var className: String
+        var isSystem: Bool
+    }
+
+    /// The objects that have a part in any of the lines, in the order of their addresses. Those of
+    /// the system are left out: tables and the like, which every path leads through.
+    private func objects(_ lines: [Address]) -> [ShownObject] {
+        let find: (inout Transaction) throws -> [ShownObject] = { tx in
+            var found: [ShownObject] = []
+            var next = Address.null
+            for line in lines {
+                next = try TransactionReport.collect(line, from: next, &found, &tx)
+            }
+            return found.filter { !$0.isSystem }
+        }
+        // What a transaction made itself is seen by it alone; of one that has ended, by nobody.
+        let seen =
+            transaction.phase == .running
+            ? try? transaction.peek(find) : try? transaction.space.transact(find)
+        return seen ?? []
+    }
+
+    /// Appends the objects of a line that are at or behind an address.
+    ///
+    /// - Returns: the end of the last object.
+    private static func collect(
+        _ line: Address, from start: Address, _ found: inout [ShownObject],
+        _ tx: inout Transaction
+    ) throws -> Address {
+        var position = max(line, start)
+        while position < line + Address.lineSize {
+            guard let object = try tx.object(containing: position) else {
+                position = Address((position.rawValue & ~7) + 8)
+                continue
+            }
+            let descriptor = try tx.descriptor(of: object)
+            found.append(
+                ShownObject(
+                    address: object, className: descriptor.name, isSystem: descriptor.isSystem))
+            position = descriptor.start(of: object) + descriptor.size
+        }
+        return position
+    }
+
+    /// `objects/0x... (Account) changed by node 1 at version 1240`
+    static func text(of conflict: Conflict, in space: Space) -> String {
+        let find: (inout Transaction) throws -> [ShownObject] = { tx in
+            var found: [ShownObject] = []
+            _ = try collect(conflict.line, from: .null, &found, &tx)
+            return found
+        }
+        let found = (try? space.transact(find)) ?? []
+        let own = found.filter { !$0.isSystem }
+        let names = (own.isEmpty ? found : own).map { "objects/\($0.address) (\($0.className))" }
+        let what =
+            names.isEmpty ? "the memory at \(conflict.line)" : names.joined(separator: " or ")
+        let who = conflict.node.map { " by node \($0)" } ?? ""
+        return "\(what) changed\(who) at version \(conflict.version)"
+    }
+}

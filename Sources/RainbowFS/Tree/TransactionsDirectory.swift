@@ -1,0 +1,106 @@
+import Core
+import Glibc
+
+/// A node that is the top of a moment's tree, as the present sees it and as the moment does.
+protocol MomentNode: Node {
+    var place: MomentPlace { get }
+}
+
+/// `transactions/`: mkdir begins a transaction, rmdir ends it.
+struct TransactionsDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.transactions
+
+    let refusal = "Only transactions are here: mkdir NAME begins one, rmdir ends it."
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: 0o1777, &tx)
+    }
+
+    private func moments() throws(TreeError) -> Moments {
+        guard let moments = tree.moments else { throw TreeError(ESTALE, refusal) }
+        return moments
+    }
+
+    private func node(_ place: MomentPlace) -> NodeID { NodeID.root.at(moment: place.number) }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        try moments().transaction(name).map { node($0.place) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let entries = try moments().transactions.map { transaction in
+            let (place, numbers) = (transaction.place, UInt64(NodeID.momentMax) + 1)
+            return ListedEntry(
+                name: transaction.name, node: node(place),
+                key: ListingKey.first + place.generation * numbers + UInt64(place.number),
+                type: S_IFDIR)
+        }
+        return page(entries, after: key, limit: limit)
+    }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
+        node(try moments().begin(name, request.caller))
+    }
+
+    func removeDirectory(_ name: String) throws {
+        let moments = try moments()
+        guard let transaction = moments.transaction(name) else { throw TreeError.notFound(name) }
+        moments.remove(transaction)
+    }
+}
+
+/// `transactions/ID/`: the whole tree inside of a transaction, and its control file.
+struct TransactionRoot: DirectoryNode, MomentNode {
+    let tree: Tree
+    let id: NodeID
+    let transaction: NamedTransaction
+
+    let refusal =
+        "Nothing can be made, moved or removed at the top of a transaction; its entries are fixed."
+
+    var place: MomentPlace { transaction.place }
+    var isTimeless: Bool { true }
+
+    private static let entries: [(name: String, node: NodeID.Fixed, type: UInt32)] = [
+        ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
+        ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
+        ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
+        ("control", .control, S_IFREG),
+    ]
+
+    /// Those that are there: of a transaction that has ended only its control file.
+    private var entries: ArraySlice<(name: String, node: NodeID.Fixed, type: UInt32)> {
+        transaction.phase == .running
+            ? TransactionRoot.entries[...] : TransactionRoot.entries.suffix(1)
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        Description(
+            attributes: tree.ownAttributes(
+                id, S_IFDIR, transaction.ownership, size: 0, milliseconds: transaction.began))
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        guard let entry = TransactionRoot.entries.first(where: { $0.name == name }) else {
+            return nil
+        }
+        guard entries.contains(where: { $0.name == name }) else {
+            throw transaction.staleError(transaction.phase)
+        }
+        return NodeID(entry.node)
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let listed = entries.enumerated().map { index, entry in
+            ListedEntry(
+                name: entry.name, node: NodeID(entry.node), key: ListingKey.first + UInt64(index),
+                type: entry.type)
+        }
+        return page(listed, after: key, limit: limit)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        [("space", tree.space.name), ("version", String(transaction.version))]
+    }
+}

@@ -1,0 +1,142 @@
+import Core
+
+/// How the tree reads and writes the space: as the moment says that it shows.
+extension Tree {
+    /// Runs the body as one transaction of the present, or within the moment; all errors become
+    /// those of the tree.
+    func transact<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
+        do {
+            switch moment {
+            case .present: return try space.transact(body)
+            case .snapshot(let snapshot): return try snapshot.read(body)
+            case .transaction(let transaction): return try transaction.perform(body)
+            }
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
+    /// Runs the body, which does not write, for what the commit of a transaction does not check:
+    /// attributes. Looking at a file is no reason to conflict with who writes to it.
+    func examine<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
+        guard case .transaction(let transaction) = moment else { return try transact(body) }
+        do {
+            return try transaction.peek(body)
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
+    /// `transact` for a node that may outlive the moment.
+    func transact<R>(
+        for node: any Node, _ body: (inout Transaction) throws -> R
+    ) throws(TreeError) -> R {
+        guard node.isTimeless else { return try transact(body) }
+        return try present(body)
+    }
+
+    /// `examine` for a node that may outlive the moment.
+    func examine<R>(
+        _ node: any Node, _ body: (inout Transaction) throws -> R
+    ) throws(TreeError) -> R {
+        guard node.isTimeless else { return try examine(body) }
+        return try present(body)
+    }
+
+    private func present<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
+        do {
+            return try space.transact(body)
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
+    /// Runs the body; all errors become those of the tree.
+    func translating<R>(_ body: () throws -> R) throws(TreeError) -> R {
+        do {
+            return try body()
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
+    func checkWritable() throws(TreeError) {
+        if case .snapshot = moment { throw TreeError.readOnlySnapshot }
+        guard !options.isReadOnly else { throw TreeError.readOnlyMount }
+    }
+
+    /// The newest version that the tree shows.
+    var version: UInt64 {
+        switch moment {
+        case .present: space.usage.version
+        case .snapshot(let snapshot): snapshot.version
+        case .transaction(let transaction): transaction.version
+        }
+    }
+
+    /// When a version was committed, in milliseconds since 1970.
+    func milliseconds(ofVersion version: UInt64) -> UInt64 {
+        guard case .snapshot(let snapshot) = moment else {
+            return space.milliseconds(ofVersion: version)
+        }
+        return snapshot.times.milliseconds(of: version)
+    }
+
+    /// `st_ino`
+    func inode(_ id: NodeID) -> UInt64 {
+        id.at(moment: moment.place.number).inode
+    }
+}
+
+/// Nodes as the kernel learns of them.
+extension Tree {
+    /// Looks for a node or makes it, and describes it: in the present both at one moment.
+    func entry(
+        in directory: any DirectoryNode, _ find: (inout Transaction) throws -> NodeID
+    ) throws(TreeError) -> Entry {
+        if case .present = moment {
+            return try transact { tx in try entry(find(&tx), &tx) }
+        }
+        return try entry(transact(for: directory, find))
+    }
+
+    func entry(_ id: NodeID) throws(TreeError) -> Entry {
+        let node = try node(id)
+        return try examine(node) { tx in entry(node, try node.describe(&tx)) }
+    }
+
+    func entry(_ id: NodeID, _ tx: inout Transaction) throws -> Entry {
+        let node = try node(id)
+        return entry(node, try node.describe(&tx))
+    }
+
+    private func entry(_ node: any Node, _ description: Description) -> Entry {
+        // A transaction can begin anew, and then its names may mean something else.
+        let isLasting = description.isLasting && !moment.isTransaction
+        return Entry(
+            node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
+            attributes: description.attributes,
+            entrySeconds: isLasting ? Tree.lastingSeconds : 0,
+            attributeSeconds: Tree.attributeSeconds,
+            generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
+    }
+
+    /// A page of a directory; with `plus`, also its entries in full.
+    func listing(
+        of directory: any DirectoryNode, after key: UInt64, limit: Int, plus: Bool
+    ) throws(TreeError) -> (DirectoryPage, [Entry]?) {
+        if case .present = moment {
+            return try transact { tx in
+                let page = try directory.list(after: key, limit: limit, &tx)
+                return (page, plus ? try page.entries.map { try entry($0.node, &tx) } : nil)
+            }
+        }
+        let page = try transact(for: directory) { tx in
+            try directory.list(after: key, limit: limit, &tx)
+        }
+        guard plus else { return (page, nil) }
+        var entries: [Entry] = []
+        for listed in page.entries { entries.append(try entry(listed.node)) }
+        return (page, entries)
+    }
+}
