@@ -29,7 +29,7 @@ rounds=5
 milliseconds=500
 objects=1000000
 only=.
-rows='^(bank|alloc|fs|mount|memory)'
+rows='^(bank|snap|alloc|fs|mount|memory)'
 with_rainbowfs=true
 raw=
 
@@ -153,6 +153,19 @@ measure_bank() { # ROW KIND WORKERS ROUND
                 "$peers/${program[$subject]}" "${common[@]}"
             ;;
         esac
+    done
+}
+
+# What a snapshot that somebody keeps open costs the bank. The peer is the bank without one.
+measure_snapshot() { # ROW KIND WORKERS MILLISECONDS ROUND
+    local row=$1 workers=$3 every=$4 plural=threads subject
+    [[ $2 == thread ]] || plural=processes
+    $with_rainbowfs || return 0
+    for subject in $(rotated "$5" rainbowfs no_snapshot); do
+        local options=(--snapshot-milliseconds "$every")
+        [[ $subject == rainbowfs ]] || options=()
+        measure "$row" "$subject" transfers_per_second "$rainbowfs" bench bank \
+            "--$plural" "$workers" --milliseconds "$milliseconds" --pin --json "${options[@]}"
     done
 }
 
@@ -294,6 +307,7 @@ measure_row() { # ROW ROUND
     IFS=. read -r kind what bytes threads files <<<"$1"
     case $kind in
     bank | scale) measure_bank "$1" "$what" "$bytes" "$2" ;;
+    snap) measure_snapshot "$1" "$what" "$bytes" "$threads" "$2" ;;
     alloc) measure_alloc "$1" "$2" ;;
     fs) measure_fs "$1" "$what" "$bytes" "$threads" "$files" "$2" ;;
     mount) if [[ $what == ready ]]; then measure_mount_ready "$1"; else measure_recovery "$1"; fi ;;

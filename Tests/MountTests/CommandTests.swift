@@ -106,6 +106,7 @@ struct CommandTests {
             ("rainbowfs destroy no-such-space", 3, "no space"),
             ("rainbowfs fsck no-such-space", 3, "no space"),
             ("rainbowfs bench bank --threads 0", 1, "1 to 512"),
+            ("rainbowfs bench bank --snapshot-milliseconds=-1", 1, "0 to 3600000"),
         ])
     func refusals(script: String, status: Int32, reason: String) throws {
         let result = try bank().bash(script)
@@ -185,7 +186,10 @@ struct CommandTests {
 
     @Test(
         "The benchmarks run, and the bank keeps its sum",
-        arguments: [["--threads", "2"], ["--processes", "2", "--pin"], ["--read-all", "50"]])
+        arguments: [
+            ["--threads", "2"], ["--processes", "2", "--pin"], ["--read-all", "50"],
+            ["--snapshot-milliseconds", "1"], ["--snapshot-milliseconds", "0", "--processes", "2"],
+        ])
     func bench(arguments: [String]) throws {
         let mount = try TestMount("bench")
         let bank = try mount.rainbowfs(
@@ -193,6 +197,8 @@ struct CommandTests {
         let facts = try json(bank.output)
         #expect(facts["sum_ok"] as? Bool == true)
         #expect((facts["transfers_per_second"] as? Int ?? 0) > 0)
+        let sums = facts["snapshot_sums"] as? Int ?? 0
+        #expect(sums > 0 || !arguments.contains("--snapshot-milliseconds"))
         let alloc = try json(
             try mount.rainbowfs(["bench", "alloc", "--objects", "5000", "--json"]).output)
         #expect((alloc["ns_per_object"] as? Double ?? 0) > 0)

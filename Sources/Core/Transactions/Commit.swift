@@ -25,7 +25,8 @@ extension Transaction {
         }
         failpoints.hit(.validated)
         if snapshotTable.epoch.load() != snapshotEpoch { refreshSnapshots() }
-        if newestSnapshot != 0 { saveOldVersions(version) }
+        let savesOldVersions = overwritesOldVersions
+        if savesOldVersions { saveOldVersions(version) }
         let sequence = Slot.sequence(of: slot.state.loadRelaxed())
         slot.state.store(Slot.state(.committed, sequence))
         failpoints.hit(.committed)
@@ -40,7 +41,7 @@ extension Transaction {
         slot.commits.storeRelaxed(slot.commits.loadRelaxed() &+ 1)
         lastCommit = version
         owner.timeline.note(version)
-        if newestSnapshot != 0 { relieveSnapshotMemory() }
+        if savesOldVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
         return true
     }
 

@@ -16,18 +16,29 @@ extension Transaction {
         newestSnapshot = snapshotTable.newest
     }
 
-    /// Keeps the bytes that the commit is about to overwrite and that an open snapshot may read:
-    /// those not newer than the newest one. All lines are locked. Nothing is overwritten before all
-    /// of this is done, so a recovered commit needs none of it; one that is undone leaves records
-    /// that are true all the same.
+    /// Whether the commit is about to overwrite bytes that an open snapshot may read: those not
+    /// newer than the newest one. Seldom, since each line needs saving once a snapshot.
+    @inline(__always)
+    var overwritesOldVersions: Bool {
+        if newestSnapshot == 0 { return false }
+        for index in 0..<entryCount where isOld(log[index].oldWord.loadRelaxed()) { return true }
+        return fillCount > 0
+    }
+
+    /// Whether an open snapshot may read a line that had this word. Not if nobody had written it:
+    /// then it was zeros; nor `LogEntry.unlocked`: a line under a fill is saved there.
+    @inline(__always)
+    private func isOld(_ word: UInt64) -> Bool { word &- 1 < newestSnapshot }
+
+    /// Keeps the bytes that the commit is about to overwrite and that an open snapshot may read.
+    /// All lines are locked. Nothing is overwritten before all of this is done, so a recovered
+    /// commit needs none of it; one that is undone leaves records that are true all the same.
     @inline(never)
     mutating func saveOldVersions(_ version: UInt64) {
-        let newest = newestSnapshot
-        guard let shadow = owner.shadow() else { return giveUpSnapshots(notOlderThan: 0) }
+        guard let shadow = oldVersions() else { return giveUpSnapshots(notOlderThan: 0) }
         for index in 0..<entryCount {
             let from = log[index].oldWord.loadRelaxed()
-            // A line that nobody had written was zeros; one under a fill is saved there.
-            guard from != 0, from <= newest, from != LogEntry.unlocked else { continue }
+            guard isOld(from) else { continue }
             let line = log[index].address.loadRelaxed() >> Address.lineShift
             let data = unsafe targets[index].data
             if !shadow.save(line: line, from: from, until: version, node: owner.node, data: data) {
@@ -44,7 +55,7 @@ extension Transaction {
         guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let from = fill.oldWord(ofLine: line).loadRelaxed()
-            guard from != 0, from <= newestSnapshot else { continue }
+            guard isOld(from) else { continue }
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             let data = region.data.advanced(by: Int(offset))
             if !shadow.save(line: line, from: from, until: version, node: owner.node, data: data) {
@@ -53,16 +64,23 @@ extension Transaction {
         }
     }
 
+    /// The store of old versions, asked of the space once: that takes a lock.
+    private mutating func oldVersions() -> ShadowStore? {
+        if shadow == nil { shadow = owner.shadow() }
+        return shadow
+    }
+
     /// A line's old bytes cannot be kept: whoever could need them must not go on.
     private mutating func giveUpSnapshots(notOlderThan version: UInt64) {
         snapshotTable.giveUp(notOlderThan: version)
         refreshSnapshots()
     }
 
-    /// Sees to it that old versions stay within their memory, after a commit that saved some.
+    /// Sees to it that old versions stay within their memory, after a commit that saved some, and
+    /// now and then after others: the limit may have been lowered.
     @inline(never)
     mutating func relieveSnapshotMemory() {
-        guard let shadow = owner.shadow(), shadow.isUnderPressure else { return }
+        guard let shadow = oldVersions(), shadow.isUnderPressure else { return }
         owner.relieveSnapshotMemory()
     }
 }
@@ -136,7 +154,7 @@ extension Transaction {
     private mutating func findOld(
         _ line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> UInt64 {
-        guard let shadow = owner.shadow() else { throw .stale }
+        guard let shadow = oldVersions() else { throw .stale }
         let found = shadow.find(line: line, at: snapshot, into: &words)
         // Only now is it sure that nothing that was needed had been freed.
         try checkMoment()

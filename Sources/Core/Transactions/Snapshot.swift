@@ -137,8 +137,7 @@ extension Space {
             entry.owner.store(nodes.ownMark)
             snapshotTable.publish(index)
             let version = clock.now
-            entry.version.store(version)
-            _ = snapshotTable.epoch.add(1)
+            snapshotTable.settle(index, at: version)
             return Snapshot(
                 self, index: index, version: version, serialNumber: number, isOwner: true)
         }

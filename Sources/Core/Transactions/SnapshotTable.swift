@@ -89,6 +89,16 @@ struct SnapshotTable: Sendable {
         _ = epoch.add(1)
     }
 
+    /// Gives a pending entry its version, for the lock's holder. It is stale from the beginning if
+    /// a committer had no memory for the bytes that it may need.
+    func settle(_ index: Int, at version: UInt64) {
+        let word = self[index].version
+        if !word.compareExchange(SnapshotTable.pending, version) {
+            word.store(version | SnapshotTable.staleBit)
+        }
+        _ = epoch.add(1)
+    }
+
     /// Takes an entry out, for the lock's holder.
     func free(_ index: Int) {
         self[index].version.store(0)
@@ -160,7 +170,8 @@ struct SnapshotEntry {
         let mark = owner.load()
         let version = version.load()
         let kind = kind.load()
-        guard mark != 0, version != 0, version != SnapshotTable.pending,
+        guard mark != 0, version != 0,
+            version & ~SnapshotTable.staleBit != SnapshotTable.pending,
             let meaning = SnapshotKind(rawValue: kind & 0xff)
         else { return nil }
         return SnapshotInfo(

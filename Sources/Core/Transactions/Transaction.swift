@@ -40,6 +40,8 @@ public struct Transaction: ~Copyable {
     /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
     var snapshotEpoch: UInt64 = 0
     var newestSnapshot: UInt64 = 0
+    /// The old versions of lines, once this thread needed them.
+    var shadow: ShadowStore?
     /// Entries of the log before the operation under way, which can be undone (`Savepoint`).
     @usableFromInline var savedEntryCount = 0
     var undoneEntries: [SavedEntry] = []

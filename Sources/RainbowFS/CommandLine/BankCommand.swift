@@ -24,6 +24,12 @@ struct BankCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Of 100 runs, how many add all accounts up.", valueName: "percent"))
     var readAll = 0
 
+    @Option(
+        help: ArgumentHelp(
+            "Keep a snapshot open, a new one every so often; 0: one for the whole time.",
+            valueName: "ms"))
+    var snapshotMilliseconds: Int?
+
     @Flag(help: "Keep each worker on a processor of its own.")
     var pin = false
 
@@ -39,23 +45,34 @@ struct BankCommand: ParsableCommand {
         guard (0...100).contains(readAll) else {
             throw ValidationError("--read-all takes 0 to 100.")
         }
+        guard (0...3_600_000).contains(snapshotMilliseconds ?? 0) else {
+            throw ValidationError("--snapshot-milliseconds takes 0 to 3600000.")
+        }
     }
 
     func run() throws {
         try BenchSpace.with("bank") { space in
             let workload = BankWorkload(
                 space: space, bank: try BankWorkload.newBank(in: space), readAllPercent: readAll)
-            let counts =
-                if let processes {
-                    try BankProcesses.run(
-                        workload, count: processes, milliseconds: milliseconds, pin: pin)
-                } else {
-                    try runThreads(workload)
-                }
+            var (counts, snapshots) = ([BankWorkload.Counts](), BankSnapshots.Counts())
+            if let snapshotMilliseconds {
+                (counts, snapshots) = try BankSnapshots(
+                    workload: workload, milliseconds: snapshotMilliseconds
+                ).during { try work(workload) }
+            } else {
+                counts = try work(workload)
+            }
             var runs = 0
             let sum = try workload.sum(&runs)
-            report(counts, isSumRight: sum == 0 && counts.allSatisfy { $0.sumsWrong == 0 })
+            let areSumsRight = counts.allSatisfy { $0.sumsWrong == 0 } && snapshots.sumsWrong == 0
+            report(counts, snapshots, isSumRight: sum == 0 && areSumsRight)
         }
+    }
+
+    private func work(_ workload: BankWorkload) throws -> [BankWorkload.Counts] {
+        guard let processes else { return try runThreads(workload) }
+        return try BankProcesses.run(
+            workload, count: processes, milliseconds: milliseconds, pin: pin)
     }
 
     private func runThreads(_ workload: BankWorkload) throws -> [BankWorkload.Counts] {
@@ -76,7 +93,9 @@ struct BankCommand: ParsableCommand {
         return try results.withLock { try $0.map { try $0.get() } }
     }
 
-    private func report(_ counts: [BankWorkload.Counts], isSumRight: Bool) {
+    private func report(
+        _ counts: [BankWorkload.Counts], _ snapshots: BankSnapshots.Counts, isSumRight: Bool
+    ) {
         let rate = counts.reduce(0) { $0 + Double($1.transfers) / $1.seconds }
         let readAllRate = counts.reduce(0) { $0 + Double($1.readAlls) / $1.seconds }
         let restarts = counts.reduce(0) { $0 + $1.restarts }
@@ -84,9 +103,12 @@ struct BankCommand: ParsableCommand {
         let kind = processes == nil ? "threads" : "processes"
         guard json.isOn else {
             let state = isSumRight ? "the sum is right" : "THE SUM IS WRONG"
+            let kept =
+                snapshots.snapshots == 0
+                ? "" : "\(snapshots.snapshots) snapshots with \(snapshots.sums) sums, "
             print(
                 "\(counts.count) \(kind): \(Int(rate)) transfers/s, \(Int(readAllRate)) sums/s, "
-                    + "\(restarts) restarts, \(state)")
+                    + "\(restarts) restarts, \(kept)\(state)")
             return
         }
         print(
@@ -95,6 +117,9 @@ struct BankCommand: ParsableCommand {
                 ("transfers_per_second", .integer(Int(rate))),
                 ("read_alls_per_second", .integer(Int(readAllRate))),
                 ("transfers", .integer(transfers)), ("restarts", .integer(restarts)),
+                ("snapshots", .integer(snapshots.snapshots)),
+                ("snapshot_sums", .integer(snapshots.sums)),
+                ("snapshot_bytes_max", .integer(Int(snapshots.bytesMax))),
                 ("sum_ok", .bool(isSumRight)),
             ]))
     }

@@ -53,12 +53,18 @@ struct BankWorkload {
     func sum(_ runs: inout Int) throws -> Int64 {
         try space.transact { (tx) throws(TransactionError) in
             runs += 1
-            var sum: Int64 = 0
-            for account in 0..<BankWorkload.accountCount {
-                sum += try tx.load(balance(account), as: Int64.self)
-            }
-            return sum
+            return try sum(in: &tx)
         }
+    }
+
+    /// The sum of all balances, at the transaction's moment.
+    @inline(__always)
+    func sum(in tx: inout Transaction) throws(TransactionError) -> Int64 {
+        var sum: Int64 = 0
+        for account in 0..<BankWorkload.accountCount {
+            sum += try tx.load(balance(account), as: Int64.self)
+        }
+        return sum
     }
 
     /// Works for a time, on one thread.

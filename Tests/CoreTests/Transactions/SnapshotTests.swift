@@ -178,6 +178,23 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("A snapshot that was given up while it was taken is stale, not wrong")
+        func givenUpWhilePending() throws {
+            try withTestSpace("core") { space in
+                let table = space.snapshotTable
+                for isGivenUp in [false, true] {
+                    let snapshot = try space.takeSnapshot(named: "taken")
+                    table.publish(snapshot.index)
+                    // A committer that draws a version after the snapshot's, and has no memory.
+                    if isGivenUp { table.giveUp(notOlderThan: 1) }
+                    table.settle(snapshot.index, at: snapshot.version)
+                    #expect(snapshot.isStale == isGivenUp)
+                    #expect(space.snapshots.map(\.isStale) == [isGivenUp])
+                    snapshot.end()
+                }
+            }
+        }
+
         @Test("An old snapshot does not keep what only short ones between needed")
         func shortOnesBetween() throws {
             try withTestSpace("core") { space in
