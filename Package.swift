@@ -43,7 +43,7 @@ let package = Package(
         .testTarget(
             name: "RainbowFSTests",
             dependencies: [
-                "RainbowFS", "Core", "CAllocationCount", "TestSupport",
+                "RainbowFS", "Core", "CAllocationCount", "CLinux", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

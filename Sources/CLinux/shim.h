@@ -3,7 +3,10 @@
 #ifndef RAINBOWFS_CLINUX_H
 #define RAINBOWFS_CLINUX_H
 
+#include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -29,6 +32,38 @@ extern ssize_t rainbow_getxattr(
     const char *path, const char *name, void *value, size_t size) __asm__("getxattr");
 extern int rainbow_sched_setaffinity(
     pid_t pid, size_t size, const unsigned long *mask) __asm__("sched_setaffinity");
+
+/// The folder that a process starts in, by descriptor.
+extern int rainbow_spawn_in_folder(
+    posix_spawn_file_actions_t *actions,
+    int folder) __asm__("posix_spawn_file_actions_addfchdir_np");
+
+extern int rainbow_pipe2(int ends[2], int flags) __asm__("pipe2");
+/// Copies what a pipe holds into another one without taking it.
+extern ssize_t rainbow_tee(int from, int to, size_t size, unsigned flags) __asm__("tee");
+
+static const unsigned rainbow_splice_nonblock = 0x02;
+static const int rainbow_set_pipe_size = 1031;
+static const int rainbow_open_path = 010000000;
+static const int rainbow_open_unnamed = 020200000;
+/// The origin of a signal that the kernel sent by itself, as the terminal's driver does.
+static const int rainbow_signal_from_kernel = 0x80;
+
+/// Whether the process ignores a signal, as nohup(1) arranges it.
+static inline int rainbow_ignores_signal(int signal) {
+    struct sigaction action;
+    return sigaction(signal, 0, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static inline void rainbow_reset_signal(int signal) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigaction(signal, &action, 0);
+}
+
+/// A descriptor that can be read when the process has ended.
+static inline int rainbow_open_process(pid_t process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
+}
 
 /// The spin-wait hint of the processor.
 static inline void rainbow_pause(void) {

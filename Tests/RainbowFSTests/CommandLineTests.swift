@@ -23,6 +23,21 @@ import Testing
     }
 
     @Test(
+        "The tree to work on is the one around the path: the mount's or that of a moment",
+        arguments: [
+            ("/mnt/a", "/mnt/a"), ("/mnt/a/names/alice", "/mnt/a"),
+            ("/mnt/a/transactions", "/mnt/a"), ("/mnt/a/transactions/t", "/mnt/a/transactions/t"),
+            ("/mnt/a/transactions/t/objects/0x1/f", "/mnt/a/transactions/t"),
+            ("/mnt/a/snapshots/s/names", "/mnt/a/snapshots/s"),
+        ])
+    func root(place: String, root: String) {
+        let mount = MountedSpace(path: "/mnt/a", space: "demo").moment(of: place)
+        #expect(mount.path == root && mount.mountPoint == "/mnt/a")
+        #expect(mount.resolve("names/x", isBelowMount: true) == root + "/names/x")
+        #expect(mount.resolve("names/x", isBelowMount: false) == "names/x")
+    }
+
+    @Test(
         "A value that is not one word is quoted for the tree",
         arguments: [
             ("balance=100", "balance=100"), ("a=#1", ##"a="#1""##), ("a=b=c", "a=b=c"),

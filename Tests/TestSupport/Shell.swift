@@ -23,7 +23,7 @@ public enum Shell {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = files[0].handle
         process.standardError = files[1].handle
-        try process.run()
+        try withoutBlockedSignals { try process.run() }
         process.waitUntilExit()
         let texts = try files.map { String(decoding: try Data(contentsOf: $0.url), as: UTF8.self) }
         return CommandResult(
@@ -35,6 +35,16 @@ public enum Shell {
         _ script: String, environment: [String: String] = [:], directory: String = "/"
     ) throws -> CommandResult {
         try run(["bash", "-c", script], environment: environment, directory: directory)
+    }
+
+    /// A process starts with the mask of the thread that starts it, and the threads that run tests
+    /// block most signals.
+    private static func withoutBlockedSignals<R>(_ body: () throws -> R) rethrows -> R {
+        var (none, mask) = (sigset_t(), sigset_t())
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &mask)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &mask, nil) }
+        return try body()
     }
 
     private struct TemporaryFile {

@@ -8,6 +8,11 @@ struct CommandFailure: Error, CustomStringConvertible {
         case noMount = 2
         case refused = 3
         case damaged = 4
+        /// Those of `atomic`, away from what its command may end with, as timeout(1) has them.
+        case gaveUp = 75
+        case atomic = 125
+        case commandNotRunnable = 126
+        case commandNotFound = 127
     }
 
     var status: Status

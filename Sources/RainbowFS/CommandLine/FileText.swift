@@ -46,11 +46,19 @@ enum FileText {
     static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String = "")
         throws(FileError)
     {
+        let result = unsafe bytes.withUnsafeBytes { buffer -> Result<Void, FileError> in
+            Result { () throws(FileError) in unsafe try write(buffer, to: descriptor, path) }
+        }
+        try result.get()
+    }
+
+    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String)
+        throws(FileError)
+    {
         var done = 0
         while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done)
-            }
+            let count = unsafe Glibc.write(
+                descriptor, bytes.baseAddress! + done, bytes.count - done)
             guard count >= 0 else {
                 if errno == EINTR { continue }
                 throw FileError(path: path, errno: errno)

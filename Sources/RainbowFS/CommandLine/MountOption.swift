@@ -5,7 +5,8 @@ struct MountOption: ParsableArguments {
     @Option(
         name: [.customShort("m"), .customLong("mount")],
         help: ArgumentHelp(
-            "The mount to work on; without it, the one around the working directory.",
+            "The mount to work on, or a transaction or snapshot of it; without it, the one "
+                + "around the working directory.",
             valueName: "mountpoint"),
         completion: .directory)
     var path: String?

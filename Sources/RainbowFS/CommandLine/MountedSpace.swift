@@ -23,7 +23,9 @@ struct MountedSpace: Equatable {
 
     /// The mount that `option` (`-m`) names, or else the one that `path` leads into, which is the
     /// one around the working directory if `path` is relative and leads nowhere else.
-    static func find(option: String?, path: String? = nil) throws -> MountedSpace {
+    static func find(option: String?, path: String? = nil) throws(CommandFailure)
+        -> MountedSpace
+    {
         let mounts = all(in: MountTable.lines())
         let start = option ?? path ?? "."
         guard let place = option == nil ? longestResolved(start) : FileText.resolved(start) else {

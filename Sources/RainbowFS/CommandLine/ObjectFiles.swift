@@ -4,6 +4,8 @@ import Glibc
 
 /// An object as the mount shows it: a folder of `objects/` with a file, link or folder a field.
 struct ObjectFiles {
+    /// The mount, with the tree that the object was found in.
+    let mount: MountedSpace
     /// The folder, absolute.
     let folder: String
     /// `objects/0x...`, as commands print it.
@@ -16,11 +18,12 @@ struct ObjectFiles {
         }
         let last = place.split(separator: "/").last.map(String.init) ?? ""
         let address = String(last.prefix { $0 != "." })
-        guard place.hasPrefix(mount.path), address.hasPrefix("0x") else {
+        guard MountedSpace.containing(place, in: [mount]) != nil, address.hasPrefix("0x") else {
             throw CommandFailure(.refused, "\(path) does not lead to an object of \(mount.path).")
         }
         name = "objects/\(address)"
-        folder = "\(mount.path)/\(name)"
+        self.mount = mount.whole.moment(of: place)
+        folder = "\(self.mount.path)/\(name)"
     }
 
     var className: String {

@@ -18,14 +18,20 @@ struct RainbowFS: ParsableCommand {
         version: "rainbowfs \(version)",
         subcommands: [
             MountSubcommand.self, NewCommand.self, GetCommand.self, SetCommand.self,
-            ListCommand.self,
-            StatusCommand.self, DestroyCommand.self, CheckCommand.self, BenchCommand.self,
+            AtomicCommand.self, ListCommand.self, StatusCommand.self,
+            DestroyCommand.self, CheckCommand.self, BenchCommand.self,
         ],
         defaultSubcommand: MountSubcommand.self)
 
-    /// As argument-parser's own, but for the exit statuses: 1 for arguments, as FUSE programs do.
+    /// As argument-parser's own, but for the exit statuses: for arguments 1, as FUSE programs
+    /// do, and 125 where 1 may be the status of a command that is run.
     static func main() {
+        let words = CommandLine.arguments.dropFirst()
+        let isAtomic = words.first == AtomicCommand.configuration.commandName
         do {
+            if isAtomic, let arguments = AtomicArguments(plain: words.dropFirst()) {
+                Glibc.exit(try AtomicRunner(arguments).run())
+            }
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as CommandFailure {
@@ -34,7 +40,8 @@ struct RainbowFS: ParsableCommand {
         } catch {
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
             StandardError.print(fullMessage(for: error))
-            Glibc.exit(CommandFailure.Status.arguments.rawValue)
+            let status = isAtomic ? CommandFailure.Status.atomic : .arguments
+            Glibc.exit(status.rawValue)
         }
     }
 }

@@ -22,7 +22,7 @@ struct SetCommand: ParsableCommand {
             mount.resolve(path, isBelowMount: self.mount.path != nil), mount: mount)
         let words = ["set", object.name] + fields.map(\.commandWord)
         _ = try mount.withFailures { () throws(FileError) in
-            try FileText.ask(mount.path + "/control", words.joined(separator: " ") + "\n")
+            try FileText.ask(object.mount.path + "/control", words.joined(separator: " ") + "\n")
         }
     }
 }

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Glibc
+
+struct AtomicCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "atomic",
+        abstract: "Run a command as one transaction.",
+        usage: """
+            rainbowfs atomic [-C <dir>] [-m <mountpoint>] [--retries <n>] [--stream] [--verbose] \
+            [--] <command> ...
+            """,
+        discussion: """
+            The command runs inside of a new transaction: in the place there that is its working \
+            directory here, with RAINBOW naming the top. If it ends with 0, all that it did is \
+            committed as one; if not, nothing is. When somebody else's commit comes between, it \
+            runs again, after eight times alone; what it prints appears once, at the commit.
+
+            The exit status is the command's own, or 125: rainbowfs failed; 126, 127: the command \
+            cannot be run, is not there; 75: gave up after --retries; 128 + N: killed by signal N.
+
+            Example: rainbowfs atomic -- bash -c \
+            'echo $(( $(<names/alice/balance) - 7 )) > names/alice/balance'
+            """)
+
+    @Option(
+        name: .customShort("C"),
+        help: ArgumentHelp("Run it in this directory of the mount.", valueName: "dir"),
+        completion: .directory)
+    var directory: String?
+
+    @OptionGroup var mount: MountOption
+
+    @Option(help: ArgumentHelp("Run it again so many times at most.", valueName: "n"))
+    var retries: Int?
+
+    @Flag(help: "Print at once what it prints, again when it runs again.")
+    var stream = false
+
+    @Flag(help: "Say on standard error what conflicted, and at which version it was committed.")
+    var verbose = false
+
+    @Argument(
+        parsing: .captureForPassthrough, help: "The command and its arguments.",
+        completion: .shellCommand("compgen -c"))
+    var command: [String] = []
+
+    func validate() throws {
+        // The strategy of `command` leaves asking for help to it.
+        if ["-h", "--help"].contains(command.first) { throw CleanExit.helpRequest(self) }
+        if let first = command.first, first.hasPrefix("-"), first != "--" {
+            throw ValidationError("There is no option \(first).")
+        }
+        guard arguments.command.first != nil else {
+            throw ValidationError("Name the command to run, behind two hyphens.")
+        }
+        guard (retries ?? 0) >= 0 else {
+            throw ValidationError("--retries takes a number that is not negative.")
+        }
+    }
+
+    func run() throws { Glibc.exit(try AtomicRunner(arguments).run()) }
+
+    var arguments: AtomicArguments {
+        var result = AtomicArguments()
+        result.directory = directory
+        result.mountPoint = mount.path
+        result.retriesMax = retries
+        result.isStreaming = stream
+        result.isVerbose = verbose
+        result.command = command.first == "--" ? Array(command.dropFirst()) : command
+        return result
+    }
+}

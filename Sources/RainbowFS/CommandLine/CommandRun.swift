@@ -1,0 +1,124 @@
+import CLinux
+import Glibc
+
+/// One run of a command to its end, with what goes in, what comes out, and the signals for it.
+final class CommandRun {
+    private let process: CommandProcess
+    private let input: InputReplay
+    private let output: Spool?
+    private let signals: SignalForwarder
+    /// The end of the command's output that is read; -1 if there is none, or no longer.
+    private var outputEnd: Int32 = -1
+    /// What went wrong here: the command is not to blame.
+    private var failure: CommandFailure?
+    /// The last signal that was passed on and that usually ends a program.
+    private(set) var endingSignal: Int32?
+
+    /// Starts the command.
+    /// - Parameters:
+    ///   - output: takes what the command prints; nil: it prints by itself.
+    ///   - signals: in use, so that none is lost between the start and now.
+    init(
+        _ setup: CommandSetup, input: InputReplay, output: Spool?, signals: SignalForwarder
+    ) throws(CommandFailure) {
+        self.input = input
+        self.output = output
+        self.signals = signals
+        var setup = setup
+        defer { for end in [setup.input, setup.output] { if let end { close(end) } } }
+        if output != nil {
+            var ends: [Int32] = [-1, -1]
+            guard unsafe rainbow_pipe2(&ends, O_CLOEXEC) == 0 else {
+                throw CommandFailure(
+                    .atomic, "No pipe can be made: \(FileError(path: "", errno: errno).reason)")
+            }
+            // Not on the command's end, which expects to wait.
+            _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+            (outputEnd, setup.output) = (ends[0], ends[1])
+        }
+        do throws(FileError) {
+            setup.input = try input.beginRun()
+        } catch {
+            throw CommandRun.inputFailure(error)
+        }
+        process = try CommandProcess(setup, signals: signals)
+    }
+
+    deinit { closeOutput() }
+
+    /// Waits for the end of the command.
+    func wait() throws(CommandFailure) -> CommandEnd {
+        let end = waitWithStreams()
+        // What background jobs print from now on is too late.
+        while readOutput() {}
+        closeOutput()
+        attempt { () throws(FileError) in try input.endRun() }
+        if let failure { throw failure }
+        return end
+    }
+
+    private func waitWithStreams() -> CommandEnd {
+        while true {
+            // poll(2) skips what is negative.
+            var requests = [process.descriptor, signals.descriptor, outputEnd].map {
+                pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+            }
+            requests += input.pollRequests
+            guard unsafe poll(&requests, nfds_t(requests.count), -1) >= 0 else { continue }
+            if requests[2].revents != 0 { _ = readOutput() }
+            attempt { () throws(FileError) in try input.advance(requests[3...]) }
+            if requests[1].revents != 0 { passSignalsOn() }
+            if requests[0].revents != 0 { return process.end() }
+        }
+    }
+
+    private func passSignalsOn() {
+        while let received = signals.next() {
+            // Of this process's own writing to a command that closed its input.
+            guard received.signal != SIGPIPE else { continue }
+            if SignalForwarder.ending.contains(received.signal) { endingSignal = received.signal }
+            if !received.isFromTerminal { process.send(received.signal) }
+        }
+    }
+
+    /// Keeps what the command has printed; false if there is nothing.
+    private func readOutput() -> Bool {
+        guard let output, outputEnd >= 0 else { return false }
+        return unsafe withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { buffer in
+            let count = unsafe read(outputEnd, buffer.baseAddress, buffer.count)
+            guard count > 0 else {
+                if count == 0 { closeOutput() }
+                return false
+            }
+            do throws(FileError) {
+                unsafe try output.append(.init(rebasing: buffer[..<count]))
+            } catch {
+                failure = CommandFailure(
+                    .atomic,
+                    "What the command prints cannot be kept: \(error.path): \(error.reason)."
+                        + " TMPDIR can name another folder; --stream keeps nothing.")
+                closeOutput()
+            }
+            return failure == nil
+        }
+    }
+
+    private func closeOutput() {
+        if outputEnd >= 0 { close(outputEnd) }
+        outputEnd = -1
+    }
+
+    private func attempt(_ body: () throws(FileError) -> Void) {
+        do throws(FileError) {
+            try body()
+        } catch {
+            failure = CommandRun.inputFailure(error)
+            input.abandonRun()
+        }
+    }
+
+    private static func inputFailure(_ error: FileError) -> CommandFailure {
+        CommandFailure(
+            .atomic, "The command's input cannot be kept: \(error.path): \(error.reason).")
+    }
+}
