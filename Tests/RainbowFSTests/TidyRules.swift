@@ -35,7 +35,7 @@ enum TidyRules {
         "fusermount3": "fuse3", "spin": "spin", "gcc": "gcc", "getfattr": "attr",
         "setfattr": "attr", "rsync": "rsync", "xxd": "xxd", "shellcheck": "shellcheck",
         "mandoc": "mandoc", "javac": "openjdk-17-jdk-headless", "taskset": "util-linux",
-        "zsh": "zsh", "fish": "fish",
+        "zsh": "zsh", "fish": "fish", "column": "bsdextrautils", "flock": "util-linux",
     ]
 
     static func sizes(_ text: String) -> [String] {
