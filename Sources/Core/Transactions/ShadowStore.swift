@@ -121,14 +121,17 @@ struct ShadowStore: Sendable {
         for byte in stride(from: 0, to: Address.lineSize, by: 8) {
             record.data(byte).store(data[byte].loadRelaxed())
         }
-        record.sequence.store(record.sequence.loadRelaxed() | 1)
         let head = head(ShadowStore.chain(of: line))
-        while true {
-            let next = head.load()
-            record.next.store(next)
-            if head.compareExchange(next, index + 1) { break }
-        }
+        var next = head.load()
+        // Before the record is alive: a reader who comes from where it was before goes on here.
+        record.next.store(next)
+        record.sequence.store(record.sequence.loadRelaxed() | 1)
+        // Before the sweeper can find it.
         _ = used.add(1)
+        while !head.compareExchange(next, index + 1) {
+            next = head.load()
+            record.next.store(next)
+        }
         return true
     }
 
@@ -294,9 +297,9 @@ extension ShadowStore {
             head(chain).store(0)
         }
         free.store(0)
-        end.store(0)
         used.store(0)
         swept.store(0)
+        end.store(0)
         let batch = UInt64(ShadowStore.batch)
         guard count > batch else { return }
         let size = UInt64(ShadowStore.recordSize)

@@ -156,11 +156,8 @@ extension Space {
     public func recoverSnapshots() {
         // Whoever ended the last snapshot was killed, or a commit under way kept it from sweeping.
         let isUnneeded = snapshotTable.isEmpty && ShadowStore.bytesUsed(meta) != 0
-        let isLeft = (0..<SpaceLayout.snapshotCountMax).contains { index in
-            let owner = snapshotTable[index].owner.load()
-            return owner != 0 && !nodes.isAlive(mark: owner)
-        }
-        guard isLeft || isUnneeded else { return }
+        let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
+        guard isDue || isUnneeded else { return }
         try? withSnapshotLock {
             dropSnapshotsOfDeadNodes()
             sweepIfDue()
@@ -168,17 +165,24 @@ extension Space {
     }
 
     private func dropSnapshotsOfDeadNodes() {
-        for index in 0..<SpaceLayout.snapshotCountMax {
-            let entry = snapshotTable[index]
-            let owner = entry.owner.load()
-            if owner != 0, !nodes.isAlive(mark: owner) { snapshotTable.free(index) }
+        for index in 0..<SpaceLayout.snapshotCountMax where isLeft(snapshotTable[index]) {
+            snapshotTable.free(index)
         }
+    }
+
+    /// Whether a killed process left the entry: its owner, or one that was freeing it. Sure for the
+    /// lock's holder only.
+    private func isLeft(_ entry: SnapshotEntry) -> Bool {
+        let owner = entry.owner.load()
+        return owner != 0 && (entry.version.load() == 0 || !nodes.isAlive(mark: owner))
     }
 
     /// Frees old versions that nobody needs, if there are many or nobody needs any.
     private func sweepIfDue() {
         guard let shadow = shadow() else { return }
         let versions = snapshotTable.versions
+        // A committer may have given up the last one and not yet raised the epoch.
+        if versions.isEmpty { _ = snapshotTable.epoch.add(1) }
         if versions.isEmpty, awaitCommitsUnderWay() {
             shadow.reset()
         } else if shadow.isSweepDue {
