@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks the model of the commit protocol: every configuration must be searched to the end
+# Checks the models of the commit protocol and of old versions: every configuration must be searched to the end
 # without an error. With --mutants: every broken protocol must be found out.
 # Needs spin and gcc; runs two searches at a time, each within 1.5 GB. See README.md.
 set -eu
@@ -7,6 +7,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+
+# The model that `search` builds: commit or snapshot.
+model=commit
 
 # search NAME CHECK OPTION...: builds and runs one search in a folder of its own and leaves
 # there the report. CHECK is safety (assertions and deadlocks) or cycles (endless runs).
@@ -20,10 +23,10 @@ search() {
         kind=-DNP
         how=-l
     fi
-    spin "$@" -a commit.pml
+    spin "$@" -a $model.pml
     gcc -O2 -w $kind -DCOLLAPSE -DVECTORSZ=512 -DMEMLIM=1500 -o pan pan.c
     ./pan -m100000 $how >report 2>&1 || true
-    rm -f pan pan.? commit.pml.trail
+    rm -f pan pan.? $model.pml.trail
 }
 
 # holds NAME CHECK OPTION...: the protocol keeps its promises in this configuration.
@@ -77,7 +80,26 @@ checkProtocol() {
     two holds ring-abort safety -DCONSUMER -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1
     two holds cache safety -DCONSUMER -DCACHE -DKIND1=TICK0 -DKIND2=TICK1 -DRING=1 -DKILLS=1
     two holds ends cycles -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1
+    model=snapshot
+    two holds old-crash safety -DWRITES1=3 -DKILLS=1
+    two holds old-sweep safety $sweep
+    two holds old-recycle safety $recycle
+    two holds old-short safety $short
+    two holds old-given safety $given
+    two holds old-chains safety $chains
+    two holds old-pair safety -DCOMMITS1=1 -DWRITES2=2
+    two holds old-guest safety $guest
+    two holds old-relief safety -DRELIEVES -DFRESH=2
 }
+
+# Configurations of the model of old versions.
+sweep="-DLINES=1 -DOPENED=1 -DTAKES2=1 -DREADS1=1 -DKILLS=1 -DVICTIMS=16"
+recycle="-DLINES=1 -DOPENED=1 -DTAKES2=1 -DREADS1=1 -DCOMMITS1=3"
+chains="-DCHAINS=2 -DOPENED=1 -DTAKES2=1 -DREADS1=1 -DCOMMITS1=3 -DLAST1=2"
+short="-DWRITES1=3 -DRECORDS=1"
+given="-DWRITES1=3 -DRECORDS=1 -DCOMMITS1=1 -DOPENED=1 -DTAKES2=1 -DREADS1=0 -DREADS2=1"
+guest="-DENTRIES=1 -DTAKES1=2 -DREADS1=0 -DGUESTREADS=1"
+three="-DLINES=3 -DRECORDS=1 -DOPENED=2 -DTAKES2=1 -DREADS1=0 -DLAST1=4 -DWRITES2=2"
 
 checkMutants() {
     local bank="-DCONSERVED -DKIND2=AUDIT" skew="-DSKEWED -DKIND1=SKEW0 -DKIND2=SKEW1"
@@ -101,6 +123,24 @@ checkMutants() {
     two caught RING_WITHOUT_CLAIM $ring
     two caught GAP_CLAIMED_EARLY $ring -DTIMES=2
     two caught ENTRY_NOT_READ_AGAIN $ring
+    model=snapshot
+    two caught VERSION_BEFORE_PENDING
+    two caught PENDING_NOT_ANNOUNCED
+    two caught ENTRY_BEHIND_END
+    two caught EPOCH_BEFORE_VERSION
+    two caught SAVED_AFTER_COMMITTED -DKILLS=1
+    two caught SAVED_BELOW_NEWEST
+    two caught SWEPT_AT_FROM $sweep
+    two caught SWEPT_BEFORE_UNTIL $sweep
+    two caught NOT_CHECKED_AFTER $short
+    two caught SEQUENCE_NOT_CHECKED $recycle
+    two caught LINKED_LATE $recycle
+    two caught COUNTED_LATE $recycle
+    two caught CHAIN_NOT_CHECKED $chains
+    two caught NOT_GIVEN_UP $short
+    two caught GIVEN_UP_OVERWRITTEN $short
+    two caught RESET_AT_ONCE
+    two caught RESET_WITHOUT_EPOCH $three
 }
 
 case "${1:-}" in
