@@ -26,7 +26,7 @@ final class HistoryScene {
         }
     }
 
-    static let objectCount = 3
+    static let objectCount = 6
 
     let mount: TestMount
     private let board: Scoreboard
@@ -79,6 +79,7 @@ final class HistoryScene {
         case .shell(let index):
             let pipe = Pipe()
             let point = index == 0 ? mount.one : mount.two
+            environment["OTHER"] = index == 0 ? mount.two : mount.one
             let process = try Child(
                 "/usr/bin/setsid",
                 ["bash", Self.script, point, log, "\(number * 1_000_000)", "\(seed)"],

@@ -28,7 +28,7 @@ struct RegisterCommands {
             case 1: try commands.snapshot()
             default: try commands.transaction()
             }
-            usleep(UInt32.random(in: 0...1500, using: &commands.random))
+            usleep(UInt32.random(in: 0...4000, using: &commands.random))
         }
         space.detach()
     }

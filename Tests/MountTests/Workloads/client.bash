@@ -3,6 +3,7 @@
 #
 #   bash client.bash MOUNT LOG FIRST_VALUE SEED
 #
+# $OTHER is another mount of the space.
 # The registers are the fields a, b, c[0] and c[1] of the objects whose addresses are in $CELLS, in
 # that order. The log has words: "begin TIME", "read REGISTER VALUE", "write REGISTER VALUE" before
 # the write is done, "try" before it can take effect, "end TIME OUTCOME"; "again TIME" stands for
@@ -17,7 +18,7 @@ mount=$1 log=$2 first=$3 RANDOM=$4
 read -ra cells <<<"$CELLS"
 registers=$((${#cells[@]} * 4))
 names=(a b c c)
-count=0
+count=0 number=0
 # So that nothing is left open when all processes of a client are gone, and errors can be looked up.
 exec >>"$log" 2>>"$log.errors"
 
@@ -93,7 +94,7 @@ put_both() {
 
 # A few reads and writes below a root.
 steps() {
-    local step last=$((RANDOM % 6 + 1))
+    local step last=$((RANDOM % 4 + 1))
     for ((step = 0; step < last; step++)); do
         pick
         case $((RANDOM % 8)) in
@@ -129,6 +130,85 @@ one_operation() {
     esac
 }
 
+# A transaction as a directory: some reads and writes, and then mostly a commit.
+transaction() {
+    local root=$mount/transactions/client-$first-$((++number)) losses=0
+    begin
+    if mkdir "$root"; then
+        until attempt "$root"; do :; done
+        rmdir "$root"
+    else
+        end aborted
+        wait_for_mount
+    fi
+}
+
+# One run of it; fails if there is to be another one, which has begun.
+attempt() {
+    if ! steps "$1"; then
+        end aborted
+        wait_for_mount
+        return 0
+    fi
+    case $((RANDOM % 10)) in
+        0)
+            end aborted
+            return 0
+            ;;
+        1)
+            begin_anew "$1" restart
+            return
+            ;;
+    esac
+    echo try
+    if echo commit >"$1/control"; then
+        end committed
+    elif ! grep -q '^state: conflict$' "$1/control"; then
+        end unknown
+        wait_for_mount
+    elif ((++losses < 3)); then
+        begin_anew "$1" restart
+    else
+        # At last it keeps the others waiting.
+        begin_anew "$1" "restart serial"
+    fi
+}
+
+# Fails if there is another run, as attempt does.
+begin_anew() {
+    now
+    local before=$time
+    if echo "$2" >"$1/control"; then
+        echo "again $before"
+        return 1
+    fi
+    end aborted
+}
+
+# A snapshot, which shows the moment when it was taken however late it is read, by any mount.
+snapshot() {
+    local name=snapshots/client-$first-$((++number)) taken root
+    begin
+    if ! mkdir "$mount/$name"; then
+        end aborted
+        wait_for_mount
+        return
+    fi
+    now
+    taken=$time
+    for root in "$mount" "$mount" "$OTHER" "$OTHER" "$mount"; do
+        pick
+        if ((RANDOM % 2)); then look "$root/$name"; else look_raw "$root/$name"; fi
+    done
+    echo "end $taken committed"
+    rmdir "$mount/$name"
+}
+
 while [[ ! -e $STOP ]]; do
-    one_operation
+    case $((RANDOM % 10)) in
+        0) transaction ;;
+        1) snapshot ;;
+        *) one_operation ;;
+    esac
 done
+exit 0
