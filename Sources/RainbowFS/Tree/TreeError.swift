@@ -20,7 +20,7 @@ extension TreeError {
         case let error as TreeError: self = error
         case let error as ObjectError: self.init(TreeError.errno(of: error.kind), error.message)
         case let error as TransactionError: self.init(transaction: error)
-        case let error as SpaceError: self.init(error.errno, error.description)
+        case let error as SpaceError: self.init(error.errno, TreeError.sentence(error.description))
         default: self.init(EIO, "Something failed that should not: \(error).")
         }
     }
@@ -47,6 +47,11 @@ extension TreeError {
         case .readOnly:
             self.init(EROFS, "The space is attached for reading only.")
         }
+    }
+
+    /// The layers below say what is wrong in half a sentence.
+    private static func sentence(_ text: String) -> String {
+        text.prefix(1).uppercased() + text.dropFirst() + "."
     }
 
     static func errno(of kind: ObjectError.Kind) -> Int32 {
