@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Two counters, each counted by a shell of its own. Neighbours in a line of 64 bytes make
+# transactions conflict though they share no value; those in two lines of a page do not.
+# shellcheck source=lib/setup.bash
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.bash"
+
+rounds=10
+
+# increment PATH, of a counter.
+increment() {
+    local count
+    read -r count <"$1/count"
+    echo $((count + 1)) >"$1/count"
+}
+export -f increment
+
+# overlap COUNTER COUNTER: two transactions at a time, side by side; prints how many of them failed.
+overlap() {
+    local i conflicts=0
+    mkdir transactions/left transactions/right
+    for ((i = 0; i < rounds; i++)); do
+        increment "transactions/left/$1"
+        increment "transactions/right/$2"
+        echo commit >transactions/left/control
+        if ! { echo commit >transactions/right/control; } 2>/dev/null; then
+            conflicts=$((conflicts + 1))
+            echo restart >transactions/right/control
+            increment "transactions/right/$2"
+            echo commit >transactions/right/control
+        fi
+        echo restart >transactions/left/control
+        echo restart >transactions/right/control
+    done
+    rmdir transactions/left transactions/right
+    echo "$conflicts"
+}
+
+# count COUNTER MOUNT NOTES: as fast as it can; a line of the notes is an attempt.
+count() {
+    cd "$scratch/$2"
+    local i
+    for ((i = 0; i < rounds; i++)); do
+        rainbowfs atomic -- bash -c "echo >>$3; increment $1"
+    done
+}
+
+mount_space lines one
+mount_space lines two
+cd "$scratch/one"
+echo 'int64 count' >classes/Counter
+mkdir regions/transactional/app
+mapfile -t counters < <(rainbowfs new regions/transactional/app Counter -n 600)
+mine=${counters[0]}
+
+for other in 0 1 8 500; do
+    other=${counters[other]}
+    apart=$((${other#objects/} - ${mine#objects/})) # A path has the address.
+    if [[ $other == "$mine" ]]; then
+        place='one counter' wanted=$rounds each=$((4 * rounds))
+    elif ((${other#objects/} >> 6 == ${mine#objects/} >> 6)); then
+        place='one line' wanted=$rounds each=$((2 * rounds))
+    elif ((${other#objects/} >> 12 == ${mine#objects/} >> 12)); then
+        place='two lines of a page' wanted=0 each=$((2 * rounds))
+    else
+        place='two pages' wanted=0 each=$((2 * rounds))
+    fi
+
+    echo 0 | tee "$mine/count" >"$other/count"
+    failed=$(overlap "$mine" "$other")
+    : >"$scratch/attempts"
+    start count "$mine" one "$scratch/attempts"
+    start count "$other" two "$scratch/attempts"
+    join
+    again=$(($(wc -l <"$scratch/attempts") - 2 * rounds))
+    echo "$place|$apart|$failed of $rounds|$again of $((2 * rounds))" >>"$scratch/rows"
+
+    expect "$place: overlapping transactions that fail" "$wanted" "$failed"
+    ((wanted > 0)) || expect "$place: transactions of two shells that ran again" 0 "$again"
+    expect "$place: nothing is lost" "$each $each" "$(<"$mine/count") $(<"$other/count")"
+done
+table 'counters in|bytes apart|overlapping failed|two shells ran again' <"$scratch/rows"
