@@ -30,4 +30,15 @@ enum InvariantCommands {
             request.board)
         space.detach()
     }
+
+    /// The same, but that many transactions live long, and some of the readers read a snapshot.
+    static func longHistory(_ request: SpaceWorker.Request) throws {
+        let space = try CrashCommands.attached(request)
+        request.board.add(1, to: BoardPlace.shared)
+        request.board.wait { $0[BoardPlace.shared] >= 4 }
+        try History.run(
+            space, worker: request.worker, seed: request.seed, count: Int(request.count),
+            kinds: [.short, .open, .open, .snapshot], request.board)
+        space.detach()
+    }
 }

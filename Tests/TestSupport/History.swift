@@ -14,9 +14,25 @@ public enum History {
         Address(region: 1, offset: 0x8000 + UInt64(index / 3) * 1088 + UInt64(index % 3) * 8)
     }
 
+    /// How a transaction is run.
+    public enum Kind: Sendable {
+        case short
+        /// One operation at a time, by an `OpenTransaction`.
+        case open
+        /// Reads only, of a snapshot, whose moment is that when it was taken.
+        case snapshot
+    }
+
+    private struct Plan {
+        var kind: Kind
+        var cells: [Int]
+        var written: [Int]
+    }
+
     /// Runs transactions and leaves their record on the scoreboard, as far as there is room.
     public static func run(
-        _ space: Space, worker: Int, seed: UInt64, count: Int, _ board: Scoreboard
+        _ space: Space, worker: Int, seed: UInt64, count: Int, kinds: [Kind] = [.short],
+        _ board: Scoreboard
     ) throws {
         var generator = SeededGenerator(seed: seed)
         let first = firstWord(worker)
@@ -26,26 +42,75 @@ public enum History {
                 Int.random(in: 0..<cellCount, using: &generator)
             }
             let writeCount = max(0, Int.random(in: -1...cells.count, using: &generator))
-            let written = Set(cells.prefix(writeCount)).sorted()
+            var plan = Plan(
+                kind: kinds.count == 1 ? kinds[0] : kinds.randomElement(using: &generator)!,
+                cells: cells, written: Set(cells.prefix(writeCount)).sorted())
+            if plan.kind == .snapshot { plan.written = [] }
             let began = monotonicNanoseconds()
-            let numbers = try space.transact { tx throws(TransactionError) in
-                var numbers: [UInt64] = []
-                for index in cells { numbers.append(try tx.load(cell(index))) }
-                for index in written {
-                    try tx.store(try tx.load(cell(index), as: UInt64.self) + 1, at: cell(index))
-                }
-                return numbers
-            }
+            let (numbers, ended) = try carryOut(plan, space)
             board[place] = began
-            board[place + 1] = monotonicNanoseconds()
+            board[place + 1] = ended
             board[place + 2] = UInt64(cells.count)
             for (index, cell) in cells.enumerated() {
-                let isWritten = written.contains(cell)
+                let isWritten = plan.written.contains(cell)
                 board[place + 3 + index] =
                     numbers[index] << 8 | UInt64(cell) << 1 | (isWritten ? 1 : 0)
             }
             place += 3 + cells.count
             board[first] = UInt64(place)
+        }
+    }
+
+    /// - Returns: what was read, and a time after the moment at which it took place.
+    private static func carryOut(
+        _ plan: Plan, _ space: Space
+    ) throws -> (numbers: [UInt64], ended: UInt64) {
+        switch plan.kind {
+        case .short:
+            let numbers = try space.transact { tx throws(TransactionError) in
+                var numbers: [UInt64] = []
+                for index in plan.cells { numbers.append(try tx.load(cell(index))) }
+                try countUp(plan.written, &tx)
+                return numbers
+            }
+            return (numbers, monotonicNanoseconds())
+        case .open:
+            return (try carryOutOpen(plan, space), monotonicNanoseconds())
+        case .snapshot:
+            let name = "history \(monotonicNanoseconds()) \(plan.cells)"
+            let snapshot = try space.takeSnapshot(named: name)
+            defer { snapshot.end() }
+            let ended = monotonicNanoseconds()
+            let numbers = try plan.cells.map { index in
+                try space.read(at: snapshot) { tx in try tx.load(cell(index), as: UInt64.self) }
+            }
+            return (numbers, ended)
+        }
+    }
+
+    private static func carryOutOpen(_ plan: Plan, _ space: Space) throws -> [UInt64] {
+        let transaction = try space.begin(name: "history")
+        var lossCount = 0
+        while true {
+            let numbers = try plan.cells.map { index in
+                try transaction.perform { tx in try tx.load(cell(index), as: UInt64.self) }
+            }
+            try transaction.perform { tx in try countUp(plan.written, &tx) }
+            do {
+                try transaction.commit()
+                return numbers
+            } catch TransactionError.conflict {
+                lossCount += 1
+                try transaction.restart(isSerial: lossCount > 2)
+            }
+        }
+    }
+
+    private static func countUp(
+        _ cells: [Int], _ tx: inout Transaction
+    ) throws(TransactionError) {
+        for index in cells {
+            try tx.store(try tx.load(cell(index), as: UInt64.self) + 1, at: cell(index))
         }
     }
 

@@ -29,9 +29,19 @@ extension TransactionalMemory {
             try Self.check(scene.board, workers: 4)
         }
 
-        private static func check(_ board: Scoreboard, workers: Int) throws {
+        @Test("Processes, with open transactions and snapshots among them", arguments: 0..<2)
+        func longTransactions(run: Int) throws {
+            let seed = printedSeed("history of open transactions")
+            let scene = try CrashScene(workers: 4, seed: seed)
+            defer { scene.close() }
+            for worker in 0..<4 { try scene.start(worker, command: "long-history", count: 4000) }
+            for worker in 0..<4 { #expect(scene.child(worker).wait() == .exited(0)) }
+            try Self.check(scene.board, workers: 4, count: 4000)
+        }
+
+        private static func check(_ board: Scoreboard, workers: Int, count: Int = 15_000) throws {
             let history = (0..<workers).flatMap { History.entries($0, board) }
-            #expect(history.count == workers * 15_000)
+            #expect(history.count == workers * count)
             #expect(SerialOrder(history).problems.prefix(3) == [])
         }
     }
