@@ -154,10 +154,26 @@ extension Transaction {
     private mutating func findOld(
         _ line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> UInt64 {
+        try oldVersion(of: line, into: &words)?.from ?? 0
+    }
+
+    /// Who overwrote a line first since the moment; nil if nobody had written it before.
+    mutating func overwriter(ofLine line: UInt64) -> ShadowVersion? {
+        var words = InlineArray<8, UInt64>(repeating: 0)
+        return (try? oldVersion(of: line, into: &words)) ?? nil
+    }
+
+    private mutating func oldVersion(
+        of line: UInt64, into words: inout InlineArray<8, UInt64>
+    ) throws(TransactionError) -> ShadowVersion? {
         guard let shadow = oldVersions() else { throw .stale }
+        // Either the moment is seen to have ended, or whoever ends it sees this.
+        slot.readsOldVersions.storeThenFence(1)
+        defer { slot.readsOldVersions.store(0) }
+        try checkMoment()
         let found = shadow.find(line: line, at: snapshot, into: &words)
         // Only now is it sure that nothing that was needed had been freed.
         try checkMoment()
-        return found?.from ?? 0
+        return found
     }
 }

@@ -119,7 +119,8 @@ public final class OpenTransaction: Sendable {
             while unsafe !context.pointee.commit() {
                 let line = unsafe context.pointee.conflictLine
                 guard line == 0 else {
-                    finish(&run, .conflict(space.conflict(onLine: line, since: run.snapshot)))
+                    let conflict = unsafe space.conflict(onLine: line, of: &context.pointee)
+                    finish(&run, .conflict(conflict))
                     return .failure(.conflict)
                 }
             }
@@ -137,7 +138,7 @@ public final class OpenTransaction: Sendable {
             guard let context = unsafe run.context, unsafe context.pointee.hasWritten,
                 let line = unsafe context.pointee.changedLine()
             else { return nil }
-            return space.conflict(onLine: line, since: run.snapshot)
+            return unsafe space.conflict(onLine: line, of: &context.pointee)
         }
     }
 
@@ -207,11 +208,10 @@ extension Space {
         try OpenTransaction(self, name: name)
     }
 
-    /// Who changed a line since a moment, first.
-    fileprivate func conflict(onLine line: UInt64, since snapshot: Snapshot) -> Conflict {
+    /// Who changed a line first since the moment of a transaction.
+    fileprivate func conflict(onLine line: UInt64, of tx: inout Transaction) -> Conflict {
         let address = Address(line << Address.lineShift)
-        var words = InlineArray<8, UInt64>(repeating: 0)
-        if let found = shadow()?.find(line: line, at: snapshot.version, into: &words) {
+        if let found = tx.overwriter(ofLine: line) {
             return Conflict(line: address, version: found.until, node: found.node)
         }
         // A line that nobody had written before has no old version; the ring may still have it.

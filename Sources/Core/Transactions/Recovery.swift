@@ -55,6 +55,7 @@ extension Space {
             ring.publish(commit, version: ticket, node: owner)
         }
         slot.ticket.store(0)
+        slot.readsOldVersions.store(0)
         slot.state.store(Slot.state(.idle, sequence))
         failpoints.hit(.recoverEnd)
         let serial = meta[SpaceLayout.serialOffset]

@@ -183,11 +183,28 @@ extension Space {
         let versions = snapshotTable.versions
         // A committer may have given up the last one and not yet raised the epoch.
         if versions.isEmpty { _ = snapshotTable.epoch.add(1) }
-        if versions.isEmpty, awaitCommitsUnderWay() {
+        if versions.isEmpty, awaitCommitsUnderWay(), awaitReadersOfOldVersions() {
             shadow.reset()
         } else if shadow.isSweepDue {
             shadow.sweepAll(snapshots: versions)
         }
+    }
+
+    /// Waits until nobody searches the old versions who began before the last snapshot ended: its
+    /// memory is given back, and in a full memory a look at it would be a signal.
+    /// - Returns: false if one took longer than 10 ms.
+    private func awaitReadersOfOldVersions() -> Bool {
+        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 10_000_000
+        for index in 0..<SpaceLayout.slotCountMax {
+            let slot = Slot(meta: meta, index: index)
+            var backoff = Backoff()
+            while slot.owner.load() != 0, slot.readsOldVersions.load() != 0 {
+                guard backoff.wait() else { continue }
+                recoverIfDead(slot: index)
+                if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
+            }
+        }
+        return true
     }
 
     /// Calls `report` for each old version that cannot be.
@@ -208,15 +225,13 @@ extension Space {
             let (chain, left) = (
                 meta[SpaceLayout.sweepChainOffset], meta[SpaceLayout.sweepLeftOffset]
             )
-            if left.load() == 0 {
-                snapshotTable.giveUpOldest()
-                left.store(UInt64(ShadowStore.chainCount))
-            }
+            if left.load() == 0 { left.store(UInt64(ShadowStore.chainCount)) }
             let first = Int(chain.load()) % ShadowStore.chainCount
             let count = min(256, Int(left.load()), ShadowStore.chainCount - first)
             shadow.sweep(first..<first + count, snapshots: snapshotTable.versions)
             chain.store(UInt64(first + count))
             left.store(left.load() - UInt64(count))
+            if left.load() == 0, shadow.isUnderPressure { snapshotTable.giveUpOldest() }
         }
     }
 

@@ -22,10 +22,19 @@ struct ObjectCrashTests {
                 for index in 0..<6 { try tx.bind("shared\(index)", to: ObjectSystem.root) }
             }
             for round in 0..<kills / ObjectCrashTests.workerCount {
-                let children = try (0..<ObjectCrashTests.workerCount).map { worker in
+                let workers = 0..<ObjectCrashTests.workerCount
+                let before = workers.map { board[BoardPlace.acknowledged($0)] }
+                let children = try workers.map { worker in
                     try start(worker, of: space, round, board, &generator)
                 }
-                usleep(UInt32.random(in: 2_000...60_000, using: &generator))
+                withDeadline(seconds: 60, "a worker that makes objects") {
+                    for (worker, child) in children.enumerated() {
+                        while board[BoardPlace.acknowledged(worker)] == before[worker],
+                            !child.hasEnded
+                        { usleep(200) }
+                    }
+                }
+                usleep(UInt32.random(in: 0...40_000, using: &generator))
                 for child in children { #expect(child.kill() == .signaled(SIGKILL)) }
                 #expect(try problems(of: space) == [])
                 for worker in 0..<ObjectCrashTests.workerCount {
