@@ -7,8 +7,8 @@ SWIFT   ?= swift
 # Every Debian package the project uses, by who needs it. This is the only list.
 PACKAGES_BUILD    := libfuse3-dev pkg-config
 PACKAGES_RUN      := fuse3
-PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc libc6-dev procps rsync spin tar
-PACKAGES_TEST     += util-linux vim xxd zsh
+PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc jq libc6-dev procps python3 rsync
+PACKAGES_TEST     += spin tar util-linux vim xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
 PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless

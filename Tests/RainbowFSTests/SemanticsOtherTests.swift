@@ -145,8 +145,8 @@ import Testing
     @Test("Nothing can be made, moved or removed at the top of the tree.")
     func top() throws {
         let entries = [
-            "regions", "classes", "objects", "names", "nodes", "metrics", "messages", "control",
-            "transactions", "snapshots",
+            "regions", "classes", "objects", "names", "nodes", "events", "metrics", "messages",
+            "control", "transactions", "snapshots",
         ]
         #expect(try fixture.list("") == entries)
         #expect(try fixture.list("", plus: true) == entries)
@@ -157,7 +157,6 @@ import Testing
         expectError(EPERM) { try fixture.move("regions", to: "regions2") }
         let alice = try bank.new()
         expectError(EPERM) { try fixture.link(alice, "alice") }
-        expectError(ENOENT) { _ = try fixture.entry("events") }
     }
 
     /// Every promise of the page has a test of that name, here or in the tests of the mount.

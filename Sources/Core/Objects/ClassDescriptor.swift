@@ -45,6 +45,11 @@ public final class ClassDescriptor: Sendable {
     /// The lowest byte of an object, where its last reference or its header is.
     public func start(of object: Address) -> Address { object - 8 * referenceCount }
 
+    /// All bytes of an object.
+    public func memory(of object: Address) -> Range<Address> {
+        start(of: object)..<start(of: object) + size
+    }
+
     /// The class text, in its plainest spelling.
     public var text: String {
         fields.reduce(into: "") { $0 += $1.declaration.text + "\n" }

@@ -43,6 +43,9 @@ extension Callbacks {
 
     private static func addTransfer(to table: inout fuse_lowlevel_ops) {
         unsafe table.read = { request, _, size, offset, info in
+            if let stream = unsafe Handle<OpenFile>(info).object.stream {
+                return unsafe Callbacks.read(stream, request, size, offset, openFlags(info))
+            }
             unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
                 guard let buffer = unsafe ReplyBuffer.current() else {
                     throw TreeError(ENOMEM, "The mount has no memory for an answer.")
@@ -65,6 +68,27 @@ extension Callbacks {
             } answer: { reply, count in
                 reply.written(count)
             }
+        }
+    }
+
+    /// A read of a stream: what it has is read at once; else the read is parked, unless the caller
+    /// does not want to wait.
+    fileprivate static func read(
+        _ stream: EventStream, _ request: fuse_req_t?, _ size: Int, _ offset: off_t, _ flags: Int32
+    ) {
+        guard let request = unsafe request, let buffer = unsafe ReplyBuffer.current() else {
+            return
+        }
+        let call = unsafe Call(request)
+        let reply = unsafe Reply(request, inWork: call.place)
+        let window = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<min(size, buffer.count)])
+        if let count = unsafe stream.take(at: UInt64(offset), into: window) {
+            return unsafe reply.bytes(UnsafeRawBufferPointer(rebasing: window[..<count]))
+        }
+        guard flags & O_NONBLOCK == 0 else { return reply.fail(EAGAIN) }
+        if let request = unsafe reply.handOver() {
+            unsafe call.system.parked.park(request, of: stream, at: UInt64(offset), size: size)
         }
     }
 
@@ -93,7 +117,7 @@ extension OpenFlags {
     /// Only what was written can have something left to say when it is closed.
     static func of(_ file: OpenFile, isWritten: Bool) -> OpenFlags {
         let flags: OpenFlags =
-            file.isStream ? [.directIO, .stream] : [.directIO, .parallelDirectWrites]
+            file.stream == nil ? [.directIO, .parallelDirectWrites] : [.directIO]
         return isWritten ? flags : flags.union(.noFlush)
     }
 }

@@ -23,8 +23,11 @@ extension Callbacks {
             guard let request = unsafe request else { return }
             unsafe Reply(request).nothing()
         }
-        unsafe table.getattr = { request, node, _ in
+        unsafe table.getattr = { request, node, info in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
+                if unsafe info != nil, NodeID(node).fixed == .events {
+                    return unsafe try (Callbacks.end(ofStream: info, call), 0.0)
+                }
                 let (attributes, seconds) = try call.forest.attributes(NodeID(node))
                 return (attributes, call.system.kept.seconds(for: NodeID(node), atLeast: seconds))
             } answer: { reply, found in
@@ -66,6 +69,22 @@ extension Callbacks {
                 reply.statistics(statvfs(statistics))
             }
         }
+    }
+}
+
+extension Callbacks {
+    /// The kernel names the open file only when a program seeks to its end. For the reader of a
+    /// stream that is 1: what it has not read begins at the start, and to tail(1) an end at the
+    /// start would mean that this is a pipe.
+    fileprivate static func end(
+        ofStream info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
+    ) throws(TreeError) -> Attributes {
+        var attributes = try call.forest.attributes(NodeID(.events)).0
+        if let stream = unsafe Handle<OpenFile>(info).object.stream {
+            stream.showSize()
+            attributes.size = 1
+        }
+        return attributes
     }
 }
 

@@ -11,6 +11,10 @@ final class FileSystem: Sendable {
     let kernelChecksPermissions: Bool
     let listing: ListingMode
     let kept = KeptAttributes()
+    let parked = ParkedReads()
+
+    /// Whether somebody waits for commits.
+    var hasListeners: Bool { !forest.present.events.isEmpty }
 
     init(forest: Forest, log: Logger, options: MountOptions) {
         self.forest = forest

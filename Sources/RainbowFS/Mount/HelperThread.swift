@@ -44,11 +44,15 @@ final class HelperThread: @unchecked Sendable {
         _ = pthread_join(thread, nil)
     }
 
-    /// Sleeps for that time, or less when the thread is to end.
     func pause(milliseconds: Int) {
+        pause(microseconds: milliseconds * 1_000)
+    }
+
+    /// Sleeps for that time, or less when the thread is to end.
+    func pause(microseconds: Int) {
         guard !isEnding else { return }
         var time = timespec(
-            tv_sec: milliseconds / 1_000, tv_nsec: milliseconds % 1_000 * 1_000_000)
+            tv_sec: microseconds / 1_000_000, tv_nsec: microseconds % 1_000_000 * 1_000)
         unsafe nanosleep(&time, nil)
     }
 }

@@ -3,7 +3,7 @@ import Synchronization
 /// The attributes that the kernel keeps until it is told to ask again: those of the directories
 /// that every tree has once. Their owner and mode never change, and shells, find and the kernel's
 /// own check of permissions ask for them at every step of a path. Their time does change, with the
-/// commits of any mount: the `Invalidator` sees to that.
+/// commits of any mount: the `Follower` sees to that.
 ///
 /// All other attributes are asked for each time.
 final class KeptAttributes: Sendable {
@@ -45,7 +45,7 @@ extension NodeID.Fixed {
     fileprivate var isDirectory: Bool {
         switch self {
         case .root, .regions, .classes, .objects, .names, .nodes: true
-        case .metrics, .messages, .control, .transactions, .snapshots: false
+        case .metrics, .messages, .control, .transactions, .snapshots, .events: false
         }
     }
 }

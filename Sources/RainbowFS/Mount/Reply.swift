@@ -31,6 +31,15 @@ import Glibc
         fail(0)
     }
 
+    /// Leaves the answer to whoever gets the request.
+    ///
+    /// - Returns: nil if the caller was interrupted and has its answer.
+    consuming func handOver() -> fuse_req_t? {
+        let request = unsafe isWanted ? request : nil
+        discard self
+        return unsafe request
+    }
+
     /// For the requests that the kernel does not wait for.
     consuming func nothing() {
         if isWanted { unsafe fuse_reply_none(request) }
@@ -129,7 +138,6 @@ struct OpenFlags: OptionSet {
     let rawValue: UInt32
 
     static let directIO = OpenFlags(rawValue: UInt32(FOPEN_DIRECT_IO))
-    static let stream = OpenFlags(rawValue: UInt32(FOPEN_STREAM | FOPEN_NONSEEKABLE))
     static let noFlush = OpenFlags(rawValue: UInt32(FOPEN_NOFLUSH))
     static let parallelDirectWrites = OpenFlags(
         rawValue: UInt32(FOPEN_PARALLEL_DIRECT_WRITES))

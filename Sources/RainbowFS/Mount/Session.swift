@@ -97,9 +97,12 @@ import Glibc
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
         let feed = fileSystem.forest.space.commitFeed()
-        let invalidator = unsafe Invalidator(session: session, feed: feed, kept: fileSystem.kept)
-        let follower = HelperThread { invalidator.follow($0) }
-        defer { follower.stop() }
+        let follower = unsafe Follower(session: session, feed: feed, system: fileSystem)
+        let following = HelperThread { follower.follow($0) }
+        defer {
+            following.stop()
+            fileSystem.parked.end()
+        }
         let watch = HelperThread { thread in
             while !thread.isEnding {
                 thread.pause(milliseconds: RequestsInWork.patienceMilliseconds)

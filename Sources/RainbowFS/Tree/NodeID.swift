@@ -113,7 +113,7 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
     enum Fixed: UInt8 {
         case root = 1
         case regions, classes, objects, names, nodes, metrics, messages, control
-        case transactions, snapshots
+        case transactions, snapshots, events
     }
 
     var fixed: Fixed? {

@@ -4,8 +4,8 @@ import Glibc
 ///
 /// Each read and each write is one transaction. Kinds of files override what they can do.
 class OpenFile: @unchecked Sendable {
-    /// Whether it has no size and reading it waits, like a pipe.
-    var isStream: Bool { false }
+    /// This, if reading it waits, like a pipe.
+    var stream: EventStream? { nil }
 
     /// Reads from the byte `offset` on.
     ///

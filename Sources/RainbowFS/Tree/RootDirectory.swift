@@ -12,6 +12,7 @@ struct RootDirectory: DirectoryNode {
     private static let entries: [(name: String, node: NodeID.Fixed, type: UInt32)] = [
         ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
         ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
+        ("events", .events, S_IFREG),
         ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
         ("control", .control, S_IFREG), ("transactions", .transactions, S_IFDIR),
         ("snapshots", .snapshots, S_IFDIR),

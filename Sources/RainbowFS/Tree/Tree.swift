@@ -37,6 +37,7 @@ final class Tree: Sendable {
     let pendingLinks = PendingLinks()
     let pendingFiles = PendingFiles()
     let pendingClasses = PendingClasses()
+    let events: EventHub
 
     /// The tree of the present.
     init(space: Space, options: TreeOptions = .init()) {
@@ -45,6 +46,7 @@ final class Tree: Sendable {
         messages = MessageLog()
         moment = .present
         moments = Moments(space, options, messages)
+        events = EventHub(space)
     }
 
     /// The tree of another moment of the same mount.
@@ -54,6 +56,7 @@ final class Tree: Sendable {
         self.messages = messages
         self.moment = moment
         moments = nil
+        events = EventHub(space)
     }
 
     func record(_ message: String) {
@@ -100,6 +103,7 @@ extension Tree {
         case .control: control
         case .transactions: TransactionsDirectory(tree: self)
         case .snapshots: SnapshotsDirectory(tree: self)
+        case .events: EventsFile(tree: self)
         case nil: throw Tree.stale
         }
     }

@@ -1,0 +1,58 @@
+import CFuse
+import Core
+import Glibc
+
+/// Follows the commits of the space, whichever mount or program makes them: tells the kernel which
+/// of the attributes it keeps are old, and those who wait for commits that there was one.
+///
+/// It does so from a thread of its own that holds no lock: a notification can wait in the kernel
+/// for a request that waits for this daemon.
+@safe struct Follower: @unchecked Sendable {
+    let session: OpaquePointer
+    let feed: CommitFeed
+    let system: FileSystem
+
+    /// While nobody listens and commits come in without a pause, one notification in this time
+    /// stands for them all, so that a writer does not wake the thread with each commit.
+    private static let restMicrosecondsMax = 5_000
+    private static let wakeMilliseconds = 1_000
+    /// While somebody listens, news is handed on at least this often.
+    private static let batchMicroseconds = 1_000
+    /// Then the thread works a part of the time only, which leaves the processors to the writers:
+    /// it rests this many times as long as it worked, which is not long after a single commit.
+    private static let restsPerWork = 3
+
+    func follow(_ thread: HelperThread) {
+        while !thread.isEnding {
+            guard let first = feed.next(milliseconds: Self.wakeMilliseconds) else { continue }
+            let began = Self.microseconds()
+            handOn(first, began, thread)
+            for node in system.kept.take() {
+                // Attributes only (a negative offset); the kernel may not know the node any more.
+                unsafe _ = fuse_lowlevel_notify_inval_inode(session, node.rawValue, -1, 0)
+            }
+            let rest =
+                system.hasListeners
+                ? (Self.microseconds() - began) * Self.restsPerWork : Self.restMicrosecondsMax
+            thread.pause(microseconds: min(rest, Self.restMicrosecondsMax))
+        }
+    }
+
+    private func handOn(_ first: CommitFeed.Event, _ began: Int, _ thread: HelperThread) {
+        var event = first
+        while true {
+            system.forest.present.events.take(event)
+            let isDue =
+                system.hasListeners && Self.microseconds() - began >= Self.batchMicroseconds
+            guard !isDue, !thread.isEnding, let next = feed.next() else { break }
+            event = next
+        }
+        system.parked.answerReady()
+    }
+
+    private static func microseconds() -> Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+    }
+}

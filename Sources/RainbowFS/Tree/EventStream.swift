@@ -1,0 +1,188 @@
+import Core
+import Glibc
+import Synchronization
+
+/// An open `events`: a line for each commit since it was opened, or only for those that touched one
+/// of the objects that were written to it.
+///
+/// Nobody waits in here: the mount keeps a read that finds nothing until there is news.
+final class EventStream: OpenFile, @unchecked Sendable {
+    private struct State {
+        /// Commits up to this version are none of its business.
+        var since: UInt64 = 0
+        var queue = EventQueue()
+        /// The objects it is restricted to; nil: every commit counts.
+        var watched: [EventText.Object]?
+        /// Their memory; the keys are places in `watched`.
+        var interests = LineInterests<Int>()
+        /// The beginning of a path that was cut off by the end of a write.
+        var rest: [UInt8] = []
+        var showsSize = false
+    }
+
+    /// Which line a commit is worth.
+    enum Wish {
+        case nothing
+        /// The line that everyone gets.
+        case everything
+        /// A line with these objects; nil: anything may have changed.
+        case objects([EventText.Object]?)
+    }
+
+    static let watchedMax = 10_000
+    /// A write of at least this many bytes may be a piece that was cut inside of a path.
+    private static let pieceBytes = 4096
+
+    private let tree: Tree
+    private let state = Mutex(State())
+
+    init(_ tree: Tree) {
+        self.tree = tree
+        super.init()
+        tree.events.add(self)
+    }
+
+    override var stream: EventStream? { self }
+
+    override func close() {
+        tree.events.remove(self)
+    }
+
+    // MARK: For the reader
+
+    /// Whether a read would find something.
+    var hasNews: Bool { state.withLock { !$0.queue.isEmpty } }
+
+    /// - Returns: the bytes read; 0 at the end for those who read up to the size; nil if there is
+    ///   nothing yet.
+    func take(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        state.withLock { state in
+            if let count = unsafe state.queue.read(at: offset, into: buffer) { return count }
+            return state.showsSize ? 0 : nil
+        }
+    }
+
+    override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
+        throws(TreeError) -> Int
+    {
+        guard let count = unsafe take(at: offset, into: buffer) else {
+            throw TreeError(EAGAIN, "There was no commit since the last read.")
+        }
+        return count
+    }
+
+    /// The reader asked where the end is: it is one like tail(1), which reads as far as the size
+    /// says and waits for that to grow. From now on `events` shows a size, and this reader finds an
+    /// end instead of waiting.
+    func showSize() {
+        let isFirst = state.withLock { state in
+            defer { state.showsSize = true }
+            return !state.showsSize
+        }
+        if isFirst { tree.events.addSizeReader() }
+    }
+
+    /// Restricts the stream to commits that touch one of the objects whose paths or addresses are
+    /// written, a line each; further writes add more.
+    override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
+        throws(TreeError) -> Int
+    {
+        var text = state.withLock { $0.rest }
+        unsafe text.append(contentsOf: bytes)
+        var rest: [UInt8] = []
+        let newline = UInt8(ascii: "\n")
+        if bytes.count >= Self.pieceBytes, let end = text.lastIndex(of: newline) {
+            rest = Array(text[(end + 1)...])
+            text.removeSubrange((end + 1)...)
+        }
+        let objects = try resolve(text)
+        let now = tree.space.usage.version
+        try state.withLock { (state) throws(TreeError) in
+            let count = state.watched?.count ?? 0
+            guard count + objects.count <= Self.watchedMax else {
+                throw TreeError(
+                    ENOSPC, "One open events watches \(Self.watchedMax) objects at most.")
+            }
+            if state.watched == nil {
+                state.queue.removeAll()
+                state.since = now
+            }
+            state.watched = (state.watched ?? []) + objects.map(\.object)
+            for (index, object) in objects.enumerated() {
+                state.interests.insert(object.memory, count + index)
+            }
+            state.rest = rest
+        }
+        return bytes.count
+    }
+
+    private func resolve(
+        _ text: [UInt8]
+    ) throws(TreeError) -> [(object: EventText.Object, memory: Range<Address>)] {
+        guard let text = String(validating: text, as: UTF8.self) else {
+            throw TreeError(EINVAL, "The path of an object is UTF-8 text; this is not.")
+        }
+        let paths = text.split(whereSeparator: \.isNewline)
+        guard !paths.isEmpty else {
+            throw TreeError(EINVAL, "Write addresses or paths of objects to events, one a line.")
+        }
+        return try tree.transact { tx in
+            try paths.map { path in
+                let address = try FieldAssignment.object(String(path), tree, &tx)
+                guard address != .null else {
+                    throw TreeError(EINVAL, "null is no object whose commits could be watched.")
+                }
+                let descriptor = try tx.descriptor(of: address)
+                return (
+                    EventText.Object(address: address, className: descriptor.name),
+                    descriptor.memory(of: address)
+                )
+            }
+        }
+    }
+
+    // MARK: For the follower of commits
+
+    /// - Parameter version: commits up to this one are from before the opening.
+    func begin(after version: UInt64) {
+        state.withLock { $0.since = version }
+    }
+
+    func wish(_ news: CommitNews, pages: [(page: UInt64, lines: UInt64)]?) -> Wish {
+        state.withLock { state in
+            guard news.version > state.since else { return .nothing }
+            let wish = Self.wish(state, pages)
+            guard state.queue.isBehind else { return wish }
+            // The line would be dropped: it is not worth making.
+            if case .nothing = wish { return .nothing }
+            state.queue.lose(upTo: news.version)
+            return .nothing
+        }
+    }
+
+    private static func wish(_ state: State, _ pages: [(page: UInt64, lines: UInt64)]?) -> Wish {
+        guard let watched = state.watched else { return .everything }
+        guard let pages else { return .objects(nil) }
+        var touched: Set<Int> = []
+        state.interests.forEachTouched(by: pages) { touched.insert($0) }
+        guard !touched.isEmpty else { return .nothing }
+        return .objects(Set(touched.map { watched[$0] }).sorted { $0.address < $1.address })
+    }
+
+    /// - Returns: how many bytes the size that is shown grows by.
+    func append(_ line: [UInt8], version: UInt64) -> Int {
+        state.withLock { state in
+            guard version > state.since else { return 0 }
+            state.queue.append(line, version: version)
+            return state.showsSize ? line.count : 0
+        }
+    }
+
+    func lose(upTo version: UInt64) -> Int {
+        state.withLock { state in
+            guard version > state.since else { return 0 }
+            state.queue.lose(upTo: version)
+            return state.showsSize ? EventText.lost(upTo: version).count : 0
+        }
+    }
+}

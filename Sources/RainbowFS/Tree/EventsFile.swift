@@ -1,0 +1,22 @@
+import Core
+import Glibc
+
+/// `events`: what commits change, as it happens.
+struct EventsFile: Node {
+    let tree: Tree
+    let id = NodeID(.events)
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownFile(id, mode: 0o666, size: tree.events.size, &tx)
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        guard request.reads else {
+            throw TreeError(
+                EINVAL,
+                "Open events for reading; or for reading and writing, to write the paths of the"
+                    + " objects that it shall tell of.")
+        }
+        return EventStream(tree)
+    }
+}
