@@ -32,12 +32,16 @@ final class Moments: Sendable {
     private let space: Space
     private let options: TreeOptions
     private let messages: MessageLog
+    private let gate: SerialGate
     private let state = Mutex(State())
 
-    init(_ space: Space, _ options: TreeOptions, _ messages: MessageLog) {
+    init(
+        _ space: Space, _ options: TreeOptions, _ messages: MessageLog, _ gate: SerialGate
+    ) {
         self.space = space
         self.options = options
         self.messages = messages
+        self.gate = gate
     }
 
     /// The tree of a moment.
@@ -88,7 +92,7 @@ extension Moments {
         }
         do {
             let transaction = try NamedTransaction(
-                name, at: place, for: caller, in: space, options.transactions, messages)
+                name, at: place, for: caller, in: space, options.transactions, messages, gate)
             let tree = plant(.transaction(transaction), "transactions", name)
             state.withLock { $0.trees[place.number] = tree }
             return place

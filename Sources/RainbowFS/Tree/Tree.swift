@@ -40,12 +40,12 @@ final class Tree: Sendable {
     let events: EventHub
 
     /// The tree of the present.
-    init(space: Space, options: TreeOptions = .init()) {
+    init(space: Space, options: TreeOptions = .init(), gate: SerialGate = SerialGate()) {
         self.space = space
         self.options = options
         messages = MessageLog()
         moment = .present
-        moments = Moments(space, options, messages)
+        moments = Moments(space, options, messages, gate)
         events = EventHub(space)
     }
 
