@@ -400,9 +400,13 @@ import Testing
         #expect(places.count == NodeID.momentMax - 1)
     }
 
-    @Test("A mount has 256 transactions; one more fails with EAGAIN.")
+    @Test("A mount runs 256 transactions; one more fails with EAGAIN. Those that ended make room.")
     func limit() throws {
         for index in 1..<256 { try fixture.makeDirectory("transactions/\(index)") }
+        expectError(EAGAIN) { try fixture.makeDirectory("transactions/more") }
+        _ = try fixture.command("abort", to: "transactions/9/control")
+        try fixture.makeDirectory("transactions/instead")
+        #expect(!fixture.exists("transactions/9"))
         expectError(EAGAIN) { try fixture.makeDirectory("transactions/more") }
         try fixture.removeDirectory("transactions/7")
         try fixture.makeDirectory("transactions/more")

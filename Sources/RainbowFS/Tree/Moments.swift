@@ -77,14 +77,15 @@ extension Moments {
     /// - Throws: EEXIST, EAGAIN if the mount has as many as it may.
     func begin(_ name: String, _ caller: Caller) throws -> MomentPlace {
         try Moments.check(name)
+        makeRoom()
         forgetGone()
         let place = try state.withLock { (state) throws(TreeError) in
             guard state.transactions[name] == nil else { throw TreeError.exists(name) }
             guard state.transactions.count < TransactionLimits.countMax else {
                 throw TreeError(
                     EAGAIN,
-                    "This mount has \(TransactionLimits.countMax) transactions, which is as many as"
-                        + " it may have. Remove those that are not needed with rmdir.")
+                    "This mount has \(TransactionLimits.countMax) running transactions, which is as"
+                        + " many as it may have. Remove those that are not needed with rmdir.")
             }
             let place = state.nextPlace()
             state.transactions[name] = place.number
@@ -100,6 +101,13 @@ extension Moments {
             state.withLock { _ = $0.transactions.removeValue(forKey: name) }
             throw error
         }
+    }
+
+    /// Removes the oldest transaction that has ended, if there are as many as there may be.
+    private func makeRoom() {
+        let count = state.withLock { $0.transactions.count }
+        guard count >= TransactionLimits.countMax else { return }
+        transactions.first { $0.phase != .running }?.remove()
     }
 
     func transaction(_ name: String) -> NamedTransaction? {
