@@ -10,21 +10,20 @@ extension Callbacks {
 
     private static func addMaking(to table: inout fuse_lowlevel_ops) {
         unsafe table.mkdir = { request, parent, name, mode in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serveChange(request, .mkdir, at: parent) { call throws(TreeError) in
-                try call.require([.write, .search], parent)
-                return try call.forest.makeDirectory(parent, name.get(), mode: mode, call.caller)
+            unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
+                try call.require([.write, .search], NodeID(parent))
+                return try call.forest.makeDirectory(
+                    NodeID(parent), unsafe text(name), mode: mode, call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
             }
         }
         unsafe table.symlink = { request, target, parent, name in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            let target = unsafe RequestText(target)
-            unsafe Callbacks.serveChange(request, .symlink, at: parent) { call throws(TreeError) in
-                try call.require([.write, .search], parent)
+            unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
+                try call.require([.write, .search], NodeID(parent))
                 return try call.forest.symlink(
-                    parent, name.get(), target: target.get(), call.caller)
+                    NodeID(parent), unsafe text(name), target: unsafe text(target),
+                    call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -47,31 +46,28 @@ extension Callbacks {
 
     private static func addRemoving(to table: inout fuse_lowlevel_ops) {
         unsafe table.unlink = { request, parent, name in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serveChange(request, .unlink, at: parent) { call throws(TreeError) in
-                try call.requireRemoval(of: name.get(), from: parent)
-                try call.forest.unlink(parent, name.get())
+            unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
+                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
+                try call.forest.unlink(NodeID(parent), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.rmdir = { request, parent, name in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serveChange(request, .rmdir, at: parent) { call throws(TreeError) in
-                try call.requireRemoval(of: name.get(), from: parent)
-                try call.forest.removeDirectory(parent, name.get())
+            unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
+                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
+                try call.forest.removeDirectory(NodeID(parent), unsafe text(name))
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.rename = { request, parent, name, newParent, newName, flags in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            let (newParent, newName) = (NodeID(newParent), unsafe RequestText(newName))
-            unsafe Callbacks.serveChange(request, .rename, at: parent) { call throws(TreeError) in
-                try call.requireRemoval(of: name.get(), from: parent)
-                try call.require([.write, .search], newParent)
+            unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
+                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
+                try call.require([.write, .search], NodeID(newParent))
                 try call.forest.rename(
-                    parent, name.get(), to: newParent, newName.get(), flags: flags)
+                    NodeID(parent), unsafe text(name), to: NodeID(newParent),
+                    unsafe text(newName), flags: flags)
             } answer: { reply, _ in
                 reply.succeed()
             }

@@ -40,12 +40,12 @@ final class Tree: Sendable {
     let events: EventHub
 
     /// The tree of the present.
-    init(space: Space, options: TreeOptions = .init(), gate: SerialGate = SerialGate()) {
+    init(space: Space, options: TreeOptions = .init()) {
         self.space = space
         self.options = options
         messages = MessageLog()
         moment = .present
-        moments = Moments(space, options, messages, gate)
+        moments = Moments(space, options, messages)
         events = EventHub(space)
     }
 
@@ -184,7 +184,7 @@ extension Tree {
         var attributes = attributes(
             id, S_IFREG, ownership, size: UInt64(size), version: version)
         if options.umask != nil { attributes.mode &= ~0o111 }
-        return Description(attributes: attributes, isLasting: true)
+        return Description(attributes: attributes, isLasting: !moment.isTransaction)
     }
 
     /// The description of a directory that the tree itself makes. Its time is that of the last
@@ -198,6 +198,6 @@ extension Tree {
             version: try max(
                 tx.version(of: ObjectSystem.root, count: 8),
                 tx.version(of: ObjectSystem.systemAllocator, count: 128)))
-        return Description(attributes: attributes, isLasting: true)
+        return Description(attributes: attributes, isLasting: !moment.isTransaction)
     }
 }

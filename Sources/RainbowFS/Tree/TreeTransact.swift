@@ -111,12 +111,10 @@ extension Tree {
     }
 
     private func entry(_ node: any Node, _ description: Description) -> Entry {
-        // A transaction can begin anew, and then its names may mean something else.
-        let isLasting = description.isLasting && !moment.isTransaction
-        return Entry(
+        Entry(
             node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
             attributes: description.attributes,
-            entrySeconds: isLasting ? Tree.lastingSeconds : 0,
+            entrySeconds: description.isLasting ? Tree.lastingSeconds : 0,
             attributeSeconds: Tree.attributeSeconds,
             generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
     }
