@@ -22,7 +22,7 @@ struct ListCommand: ParsableCommand {
             JSON.object([
                 ("space", .string(space.name)),
                 ("live_nodes", space.nodes < 0 ? .null : .integer(space.nodes)),
-                ("memory_bytes", .integer(space.bytesUsed)),
+                ("memory_bytes", space.problem == nil ? .integer(space.bytesUsed) : .null),
                 ("memory_bytes_max", space.bytesMax == 0 ? .null : .integer(space.bytesMax)),
                 ("problem", space.problem.map { .string($0) } ?? .null),
             ])
@@ -30,13 +30,17 @@ struct ListCommand: ParsableCommand {
         return .object([("spaces", .array(rows))])
     }
 
+    private static func limit(_ space: SpaceSummary) -> String {
+        if space.problem != nil { return "?" }
+        return space.bytesMax == 0 ? "none" : ByteText.describe(space.bytesMax)
+    }
+
     private static func table(_ spaces: [SpaceSummary]) -> String {
         let rows = spaces.map { space in
             [
                 space.name, space.nodes < 0 ? "?" : String(space.nodes),
-                ByteText.describe(space.bytesUsed),
-                space.bytesMax == 0 ? "none" : ByteText.describe(space.bytesMax),
-                space.problem ?? "",
+                space.problem == nil ? ByteText.describe(space.bytesUsed) : "?",
+                limit(space), space.problem ?? "",
             ]
         }
         return TextTable.render(head: ["SPACE", "NODES", "MEMORY", "LIMIT", ""], rows: rows)
