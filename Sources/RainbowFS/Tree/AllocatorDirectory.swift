@@ -18,7 +18,7 @@ struct AllocatorDirectory: DirectoryNode {
         return Description(
             attributes: tree.attributes(
                 id, S_IFDIR, allocator.ownership, size: 0, version: version),
-            isLasting: allocator.isLasting && !tree.moment.isTransaction)
+            isLasting: allocator.isLasting)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -98,7 +98,7 @@ struct AllocatorFile: Node {
         return Description(
             attributes: tree.attributes(
                 id, S_IFREG, ownership, size: UInt64(size), version: version),
-            isLasting: allocator.isLasting && !tree.moment.isTransaction)
+            isLasting: allocator.isLasting)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {

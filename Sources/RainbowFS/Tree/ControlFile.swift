@@ -20,7 +20,7 @@ struct ControlFile: Node {
         """
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownFile(id, mode: 0o666, size: ControlFile.help.utf8.count, &tx)
+        try tree.ownFile(id, mode: 0o666, size: ControlFile.help.utf8.count, version: 0, &tx)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {

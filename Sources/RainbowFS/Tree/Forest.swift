@@ -8,11 +8,14 @@ final class Forest: Sendable {
     let present: Tree
 
     init(space: Space, options: TreeOptions = .init()) {
-        present = Tree(space: space, options: options)
+        let gate = SerialGate()
+        self.gate = gate
+        present = Tree(space: space, options: options, gate: gate)
     }
 
     var space: Space { present.space }
     var moments: Moments? { present.moments }
+    let gate: SerialGate
 
     /// Puts a sentence into the file `messages`.
     func record(_ message: String) { present.record(message) }

@@ -32,12 +32,16 @@ final class Moments: Sendable {
     private let space: Space
     private let options: TreeOptions
     private let messages: MessageLog
+    private let gate: SerialGate
     private let state = Mutex(State())
 
-    init(_ space: Space, _ options: TreeOptions, _ messages: MessageLog) {
+    init(
+        _ space: Space, _ options: TreeOptions, _ messages: MessageLog, _ gate: SerialGate
+    ) {
         self.space = space
         self.options = options
         self.messages = messages
+        self.gate = gate
     }
 
     /// The tree of a moment.
@@ -73,14 +77,15 @@ extension Moments {
     /// - Throws: EEXIST, EAGAIN if the mount has as many as it may.
     func begin(_ name: String, _ caller: Caller) throws -> MomentPlace {
         try Moments.check(name)
+        makeRoom()
         forgetGone()
         let place = try state.withLock { (state) throws(TreeError) in
             guard state.transactions[name] == nil else { throw TreeError.exists(name) }
             guard state.transactions.count < TransactionLimits.countMax else {
                 throw TreeError(
                     EAGAIN,
-                    "This mount has \(TransactionLimits.countMax) transactions, which is as many as"
-                        + " it may have. Remove those that are not needed with rmdir.")
+                    "This mount has \(TransactionLimits.countMax) running transactions, which is as"
+                        + " many as it may have. Remove those that are not needed with rmdir.")
             }
             let place = state.nextPlace()
             state.transactions[name] = place.number
@@ -88,7 +93,7 @@ extension Moments {
         }
         do {
             let transaction = try NamedTransaction(
-                name, at: place, for: caller, in: space, options.transactions, messages)
+                name, at: place, for: caller, in: space, options.transactions, messages, gate)
             let tree = plant(.transaction(transaction), "transactions", name)
             state.withLock { $0.trees[place.number] = tree }
             return place
@@ -96,6 +101,13 @@ extension Moments {
             state.withLock { _ = $0.transactions.removeValue(forKey: name) }
             throw error
         }
+    }
+
+    /// Removes the oldest transaction that has ended, if there are as many as there may be.
+    private func makeRoom() {
+        let count = state.withLock { $0.transactions.count }
+        guard count >= TransactionLimits.countMax else { return }
+        transactions.first { $0.phase != .running }?.remove()
     }
 
     func transaction(_ name: String) -> NamedTransaction? {

@@ -61,11 +61,12 @@ final class NamedTransaction: Sendable {
     let space: Space
     private let limits: TransactionLimits
     private let messages: MessageLog
+    private let gate: SerialGate
     private let state = Mutex(State())
 
     init(
         _ name: String, at place: MomentPlace, for caller: Caller, in space: Space,
-        _ limits: TransactionLimits, _ messages: MessageLog
+        _ limits: TransactionLimits, _ messages: MessageLog, _ gate: SerialGate
     ) throws {
         self.name = name
         self.place = place
@@ -74,6 +75,7 @@ final class NamedTransaction: Sendable {
         self.space = space
         self.limits = limits
         self.messages = messages
+        self.gate = gate
         let version = open.snapshot.version
         state.withLock { $0.version = version }
     }
@@ -193,6 +195,7 @@ extension NamedTransaction {
             state.serialSince = nil
             state.lines = lines
         }
+        gate.open(for: place.number)
     }
 
     func abort() {
@@ -202,6 +205,7 @@ extension NamedTransaction {
             state.phase = .aborted
             state.serialSince = nil
         }
+        gate.open(for: place.number)
     }
 
     /// Forgets everything and begins anew at the present moment.
@@ -210,7 +214,12 @@ extension NamedTransaction {
     func restart(isSerial: Bool) throws -> UInt64 {
         state.withLock { $0.operations += 1 }
         defer { state.withLock { $0.operations -= 1 } }
-        try open.restart(isSerial: isSerial)
+        if isSerial {
+            try gate.close(for: place.number) { try open.restart(isSerial: true) }
+        } else {
+            try open.restart()
+            gate.open(for: place.number)
+        }
         let version = open.snapshot.version
         state.withLock { state in
             state.phase = .running
@@ -232,6 +241,7 @@ extension NamedTransaction {
         }
         guard isMine else { return }
         open.abort()
+        gate.open(for: place.number)
         // A commit that was under way may have been faster.
         guard case .ended = phase else { return }
         messages.add("The transaction \(TreeError.quoted(name)) was ended. \(reason)")

@@ -9,9 +9,6 @@ struct ObjectState {
     var ownership: Ownership
     /// The newest commit that wrote any of its lines.
     var version: UInt64
-    /// Objects never go away, those of the system apart: names and classes come and go. So do
-    /// objects that a transaction made itself, since it can begin anew.
-    var isLasting: Bool
 
     /// - Throws: ENOENT if there is no such object.
     init(_ address: Address, _ tx: inout Transaction) throws {
@@ -25,8 +22,10 @@ struct ObjectState {
         ownership = try allocator?.ownership ?? tx.systemInfo().ownership
         if descriptor.isSystem { ownership.mode &= ~0o222 }
         version = try tx.version(of: descriptor.start(of: address), count: descriptor.size)
-        isLasting = !descriptor.isSystem && !tx.isProvisional(address)
     }
+
+    /// Objects never go away, those of the system apart: names and classes come and go.
+    var isLasting: Bool { !descriptor.isSystem }
 
     var forFile: Ownership {
         Ownership(uid: ownership.uid, gid: ownership.gid, mode: ownership.mode & 0o666)

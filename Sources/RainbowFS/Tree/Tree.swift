@@ -40,12 +40,12 @@ final class Tree: Sendable {
     let events: EventHub
 
     /// The tree of the present.
-    init(space: Space, options: TreeOptions = .init()) {
+    init(space: Space, options: TreeOptions = .init(), gate: SerialGate = SerialGate()) {
         self.space = space
         self.options = options
         messages = MessageLog()
         moment = .present
-        moments = Moments(space, options, messages)
+        moments = Moments(space, options, messages, gate)
         events = EventHub(space)
     }
 
@@ -176,15 +176,17 @@ extension Tree {
     }
 
     /// The description of a file that the tree itself makes.
-    func ownFile(_ id: NodeID, mode: UInt16, size: Int, _ tx: inout Transaction) throws
-        -> Description
-    {
+    /// - Parameter version: what its time is that of; without it, the newest. 0 is the birth of the
+    ///   space: the time of a file for which no commit is the last, so that tar finds it unchanged.
+    func ownFile(
+        _ id: NodeID, mode: UInt16, size: Int, version: UInt64? = nil, _ tx: inout Transaction
+    ) throws -> Description {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode
         var attributes = attributes(
-            id, S_IFREG, ownership, size: UInt64(size), version: version)
+            id, S_IFREG, ownership, size: UInt64(size), version: version ?? self.version)
         if options.umask != nil { attributes.mode &= ~0o111 }
-        return Description(attributes: attributes, isLasting: !moment.isTransaction)
+        return Description(attributes: attributes, isLasting: true)
     }
 
     /// The description of a directory that the tree itself makes. Its time is that of the last
@@ -198,6 +200,6 @@ extension Tree {
             version: try max(
                 tx.version(of: ObjectSystem.root, count: 8),
                 tx.version(of: ObjectSystem.systemAllocator, count: 128)))
-        return Description(attributes: attributes, isLasting: !moment.isTransaction)
+        return Description(attributes: attributes, isLasting: true)
     }
 }

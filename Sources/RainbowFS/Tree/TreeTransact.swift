@@ -111,10 +111,12 @@ extension Tree {
     }
 
     private func entry(_ node: any Node, _ description: Description) -> Entry {
-        Entry(
+        // A transaction can begin anew, and then its names may mean something else.
+        let isLasting = description.isLasting && !moment.isTransaction
+        return Entry(
             node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
             attributes: description.attributes,
-            entrySeconds: description.isLasting ? Tree.lastingSeconds : 0,
+            entrySeconds: isLasting ? Tree.lastingSeconds : 0,
             attributeSeconds: Tree.attributeSeconds,
             generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
     }

@@ -1,0 +1,154 @@
+import Core
+import Glibc
+
+/// `metrics`: counters and gauges of the space, for monitoring and for `rainbowfs top`.
+///
+/// Its size is 0, as that of files below /proc: the numbers never rest, so no size told before a
+/// read could be true, and programs read such files to their end.
+struct MetricsFile: Node {
+    let tree: Tree
+    let id = NodeID(.metrics)
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownFile(id, mode: 0o444, size: 0, version: 0, &tx)
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        try refuseWriting(request)
+        return TextFile(text())
+    }
+
+    private func text() -> String {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        let milliseconds = UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
+        var text = MetricsText()
+        text.addSpace(tree.space)
+        text.addNodes(tree.space.liveNodes)
+        text.addHotPlaces(HotPlaces(of: tree.space, now: milliseconds))
+        text.addMoments(tree.space, now: milliseconds)
+        return text.text
+    }
+}
+
+extension MetricsText {
+    fileprivate mutating func addSpace(_ space: Space) {
+        let usage = space.usage
+        add("space_info", .gauge, "The space; always 1.", [Sample([("space", space.name)], 1)])
+        add("memory_used_bytes", .gauge, "Memory of page frames.", [Sample([], usage.bytesUsed)])
+        add(
+            "memory_limit_bytes", .gauge, "Limit of that memory; 0: none.",
+            [Sample([], usage.bytesMax)])
+        add("version", .gauge, "The newest version.", [Sample([], usage.version)])
+        add(
+            "recovered_slots_total", .counter,
+            "Commits of killed processes that this node finished or undid.",
+            [Sample([], space.recoveredSlots)])
+    }
+
+    fileprivate mutating func addNodes(_ nodes: [NodeInfo]) {
+        func samples(_ count: (TransactionCounts) -> UInt64) -> [Sample] {
+            nodes.map { Sample([("node", String($0.index))], count($0.counts)) }
+        }
+        add("nodes", .gauge, "Attached processes.", [Sample([], nodes.count)])
+        add(
+            "node_info", .gauge, "An attached process; always 1.",
+            nodes.map { node in
+                let labels = [
+                    ("node", String(node.index)), ("name", node.name), ("host", node.host),
+                    ("pid", String(node.processID)), ("mount_point", node.mountPoint),
+                ]
+                return Sample(labels, 1)
+            })
+        add("commits_total", .counter, "Committed transactions of a node.", samples(\.commits))
+        add(
+            "aborts_total", .counter, "Transactions of a node that had written and were given up.",
+            samples(\.aborts))
+        add(
+            "restarts_total", .counter, "Runs of transactions of a node that were repeated.",
+            samples(\.restarts))
+        add(
+            "conflicts_total", .counter,
+            "Conflicts of a node if whole pages were compared: those that were, on a line, and"
+                + " those that comparing lines avoided (estimated from one commit in 64).",
+            nodes.flatMap { node in
+                let number = ("node", String(node.index))
+                return [
+                    Sample([number, ("kind", "true")], node.counts.conflicts),
+                    Sample(
+                        [number, ("kind", "false_sharing_avoided")],
+                        node.counts.falseSharingAvoided),
+                ]
+            })
+    }
+
+    fileprivate mutating func addHotPlaces(_ places: HotPlaces) {
+        add(
+            "object_conflicts", .gauge,
+            "Conflicts of the last minute, of the last 4096 at most, on the objects with the most;"
+                + " objects that share a line share its conflicts.",
+            places.objects.map { object in
+                let labels = [
+                    ("object", object.address.description), ("class", object.className),
+                    ("name", object.name),
+                ]
+                return Sample(labels, object.conflicts)
+            })
+        add(
+            "page_conflicts", .gauge,
+            "Conflicts of the last minute, of the last 4096 at most, on the pages with the most.",
+            places.pages.map { page in
+                let labels = [("page", page.address.description), ("region", page.regionName)]
+                return Sample(labels, page.conflicts)
+            })
+    }
+
+    /// Snapshots and transactions that run.
+    fileprivate mutating func addMoments(_ space: Space, now: UInt64) {
+        let memory = space.snapshotMemory
+        let moments = space.snapshots
+        let snapshots = moments.filter { $0.kind == .named }
+        let transactions = moments.filter { $0.kind == .transaction }
+        func age(_ moment: SnapshotInfo) -> UInt64 { now - min(now, moment.milliseconds) }
+        add(
+            "snapshot_memory_bytes", .gauge,
+            "Memory of what snapshots and running transactions keep readable.",
+            [Sample([], memory.bytesUsed)])
+        add(
+            "snapshot_memory_limit_bytes", .gauge, "Limit of that memory.",
+            [Sample([], memory.bytesMax)])
+        add("snapshots", .gauge, "Named snapshots.", [Sample([], snapshots.count)])
+        add(
+            "snapshot_age_seconds", .gauge, "Time since a named snapshot was taken.",
+            snapshots.map { snapshot in
+                let labels = [
+                    ("snapshot", snapshot.name), ("node", String(snapshot.node)),
+                    ("state", snapshot.isStale ? "stale" : "open"),
+                ]
+                return Sample(labels, milliseconds: age(snapshot))
+            })
+        add(
+            "transactions", .gauge, "Transactions that run until they are ended.",
+            [Sample([], transactions.count)])
+        add(
+            "transaction_age_seconds", .gauge, "Time since such a transaction began.",
+            transactions.map { transaction in
+                let labels = [
+                    ("transaction", transaction.name), ("node", String(transaction.node)),
+                    ("mode", transaction.isSerial ? "serial" : "optimistic"),
+                ]
+                return Sample(labels, milliseconds: age(transaction))
+            })
+        add(
+            "transaction_bytes", .gauge, "Memory of what such a transaction has read and written.",
+            transactions.flatMap { transaction in
+                let labels = [
+                    ("transaction", transaction.name), ("node", String(transaction.node)),
+                ]
+                return [
+                    Sample(labels + [("kind", "read")], transaction.readBytes),
+                    Sample(labels + [("kind", "written")], transaction.writtenBytes),
+                ]
+            })
+    }
+}
