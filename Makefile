@@ -8,9 +8,9 @@ SWIFT   ?= swift
 PACKAGES_BUILD    := libfuse3-dev pkg-config
 PACKAGES_RUN      := fuse3
 PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc jq libc6-dev procps python3 rsync
-PACKAGES_TEST     += spin tar util-linux vim xxd zsh
+PACKAGES_TEST     += spin tar tmux util-linux vim xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
-PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev sqlite3
+PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
 
 BINARY  := .build/release/rainbowfs

@@ -136,6 +136,19 @@ struct AtomicTests {
         #expect(result.errors.contains("The transaction was committed all the same."))
     }
 
+    @Test("Standard input and output may be closed: nothing else is taken for them.")
+    func closedDescriptors() throws {
+        let fixture = try AtomicFixture()
+        let result = try fixture.bash(
+            """
+            rainbowfs atomic -- bash -c 'echo 7 > names/alice/balance; echo commit; exit 1' <&- >&-
+            echo "$?" "$(balance alice)"
+            rainbowfs atomic -- bash -c 'echo 8 > names/alice/balance' <&- >&- 2>&-
+            echo "$?" "$(balance alice)"
+            """)
+        #expect(result.output == "125 0\n0 8\n", "\(result.errors)")
+    }
+
     @Test("Each run reads the same input: a file is rewound, a pipe or socket replayed.")
     func input() throws {
         let fixture = try AtomicFixture()

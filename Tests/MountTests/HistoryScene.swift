@@ -36,6 +36,7 @@ final class HistoryScene {
     private var ended: [Client] = []
     private(set) var clientKills = 0
     private(set) var mountKills = 0
+    private(set) var atomicKills = 0
 
     init(seed: UInt64) throws {
         random = SeededGenerator(seed: seed)
@@ -99,9 +100,22 @@ final class HistoryScene {
         while Date() < end {
             usleep(UInt32.random(in: 20_000...120_000, using: &random))
             switch Int.random(in: 0..<10, using: &random) {
-            case 0..<7: try replaceClient(Int.random(in: 0..<running.count, using: &random))
+            case 0..<6: try replaceClient(Int.random(in: 0..<running.count, using: &random))
+            case 6: killAtomic()
             default: try replaceMount(Bool.random(using: &random) ? mount.one : mount.two)
             }
+        }
+    }
+
+    /// Kills `rainbowfs atomic` where a shell is running it; shell and command live on.
+    private func killAtomic() {
+        let shells = running.filter { $0.kind != .program }.map(\.process.processID)
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        for process in entries.compactMap(pid_t.init) where shells.contains(getpgid(process)) {
+            let name = try? String(contentsOfFile: "/proc/\(process)/comm", encoding: .utf8)
+            guard name == "rainbowfs\n" else { continue }
+            kill(process, SIGKILL)
+            atomicKills += 1
         }
     }
 
@@ -149,11 +163,20 @@ final class HistoryScene {
             finish(client)
         }
         running = []
-        let history = try ended.flatMap { client in
-            let text = (try? String(contentsOfFile: client.log, encoding: .utf8)) ?? ""
-            return try HistoryLog.parse(text, client: client.name, gone: client.gone)
+        return (try ended.flatMap(notes), errors)
+    }
+
+    /// What a client noted, and each command that it ran with `rainbowfs atomic`.
+    private func notes(_ client: Client) throws -> [RecordedTransaction] {
+        var number = 0
+        var found: [RecordedTransaction] = []
+        var (log, name) = (client.log, client.name)
+        while let text = try? String(contentsOfFile: log, encoding: .utf8) {
+            found += try HistoryLog.parse(text, client: name, gone: client.gone)
+            number += 1
+            (log, name) = ("\(client.log).atomic-\(number)", "\(client.name) atomic \(number)")
         }
-        return (history, errors)
+        return found
     }
 
     deinit {

@@ -21,6 +21,13 @@ struct MountOptionsTests {
         #expect(options.uid == 7 && options.gid == 0 && options.umask == 0o27)
         #expect(options.nodeName == "left" && options.isReadOnly)
         #expect(options.sourceName == "a,b")
+        let moments = try MountOptions.parse([
+            "snapshot_memory=1M,transaction_memory=2K,transaction_timeout=3,serial_timeout=4"
+        ])
+        #expect(moments.snapshotBytesMax == 1 << 20)
+        #expect(
+            moments.transactions
+                == TransactionLimits(idleSeconds: 3, serialSeconds: 4, bytesMax: 2048))
     }
 
     @Test("The later of ro and rw counts")
@@ -34,6 +41,8 @@ struct MountOptionsTests {
         arguments: [
             "x", "size=", "size=1Q", "size=0", "size=-1", "uid=", "umask=8", "node=", "rw=1", "Ro",
             "readdirplus=maybe", "size=99999999999999999999", "size=20000000T",
+            "snapshot_memory=", "transaction_memory=0", "transaction_timeout=0",
+            "serial_timeout=1s",
         ])
     func refused(_ word: String) {
         #expect(throws: MountFailure.self) { try MountOptions.parse([word]) }

@@ -111,6 +111,33 @@ struct TransactionTests {
         #expect(lines.first == "Stale" && lines.suffix(2) == ["state: running", "5"], "\(lines)")
     }
 
+    @Test(
+        "A serial transaction is served, however many others wait for its end",
+        arguments: [["-o", "serial_timeout=1000"], ["-s", "-o", "serial_timeout=1000"]])
+    func serialIsServed(_ options: [String]) throws {
+        let mount = try mounted("served", options)
+        let lines = try run(
+            mount,
+            """
+            cd "$MOUNT"; objects=$(rainbowfs new regions/transactional/bank Account -n 40)
+            mkdir transactions/t transactions/u; echo 'restart serial' > transactions/t/control
+            # The kernel passes on one write to a file at a time, so each has one of its own.
+            for o in $objects; do echo 5 > $o/balance & done
+            ln -s ../$o names/carol &
+            (echo 1 > transactions/u/names/bob/balance; echo commit > transactions/u/control) &
+            # Whoever is interrupted does not wait.
+            timeout 1 dd if=/dev/zero of=$o/balance 2>/dev/null; echo $?
+            (cd transactions/t; x=$(<names/alice/balance); echo $((x + 1)) > names/alice/balance)
+            echo commit > transactions/t/control; wait
+            cat names/alice/balance names/carol/balance; head -n 1 transactions/u/control
+            cat $(sed 's,$,/balance,' <<< "$objects") | sort | uniq -c
+            """)
+        #expect(
+            lines.map { $0.trimmingCharacters(in: .whitespaces) } == [
+                "124", "101", "5", "state: committed", "40 5",
+            ], "\(lines)")
+    }
+
     @Test("A transaction goes with the process that holds its control file, however it ends")
     func holder() throws {
         let mount = try mounted("holder")

@@ -5,288 +5,218 @@ import Testing
 
 @testable import RainbowFS
 
-/// The tree against a plain model of it, with random operations, right and wrong ones.
+/// The tree against a plain model of it, with random operations, right and wrong ones: on the
+/// present, in several transactions that are open at once, and beside snapshots.
 @Suite struct TreeModelTests {
-    @Test(arguments: 0..<4)
-    func randomOperationsDoWhatTheModelDoes(round: Int) throws {
-        let seed = printedSeed("tree")
-        var random = SeededGenerator(seed: seed)
-        var run = try ModelRun()
+    @Test("The present alone does what the model does", arguments: 0..<4)
+    func present(round: Int) throws {
+        var run = try ModelRun(seed: printedSeed("tree"))
         for step in 0..<600 {
-            let operation = try run.step(&random)
-            if step % 100 == 99 {
-                try run.compareAll("seed \(seed) step \(step) after \(operation)")
-            }
+            try run.stepInPresent()
+            if step % 100 == 99 { try run.comparePresent() }
         }
         try run.bank.expectWhole()
     }
-}
 
-/// What the tree should hold, as plain values.
-struct TreeModel {
-    struct Object: Equatable {
-        var allocator: String
-        var balance: Int64 = 0
-        var level: UInt8 = 0
-        var samples: [Int16] = [0, 0, 0, 0]
-        var label: [UInt8] = Array(repeating: 0, count: 8)
-        var heir: String?
-        var history: [String?] = [nil, nil, nil]
+    @Test("Transactions and snapshots show a copy; commits happen whole, and where they may")
+    func moments() throws {
+        var total = ModelRun.Counts()
+        for _ in 0..<6 {
+            var run = try ModelRun(seed: printedSeed("tree with moments"))
+            for step in 0..<500 {
+                try run.step()
+                if step % 50 == 49 { try run.comparePresent() }
+            }
+            try run.endAll()
+            try run.comparePresent()
+            try run.bank.expectWhole()
+            total.add(run.counts)
+        }
+        print(
+            "\(total.commits) commits, \(total.conflicts) conflicts, \(total.aborts) aborted,"
+                + " \(total.snapshots) snapshots")
+        #expect(total.commits > 20 && total.conflicts > 20 && total.aborts > 20)
+        #expect(total.snapshots > 20)
     }
-
-    var allocators: Set<String> = ["bank"]
-    /// By canonical address.
-    var objects: [String: Object] = [:]
-    var names: [String: String] = [:]
 }
 
 /// A tree and its model, side by side.
 struct ModelRun {
+    struct Counts {
+        var (commits, conflicts, aborts, snapshots) = (0, 0, 0, 0)
+
+        mutating func add(_ other: Counts) {
+            commits += other.commits
+            conflicts += other.conflicts
+            aborts += other.aborts
+            snapshots += other.snapshots
+        }
+    }
+
+    /// A transaction: the state when it began with its own changes, and how it came to that.
+    private struct Open {
+        let name: String
+        var model: TreeModel
+        var done: [(plan: ModelPlan, outcome: ModelOutcome)] = []
+
+        var root: String { "transactions/\(name)/" }
+    }
+
     let bank: Bank
-    var model = TreeModel()
-    var fixture: TreeFixture { bank.fixture }
+    private let seed: UInt64
+    private var random: SeededGenerator
+    private var model = TreeModel()
+    private var transactions: [Open] = []
+    private var snapshots: [(name: String, model: TreeModel)] = []
+    private var number = 0
+    private var trace: [String] = []
+    private(set) var counts = Counts()
 
-    init() throws {
+    private var fixture: TreeFixture { bank.fixture }
+
+    init(seed: UInt64) throws {
         bank = try Bank()
+        self.seed = seed
+        random = SeededGenerator(seed: seed)
     }
 
-    /// Does one thing to both and compares the outcome.
-    mutating func step(_ random: inout SeededGenerator) throws -> String {
-        let (name, expected, operation) = plan(&random)
-        var errno: Int32 = 0
-        do {
-            try operation(fixture)
-        } catch let error as TreeError {
-            errno = error.errno
-            #expect(error.message.hasSuffix("."), "\(name): \(error.message)")
-        }
-        #expect(errno == expected, "\(name)")
-        return name
+    private var place: String { "seed \(seed), after \(trace.suffix(12))" }
+
+    private mutating func plan(_ model: TreeModel) -> ModelPlan {
+        var plans = TreeModelPlans(model: model, random: random)
+        defer { random = plans.random }
+        return plans.next()
     }
 
-    typealias Plan = (name: String, errno: Int32, operation: (TreeFixture) throws -> Void)
-
-    private mutating func plan(_ random: inout SeededGenerator) -> Plan {
-        switch Int.random(in: 0..<12, using: &random) {
-        case 0, 1: planNew(&random)
-        case 2: planAllocator(&random)
-        case 3, 4: planValue(&random)
-        case 5: planSamples(&random)
-        case 6: planLabel(&random)
-        case 7, 8: planReference(&random)
-        case 9: planBind(&random)
-        case 10: planRename(&random)
-        default: planRemove(&random)
-        }
+    /// Does one thing to tree and model below a root, and compares the outcome.
+    private mutating func take(
+        _ plan: ModelPlan, _ root: String, _ model: inout TreeModel
+    ) throws -> ModelOutcome {
+        trace.append(root + plan.name)
+        let outcome = try plan.outcome(fixture, root)
+        #expect(outcome == plan.change(&model, outcome.output), "\(place)")
+        return outcome
     }
 
-    private func object(_ random: inout SeededGenerator) -> String? {
-        model.objects.keys.sorted().randomElement(using: &random)
+    mutating func stepInPresent() throws {
+        var changed = model
+        _ = try take(plan(model), "", &changed)
+        model = changed
     }
 
-    private let nothing: Plan = ("nothing", 0, { _ in })
-
-    private mutating func planNew(_ random: inout SeededGenerator) -> Plan {
-        let allocator = ["bank", "vault", "till"].randomElement(using: &random)!
-        let path = "regions/transactional/\(allocator)/allocator"
-        let command = "new Account balance=1"
-        guard model.allocators.contains(allocator) else {
-            return (command, ENOENT, { _ = try $0.command(command, to: path) })
-        }
-        // The address is the tree's choice, so the object is made while planning.
-        let answer = try? fixture.command(command, to: path)
-        let made = String((answer ?? "objects/none\n").dropFirst(8).dropLast())
-        #expect(made.count == 18 && model.objects[made] == nil)
-        model.objects[made] = TreeModel.Object(allocator: allocator, balance: 1)
-        return (command, 0, { _ in })
-    }
-
-    private mutating func planAllocator(_ random: inout SeededGenerator) -> Plan {
-        let name = ["bank", "vault", "till"].randomElement(using: &random)!
-        let path = "regions/transactional/" + name
-        let isThere = model.allocators.contains(name)
-        if Bool.random(using: &random) {
-            model.allocators.insert(name)
-            return ("mkdir \(name)", isThere ? EEXIST : 0, { try $0.makeDirectory(path) })
-        }
-        let isEmpty = !model.objects.values.contains { $0.allocator == name }
-        if isThere && isEmpty { model.allocators.remove(name) }
-        let errno = isThere ? (isEmpty ? 0 : ENOTEMPTY) : ENOENT
-        return ("rmdir \(name)", errno, { try $0.removeDirectory(path) })
-    }
-
-    private mutating func planValue(_ random: inout SeededGenerator) -> Plan {
-        guard let object = object(&random) else { return nothing }
-        if Bool.random(using: &random) {
-            let value = Int64.random(in: .min ... .max, using: &random)
-            model.objects[object]?.balance = value
-            return (
-                "balance \(value)", 0,
-                { try $0.write("\(value)\n", to: "objects/\(object)/balance") }
-            )
-        }
-        let value = Int.random(in: -100...400, using: &random)
-        let isInRange = UInt8(exactly: value) != nil
-        if isInRange { model.objects[object]?.level = UInt8(value) }
-        return (
-            "level \(value)", isInRange ? 0 : ERANGE,
-            { try $0.write("\(value)", to: "objects/\(object)/level") }
-        )
-    }
-
-    private mutating func planSamples(_ random: inout SeededGenerator) -> Plan {
-        guard let object = object(&random) else { return nothing }
-        let count = Int.random(in: 0...5, using: &random)
-        let values = (0..<count).map { _ in Int16.random(in: .min ... .max, using: &random) }
-        let isRight = (1...4).contains(count)
-        if isRight {
-            for (index, value) in values.enumerated() {
-                model.objects[object]?.samples[index] = value
-            }
-        }
-        let text = values.map(String.init).joined(separator: "\n")
-        return (
-            "samples \(values)", isRight ? 0 : EINVAL,
-            { try $0.write(text, to: "objects/\(object)/samples") }
-        )
-    }
-
-    private mutating func planLabel(_ random: inout SeededGenerator) -> Plan {
-        guard let object = object(&random) else { return nothing }
-        let length = Int.random(in: 0...10, using: &random)
-        let bytes = (0..<length).map { _ in UInt8.random(in: 97...122, using: &random) }
-        if Bool.random(using: &random) {
-            let padded = bytes + Array(repeating: 0, count: max(0, 8 - length))
-            if length <= 8 { model.objects[object]?.label = padded }
-            let text = String(decoding: bytes, as: UTF8.self)
-            return (
-                "label \(text)", length <= 8 ? 0 : ERANGE,
-                { try $0.write(text, to: "objects/\(object)/label") }
-            )
-        }
-        let start = Int.random(in: 0...9, using: &random)
-        let fits = start + length <= 8
-        if fits {
-            model.objects[object]?.label.replaceSubrange(start..<start + length, with: bytes)
-        }
-        let isNothing = length == 0
-        return (
-            "label at \(start) \(length) bytes", fits || isNothing ? 0 : EPERM,
-            {
-                guard !isNothing else { return }
-                try $0.open("objects/\(object)/label", O_WRONLY).put(bytes, at: UInt64(start))
-            }
-        )
-    }
-
-    private mutating func planReference(_ random: inout SeededGenerator) -> Plan {
-        guard let object = object(&random) else { return nothing }
-        let index = Int.random(in: -1...3, using: &random)
-        let name = index < 0 ? "heir" : "history/\(index)"
-        let path = "objects/\(object)/\(name)"
-        let up = index < 0 ? "../" : "../../"
-        func set(_ model: inout TreeModel, _ target: String?) {
-            if index < 0 { model.objects[object]?.heir = target }
-            if (0...2).contains(index) { model.objects[object]?.history[index] = target }
-        }
-        switch Int.random(in: 0..<4, using: &random) {
-        case 0:
-            set(&model, nil)
-            return ("rm \(name)", index > 2 ? ENOENT : 0, { try $0.remove(path) })
-        case 1:
-            return (
-                "ln -sfn nonsense \(name)", index > 2 ? EINVAL : EINVAL,
-                { try $0.replaceLink(up + "nobody", path) }
-            )
-        default:
-            guard let target = self.object(&random) else { return nothing }
-            set(&model, target)
-            return (
-                "ln -sfn \(target) \(name)", index > 2 ? EPERM : 0,
-                { try $0.replaceLink(up + target, path) }
-            )
-        }
-    }
-
-    private static let names = ["a", "b", "c", "d", "e", "f"]
-
-    private mutating func planBind(_ random: inout SeededGenerator) -> Plan {
-        guard let object = object(&random) else { return nothing }
-        let name = ModelRun.names.randomElement(using: &random)!
-        if Bool.random(using: &random) {
-            model.names[name] = object
-            return (
-                "ln -sfn \(name)", 0,
-                { try $0.replaceLink("../objects/\(object)", "names/\(name)") }
-            )
-        }
-        let isThere = model.names[name] != nil
-        if !isThere { model.names[name] = object }
-        return (
-            "ln -s \(name)", isThere ? EEXIST : 0,
-            { try $0.link("../objects/\(object)", "names/\(name)") }
-        )
-    }
-
-    private mutating func planRename(_ random: inout SeededGenerator) -> Plan {
-        let from = ModelRun.names.randomElement(using: &random)!
-        let to = ModelRun.names.randomElement(using: &random)!
-        let flags = UInt32.random(in: 0...2, using: &random)
-        let (source, target) = (model.names[from], model.names[to])
-        var errno: Int32 = source == nil ? ENOENT : 0
-        if errno == 0, flags == 1, target != nil { errno = EEXIST }
-        if errno == 0, flags == 2, target == nil { errno = ENOENT }
-        if errno == 0 {
-            model.names[from] = flags == 2 ? target : nil
-            model.names[to] = source
-        }
-        return (
-            "mv \(from) \(to) flags \(flags)", errno,
-            { try $0.move("names/\(from)", to: "names/\(to)", flags: flags) }
-        )
-    }
-
-    private mutating func planRemove(_ random: inout SeededGenerator) -> Plan {
-        let name = ModelRun.names.randomElement(using: &random)!
-        let isThere = model.names.removeValue(forKey: name) != nil
-        return ("rm \(name)", isThere ? 0 : ENOENT, { try $0.remove("names/\(name)") })
-    }
+    func comparePresent() throws { try fixture.expect(model, below: "", place) }
 }
 
-/// Everything that can be seen of the tree, against the model.
 extension ModelRun {
-    func compareAll(_ place: String) throws {
-        let region = try Set(fixture.list("regions/transactional"))
-        #expect(region == model.allocators.union(["status", "system"]), "\(place)")
-        for allocator in model.allocators {
-            let own = model.objects.filter { $0.value.allocator == allocator }.keys
-            let expected = Set(own.map { $0 + ".Account" } + ["allocator"])
-            let listed = try Set(fixture.list("regions/transactional/\(allocator)"))
-            #expect(listed == expected, "\(place)")
-        }
-        #expect(try Set(fixture.list("names")) == Set(model.names.keys), "\(place)")
-        for (name, target) in model.names {
-            #expect(try fixture.readLink("names/" + name) == "../objects/" + target, "\(place)")
-        }
-        for (address, object) in model.objects {
-            try compare(address, object, place)
+    /// One thing in the present, in a transaction or with a snapshot.
+    mutating func step() throws {
+        switch Int.random(in: 0..<20, using: &random) {
+        case 0..<5: try stepInPresent()
+        case 5, 6: try begin()
+        case 7: try snapshot()
+        case 8:
+            guard let index = snapshots.indices.randomElement(using: &random) else { return }
+            let (name, model) = snapshots[index]
+            try fixture.expect(model, below: "snapshots/\(name)/", "\(place), in \(name)")
+        case 9, 10:
+            guard let index = transactions.indices.randomElement(using: &random) else { return }
+            try end(index)
+        default:
+            guard let index = transactions.indices.randomElement(using: &random) else { return }
+            var open = transactions[index]
+            let plan = plan(open.model)
+            let outcome = try take(plan, open.root, &open.model)
+            open.done.append((plan, outcome))
+            transactions[index] = open
         }
     }
 
-    private func compare(_ address: String, _ object: TreeModel.Object, _ place: String) throws {
-        let path = "objects/\(address)/"
-        var seen = TreeModel.Object(allocator: object.allocator)
-        seen.balance = Int64(try fixture.read(path + "balance").dropLast()) ?? 0
-        seen.level = UInt8(try fixture.read(path + "level").dropLast()) ?? 0
-        seen.samples = try fixture.read(path + "samples").split(separator: "\n")
-            .compactMap { Int16($0) }
-        seen.label = try fixture.bytes(path + "label")
-        func target(_ name: String) throws -> String? {
-            let text = try fixture.readLink(path + name)
-            return text == "null" ? nil : String(text.drop { $0 == "." || $0 == "/" })
+    private mutating func begin() throws {
+        guard transactions.count < 3 else { return }
+        number += 1
+        let open = Open(name: "t\(number)", model: model)
+        trace.append("mkdir \(open.root)")
+        try fixture.makeDirectory("transactions/\(open.name)")
+        transactions.append(open)
+    }
+
+    /// Takes a snapshot; of three the oldest goes.
+    private mutating func snapshot() throws {
+        number += 1
+        let name = "s\(number)"
+        trace.append("mkdir snapshots/\(name)")
+        try fixture.makeDirectory("snapshots/\(name)")
+        snapshots.append((name, model))
+        counts.snapshots += 1
+        if snapshots.count > 2 {
+            try fixture.removeDirectory("snapshots/\(snapshots.removeFirst().name)")
         }
-        seen.heir = try target("heir")
-        seen.history = try (0..<3).map { try target("history/\($0)") }
-        #expect(seen == object, "\(place)")
+        expectError(EROFS) { try fixture.makeDirectory("snapshots/\(name)/regions/other") }
+    }
+
+    /// Commits a transaction, aborts it or lets it begin anew.
+    private mutating func end(_ index: Int) throws {
+        var open = transactions[index]
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0:
+            // All of it, before it leaves no trace.
+            try fixture.expect(open.model, below: open.root, "\(place), in \(open.name)")
+            trace.append("rmdir \(open.root)")
+            counts.aborts += 1
+        case 1:
+            trace.append("restart \(open.root)")
+            _ = try fixture.command("restart", to: open.root + "control")
+            open = Open(name: open.name, model: model)
+            transactions[index] = open
+            counts.aborts += 1
+            return
+        default:
+            trace.append("commit \(open.root)")
+            try commit(open)
+            expectError(ESTALE) { _ = try fixture.list(open.root + "names") }
+        }
+        try fixture.removeDirectory("transactions/\(open.name)")
+        transactions.remove(at: index)
+    }
+
+    /// What is committed must have the same outcomes if it is done now, unless it has written
+    /// nothing: then it is as if it had been done when it began. What conflicts must have read
+    /// something that has changed.
+    private mutating func commit(_ open: Open) throws {
+        let transaction = try #require(fixture.tree.moments?.transaction(open.name))
+        let snapshot = transaction.version
+        let hasWritten = !transaction.lines.written.isEmpty
+        do {
+            _ = try fixture.command("commit", to: open.root + "control")
+            counts.commits += 1
+        } catch {
+            #expect(error.errno == ECANCELED, "\(place): \(error.message)")
+            guard case .conflict(let conflict) = transaction.phase else {
+                Issue.record("\(place): the state is \(transaction.phase.name)")
+                return
+            }
+            #expect(transaction.lines.read.contains(conflict.line), "\(place)")
+            let version = try fixture.space.transact { tx in
+                try tx.version(of: conflict.line, count: 8)
+            }
+            #expect(version > snapshot && conflict.version > snapshot, "\(place)")
+            #expect(conflict.version <= version && conflict.node == fixture.space.node, "\(place)")
+            #expect(hasWritten, "\(place): it only read")
+            counts.conflicts += 1
+            return
+        }
+        for (plan, outcome) in open.done where hasWritten {
+            #expect(plan.change(&model, outcome.output) == outcome, "\(place): \(plan.name)")
+        }
+    }
+
+    mutating func endAll() throws {
+        while !transactions.isEmpty { try end(0) }
+        for (name, model) in snapshots {
+            try fixture.expect(model, below: "snapshots/\(name)/", "\(place), in \(name)")
+            try fixture.removeDirectory("snapshots/\(name)")
+        }
+        #expect(fixture.space.snapshots.isEmpty)
+        #expect(fixture.space.snapshotMemory.bytesUsed == 0)
     }
 }

@@ -27,6 +27,14 @@ public final class Child {
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         if let descriptor { unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, 3) }
+        // Threads of the test runner may have signals blocked; a program starts without.
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var strings = unsafe ([path] + arguments).map { unsafe strdup($0) }
         unsafe strings.append(nil)
         var settings = unsafe variables.map { unsafe strdup("\($0.key)=\($0.value)") }
@@ -36,7 +44,8 @@ public final class Child {
             while let setting = unsafe settings.popLast() { unsafe free(setting) }
         }
         var pid: pid_t = 0
-        let result = unsafe posix_spawn(&pid, path, &actions, nil, &strings, &settings)
+        let result = unsafe posix_spawn(
+            &pid, path, &actions, &attributes, &strings, &settings)
         guard result == 0 else { throw SystemFailure("start \(path)", result) }
         processID = pid
     }

@@ -76,6 +76,7 @@ public final class TestMount: Sendable {
             else { return false }
             let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
             return words.first?.hasSuffix("rainbowfs") == true && words.contains(point)
+                && !words.contains("atomic")
         }
     }
 

@@ -113,15 +113,6 @@ extension Transaction {
         return nil
     }
 
-    /// Whether what is at an aligned address is there only if this transaction commits, which can
-    /// begin anew: the transaction wrote there itself, and lives for longer than one operation.
-    public mutating func isProvisional(_ address: Address) -> Bool {
-        guard readsFixedMoment else { return false }
-        if fillValue(at: address.rawValue) != nil { return true }
-        guard let index = entryIndex(ofLine: address.line) else { return false }
-        return log[index].mask.loadRelaxed() >> (address.rawValue & 63) & 0xff != 0
-    }
-
     @usableFromInline
     mutating func addEntry(_ line: UInt64) throws(TransactionError) -> LogEntry {
         let address = line << Address.lineShift

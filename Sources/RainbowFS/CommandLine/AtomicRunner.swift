@@ -143,7 +143,7 @@ struct AtomicRunner {
     private static func nested(_ place: String) -> CommandFailure {
         CommandFailure(
             .atomic,
-            "Transactions do not nest, and \(place) is inside of a moment."
-                + " Run the command without atomic, or leave that.")
+            "Transactions do not nest, and \(place) is a transaction or a snapshot already."
+                + " Run the command without atomic, or leave it first.")
     }
 }

@@ -18,7 +18,7 @@ struct RainbowFS: ParsableCommand {
         version: "rainbowfs \(version)",
         subcommands: [
             MountSubcommand.self, NewCommand.self, GetCommand.self, SetCommand.self,
-            AtomicCommand.self, ListCommand.self, StatusCommand.self,
+            AtomicCommand.self, ListCommand.self, StatusCommand.self, TopCommand.self,
             DestroyCommand.self, CheckCommand.self, BenchCommand.self,
         ],
         defaultSubcommand: MountSubcommand.self)
@@ -28,6 +28,7 @@ struct RainbowFS: ParsableCommand {
     static func main() {
         let words = CommandLine.arguments.dropFirst()
         let isAtomic = words.first == AtomicCommand.configuration.commandName
+        StandardDescriptors.occupy()
         do {
             if isAtomic, let arguments = AtomicArguments(plain: words.dropFirst()) {
                 Glibc.exit(try AtomicRunner(arguments).run())
@@ -42,6 +43,17 @@ struct RainbowFS: ParsableCommand {
             StandardError.print(fullMessage(for: error))
             let status = isAtomic ? CommandFailure.Status.atomic : .arguments
             Glibc.exit(status.rawValue)
+        }
+    }
+}
+
+/// Descriptors 0, 1 and 2. Whoever starts the program can have closed them; then the next file that
+/// is opened, the control file of a transaction say, would be taken for standard output.
+enum StandardDescriptors {
+    /// Opens those that are closed, such that using them fails as before.
+    static func occupy() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }
 }

@@ -106,6 +106,21 @@ extension NodeID {
     }
 }
 
+/// A name of a request, to be kept beyond the request's memory.
+struct RequestText: Sendable {
+    private let result: Result<String, TreeError>
+
+    init(_ name: UnsafePointer<CChar>?) {
+        do throws(TreeError) {
+            result = .success(unsafe try text(name))
+        } catch {
+            result = .failure(error)
+        }
+    }
+
+    func get() throws(TreeError) -> String { try result.get() }
+}
+
 /// A name as the kernel passes it. Bytes that are not UTF-8 name nothing in a space.
 func text(_ name: UnsafePointer<CChar>?) throws(TreeError) -> String {
     guard let name = unsafe name, let text = unsafe String(validatingCString: name) else {

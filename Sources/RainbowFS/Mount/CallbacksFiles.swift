@@ -26,11 +26,12 @@ extension Callbacks {
             }
         }
         unsafe table.create = { request, parent, name, mode, info in
-            unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
-                try call.require([.write, .search], NodeID(parent))
+            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            let flags = unsafe openFlags(info)
+            unsafe Callbacks.serveChange(request, .create, at: parent) { call throws(TreeError) in
+                try call.require([.write, .search], parent)
                 return try call.forest.create(
-                    NodeID(parent), unsafe text(name), mode: mode,
-                    flags: unsafe openFlags(info), call.caller)
+                    parent, name.get(), mode: mode, flags: flags, call.caller)
             } answer: { reply, made in
                 let handle = Handle(retaining: made.1)
                 let flags = OpenFlags.of(made.1, isWritten: true)
@@ -59,15 +60,10 @@ extension Callbacks {
                 unsafe reply.bytes(bytes)
             }
         }
-        unsafe table.write = { request, _, bytes, size, offset, info in
-            unsafe Callbacks.serve(request, .write) { _ throws(TreeError) in
-                let file = unsafe Handle<OpenFile>(info).object
-                return unsafe try file.write(
-                    at: UInt64(offset), UnsafeRawBufferPointer(start: bytes, count: size),
-                    isAppend: openFlags(info) & O_APPEND != 0)
-            } answer: { reply, count in
-                reply.written(count)
-            }
+        unsafe table.write = { request, node, bytes, size, offset, info in
+            let write = unsafe WriteRequest(node, offset, info)
+            unsafe Callbacks.write(
+                request, write, UnsafeRawBufferPointer(start: bytes, count: size))
         }
     }
 
@@ -93,9 +89,11 @@ extension Callbacks {
     }
 
     private static func addClosing(to table: inout fuse_lowlevel_ops) {
-        unsafe table.flush = { request, _, info in
-            unsafe Callbacks.serve(request, .flush) { _ throws(TreeError) in
-                unsafe try Handle<OpenFile>(info).object.flush()
+        unsafe table.flush = { request, node, info in
+            let handle = unsafe Handle<OpenFile>(info)
+            unsafe Callbacks.serveChange(request, .flush, at: NodeID(node)) {
+                _ throws(TreeError) in
+                try handle.object.flush()
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -110,6 +108,45 @@ extension Callbacks {
             unsafe Handle<OpenFile>(info).take().close()
             unsafe Reply(request).succeed()
         }
+    }
+}
+
+/// Where a write request wants its bytes.
+private struct WriteRequest: Sendable {
+    let node: NodeID
+    let offset: UInt64
+    let file: Handle<OpenFile>
+    let isAppend: Bool
+
+    init(_ node: fuse_ino_t, _ offset: off_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+        self.node = NodeID(node)
+        self.offset = UInt64(offset)
+        unsafe file = Handle<OpenFile>(info)
+        unsafe isAppend = openFlags(info) & O_APPEND != 0
+    }
+}
+
+extension Callbacks {
+    /// `serveChange` for a write, whose bytes are copied only if it is put off.
+    fileprivate static func write(
+        _ request: fuse_req_t?, _ write: WriteRequest, _ bytes: UnsafeRawBufferPointer
+    ) {
+        guard let request = unsafe request else { return }
+        guard unsafe beginChange(request, write.node) else {
+            let (number, copy) = unsafe (UInt(bitPattern: request), Array(bytes))
+            return unsafe FileSystem.of(request).putOff.add(request) {
+                unsafe copy.withUnsafeBytes { bytes in
+                    unsafe Callbacks.write(fuse_req_t(bitPattern: number), write, bytes)
+                }
+            }
+        }
+        unsafe serve(request, .write) { _ throws(TreeError) in
+            unsafe try write.file.object.write(
+                at: write.offset, bytes, isAppend: write.isAppend)
+        } answer: { reply, count in
+            reply.written(count)
+        }
+        endChange()
     }
 }
 

@@ -10,20 +10,21 @@ extension Callbacks {
 
     private static func addMaking(to table: inout fuse_lowlevel_ops) {
         unsafe table.mkdir = { request, parent, name, mode in
-            unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
-                try call.require([.write, .search], NodeID(parent))
-                return try call.forest.makeDirectory(
-                    NodeID(parent), unsafe text(name), mode: mode, call.caller)
+            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            unsafe Callbacks.serveChange(request, .mkdir, at: parent) { call throws(TreeError) in
+                try call.require([.write, .search], parent)
+                return try call.forest.makeDirectory(parent, name.get(), mode: mode, call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
             }
         }
         unsafe table.symlink = { request, target, parent, name in
-            unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
-                try call.require([.write, .search], NodeID(parent))
+            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            let target = unsafe RequestText(target)
+            unsafe Callbacks.serveChange(request, .symlink, at: parent) { call throws(TreeError) in
+                try call.require([.write, .search], parent)
                 return try call.forest.symlink(
-                    NodeID(parent), unsafe text(name), target: unsafe text(target),
-                    call.caller)
+                    parent, name.get(), target: target.get(), call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -46,28 +47,31 @@ extension Callbacks {
 
     private static func addRemoving(to table: inout fuse_lowlevel_ops) {
         unsafe table.unlink = { request, parent, name in
-            unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
-                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
-                try call.forest.unlink(NodeID(parent), unsafe text(name))
+            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            unsafe Callbacks.serveChange(request, .unlink, at: parent) { call throws(TreeError) in
+                try call.requireRemoval(of: name.get(), from: parent)
+                try call.forest.unlink(parent, name.get())
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.rmdir = { request, parent, name in
-            unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
-                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
-                try call.forest.removeDirectory(NodeID(parent), unsafe text(name))
+            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            unsafe Callbacks.serveChange(request, .rmdir, at: parent) { call throws(TreeError) in
+                try call.requireRemoval(of: name.get(), from: parent)
+                try call.forest.removeDirectory(parent, name.get())
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.rename = { request, parent, name, newParent, newName, flags in
-            unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
-                unsafe try call.requireRemoval(of: text(name), from: NodeID(parent))
-                try call.require([.write, .search], NodeID(newParent))
+            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            let (newParent, newName) = (NodeID(newParent), unsafe RequestText(newName))
+            unsafe Callbacks.serveChange(request, .rename, at: parent) { call throws(TreeError) in
+                try call.requireRemoval(of: name.get(), from: parent)
+                try call.require([.write, .search], newParent)
                 try call.forest.rename(
-                    NodeID(parent), unsafe text(name), to: NodeID(newParent),
-                    unsafe text(newName), flags: flags)
+                    parent, name.get(), to: newParent, newName.get(), flags: flags)
             } answer: { reply, _ in
                 reply.succeed()
             }

@@ -42,14 +42,16 @@ extension Callbacks {
             }
         }
         unsafe table.setattr = { request, node, wanted, change, file in
-            unsafe Callbacks.serve(request, .setattr) { call throws(TreeError) in
-                let wanted = unsafe AttributeRequest(wanted?.pointee ?? stat(), flags: change)
-                // ftruncate(2) was allowed when the file was opened.
+            let node = NodeID(node)
+            let wanted = unsafe AttributeRequest(wanted?.pointee ?? stat(), flags: change)
+            // ftruncate(2) was allowed when the file was opened.
+            let isOpen = unsafe file != nil
+            unsafe Callbacks.serveChange(request, .setattr, at: node) { call throws(TreeError) in
                 var asked = wanted
-                if unsafe file != nil { asked.size = nil }
-                try call.require(asked, NodeID(node))
+                if isOpen { asked.size = nil }
+                try call.require(asked, node)
                 return try call.forest.setAttributes(
-                    NodeID(node), mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
+                    node, mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
                     size: wanted.size, call.caller)
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.seconds)

@@ -12,12 +12,14 @@ final class FileSystem: Sendable {
     let listing: ListingMode
     let kept = KeptAttributes()
     let parked = ParkedReads()
+    let putOff: PutOffChanges
 
     /// Whether somebody waits for commits.
     var hasListeners: Bool { !forest.present.events.isEmpty }
 
     init(forest: Forest, log: Logger, options: MountOptions) {
         self.forest = forest
+        putOff = PutOffChanges(forest.gate)
         self.log = log
         kernelChecksPermissions = options.kernelChecksPermissions
         listing = options.listing

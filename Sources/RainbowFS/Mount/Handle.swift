@@ -2,7 +2,7 @@ import CFuse
 
 /// An open file or directory as the number that the kernel keeps for it: a reference held from the
 /// open until the release.
-struct Handle<Object: AnyObject> {
+struct Handle<Object: AnyObject>: Sendable {
     let number: UInt64
 
     init(retaining object: Object) {

@@ -10,6 +10,9 @@ import Synchronization
     /// Counts the requests of this thread, so that a watcher knows one again.
     private let count = Atomic<UInt64>(0)
 
+    /// Whether the thread works on something that may commit (`Callbacks.serveChange`).
+    let isChanging = Atomic<Bool>(false)
+
     private static let held: UInt = 1
 
     func begin(_ request: fuse_req_t) {
@@ -106,6 +109,23 @@ enum RequestsInWork {
                 guard let place = unsafe place(number) else { continue }
                 places[number] = unsafe place.pointee.answerIfInterrupted(since: seen)
             }
+        }
+    }
+
+    /// Waits until no other thread works on a change that it has begun before this call.
+    static func awaitChanges() {
+        // Whoever asks does not change anything any more: two of them do not wait for each other.
+        unsafe current().pointee.isChanging.store(false, ordering: .sequentiallyConsistent)
+        let numbers = places.withLock { Array($0.keys) }
+        for number in numbers {
+            while isChanging(number) { sched_yield() }
+        }
+    }
+
+    private static func isChanging(_ number: UInt) -> Bool {
+        places.withLock { places in
+            guard places[number] != nil, let place = unsafe place(number) else { return false }
+            return unsafe place.pointee.isChanging.load(ordering: .sequentiallyConsistent)
         }
     }
 

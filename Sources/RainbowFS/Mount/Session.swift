@@ -103,10 +103,14 @@ import Glibc
             following.stop()
             fileSystem.parked.end()
         }
+        let putOff = fileSystem.putOff
+        let later = HelperThread { putOff.serve($0) }
+        defer { later.stop() }
         let watch = HelperThread { thread in
             while !thread.isEnding {
                 thread.pause(milliseconds: RequestsInWork.patienceMilliseconds)
                 RequestsInWork.answerInterrupted()
+                putOff.answerInterrupted()
             }
         }
         defer { watch.stop() }

@@ -5,12 +5,10 @@
 #
 # $OTHER is another mount of the space.
 # The registers are the fields a, b, c[0] and c[1] of the objects whose addresses are in $CELLS, in
-# that order. The log has words: "begin TIME", "read REGISTER VALUE", "write REGISTER VALUE" before
-# the write is done, "try" before it can take effect, "end TIME OUTCOME"; "again TIME" stands for
-# the end of a run that failed and the beginning of the next. Times are microseconds.
+# that order. HistoryLog.swift says what the words of the log mean.
 #
-# atomic runs this script again, with RAINBOW set and the value it began with: then it does the
-# steps of one transaction and nothing else.
+# rainbowfs atomic runs this script, too, with a log for each transaction: then RAINBOW is set, and
+# it does the steps of one transaction and nothing else.
 set -u
 export LC_ALL=C
 
@@ -18,7 +16,7 @@ mount=$1 log=$2 first=$3 RANDOM=$4
 read -ra cells <<<"$CELLS"
 registers=$((${#cells[@]} * 4))
 names=(a b c c)
-count=0 number=0
+count=0 number=0 commands=0
 # So that nothing is left open when all processes of a client are gone, and errors can be looked up.
 exec >>"$log" 2>>"$log.errors"
 
@@ -185,6 +183,35 @@ begin_anew() {
     end aborted
 }
 
+# A transaction as a command. What it notes is its own, since it may live longer than atomic.
+atomically() {
+    local own=$log.atomic-$((++commands))
+    now
+    echo "mark $time" >>"$own"
+    rainbowfs atomic -m "$mount" -- bash "$0" "$mount" "$own" "$first" "$RANDOM"
+    case $? in
+        0) end committed ;;
+        3) end aborted ;;
+        *)
+            end unknown
+            wait_for_mount
+            ;;
+    esac >>"$own"
+}
+
+# One run of its command.
+run_atomically() {
+    now
+    echo "again $time"
+    # Unlike those of other runs and clients: the time, and then the client's number.
+    first=$((time % 1000000000000 * 10000 + first / 1000000 % 100 * 100))
+    steps "$RAINBOW" || exit 3
+    ((RANDOM % 10)) || exit 3
+    now
+    echo "try mark $time"
+    exit 0
+}
+
 # A snapshot, which shows the moment when it was taken however late it is read, by any mount.
 snapshot() {
     local name=snapshots/client-$first-$((++number)) taken root
@@ -204,10 +231,12 @@ snapshot() {
     rmdir "$mount/$name"
 }
 
+[[ -z ${RAINBOW-} ]] || run_atomically
 while [[ ! -e $STOP ]]; do
     case $((RANDOM % 10)) in
         0) transaction ;;
         1) snapshot ;;
+        2) atomically ;;
         *) one_operation ;;
     esac
 done

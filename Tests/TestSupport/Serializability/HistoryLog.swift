@@ -3,12 +3,13 @@ import Glibc
 /// The notes of one client of a recorded history: words, appended to a file as things happen, so
 /// that they tell of a client that was killed what it had done.
 ///
-///     begin TIME   again TIME   read REGISTER VALUE   write REGISTER VALUE   try
-///     end TIME committed|aborted|unknown
+///     begin TIME   read REGISTER VALUE   write REGISTER VALUE   try
+///     end TIME committed|aborted|unknown   again TIME   mark TIME
 ///
 /// A write is noted before it is done, and `try` before a transaction can take effect: without it
 /// the transaction of a killed client has failed. `again` is the end of a run that failed, if there
-/// was one, and the beginning of the next. Times are microseconds of the clock that bash has too.
+/// was one, and the beginning of the next; that began at the `mark` before it, if there is one.
+/// Times are microseconds of the clock that bash has too.
 public final class HistoryLog {
     private let descriptor: Int32
 
@@ -63,6 +64,7 @@ extension HistoryLog {
         var found: [RecordedTransaction] = []
         var current: RecordedTransaction?
         var hasTried = false
+        var mark: UInt64?
 
         mutating func parse() throws {
             while let word = words.popFirst() {
@@ -71,8 +73,10 @@ extension HistoryLog {
                     let time = UInt64(try number())
                     if word == "again" { close(time, .aborted) }
                     guard current == nil else { throw BadLog("\(client): two begin at once") }
-                    current = RecordedTransaction("\(client).\(found.count)", time, time, [])
-                    hasTried = false
+                    current = RecordedTransaction(
+                        "\(client).\(found.count)", mark ?? time, time, [])
+                    (hasTried, mark) = (false, nil)
+                case "mark": mark = UInt64(try number())
                 case "read", "write":
                     let (register, value) = (Int(try number()), try number())
                     current?.operations.append(

@@ -1,0 +1,217 @@
+/// What `rainbowfs top` shows: the difference of two readings of `metrics`, and the later one.
+struct TopSample {
+    /// A counter: its value, and how fast it grew.
+    struct Rate {
+        var total: UInt64
+        /// Nil before there are two readings.
+        var perSecond: Double?
+    }
+
+    struct Node {
+        var number: String
+        var name: String
+        var mountPoint: String
+        var processID: UInt64
+        /// One for each of `TopSample.counters`, in their order.
+        var rates: [Rate]
+    }
+
+    /// An object or a page, with the conflicts of the last minute.
+    struct HotPlace {
+        var address: String
+        /// The class of an object, the region of a page.
+        var kind: String
+        var name: String
+        var conflicts: UInt64
+    }
+
+    struct Transaction {
+        var name: String
+        var node: String
+        var ageSeconds: Double
+        var isSerial: Bool
+        var readBytes: UInt64
+        var writtenBytes: UInt64
+    }
+
+    struct Snapshot {
+        var name: String
+        var node: String
+        var ageSeconds: Double
+        var isStale: Bool
+    }
+
+    /// What is counted by node.
+    static let counters = [
+        "commits", "aborts", "restarts", "conflicts", "false_sharing_avoided",
+    ]
+
+    var space: String
+    var mountPoint: String
+    /// Between the two readings; 0 if there is only one.
+    var seconds: Double
+    var version: UInt64
+    var memoryUsedBytes: UInt64
+    /// 0: no limit.
+    var memoryLimitBytes: UInt64
+    var snapshotMemoryUsedBytes: UInt64
+    var snapshotMemoryLimitBytes: UInt64
+    var nodes: [Node]
+    var objects: [HotPlace]
+    var pages: [HotPlace]
+    var transactions: [Transaction]
+    var snapshots: [Snapshot]
+
+    /// - Parameter seconds: from `before` to `after`.
+    init(_ mount: MountedSpace, _ before: MetricsReading?, _ after: MetricsReading, seconds: Double)
+    {
+        space = after["space_info"].first?["space"] ?? mount.space
+        mountPoint = mount.path
+        self.seconds = before == nil ? 0 : seconds
+        version = after.count("version")
+        memoryUsedBytes = after.count("memory_used_bytes")
+        memoryLimitBytes = after.count("memory_limit_bytes")
+        snapshotMemoryUsedBytes = after.count("snapshot_memory_bytes")
+        snapshotMemoryLimitBytes = after.count("snapshot_memory_limit_bytes")
+        let rates = TopSample.rates(before, after, seconds)
+        nodes = after["node_info"].map { info in
+            Node(
+                number: info["node"], name: info["name"], mountPoint: info["mount_point"],
+                processID: UInt64(info["pid"]) ?? 0, rates: rates(info["node"]))
+        }
+        objects = after["object_conflicts"].map {
+            HotPlace(
+                address: $0["object"], kind: $0["class"], name: $0["name"], conflicts: $0.count)
+        }
+        pages = after["page_conflicts"].map {
+            HotPlace(address: $0["page"], kind: $0["region"], name: "", conflicts: $0.count)
+        }
+        transactions = TopSample.transactions(after)
+        snapshots = after["snapshot_age_seconds"].map {
+            Snapshot(
+                name: $0["snapshot"], node: $0["node"], ageSeconds: $0.number,
+                isStale: $0["state"] == "stale")
+        }
+    }
+
+    /// The rates of a node. One that came after the first reading began at 0, also if it has the
+    /// number of one that left.
+    private static func rates(
+        _ before: MetricsReading?, _ after: MetricsReading, _ seconds: Double
+    ) -> (_ node: String) -> [Rate] {
+        let (old, new) = (before.map(totals), totals(after))
+        return { node in
+            counters.indices.map { index in
+                let total = new[node]?[index] ?? 0
+                guard let old, seconds > 0 else { return Rate(total: total) }
+                let start = old[node]?[index] ?? 0
+                return Rate(
+                    total: total,
+                    perSecond: Double(total >= start ? total - start : total) / seconds)
+            }
+        }
+    }
+
+    /// The counters of each node.
+    private static func totals(_ reading: MetricsReading) -> [String: [UInt64]] {
+        var totals: [String: [UInt64]] = [:]
+        for (index, name) in ["commits_total", "aborts_total", "restarts_total"].enumerated() {
+            for sample in reading[name] {
+                totals[sample["node"], default: [0, 0, 0, 0, 0]][index] = sample.count
+            }
+        }
+        for sample in reading["conflicts_total"] {
+            totals[sample["node"], default: [0, 0, 0, 0, 0]][sample["kind"] == "true" ? 3 : 4] =
+                sample.count
+        }
+        return totals
+    }
+
+    private static func transactions(_ reading: MetricsReading) -> [Transaction] {
+        func key(_ sample: MetricsReading.Sample) -> String {
+            sample["node"] + "/" + sample["transaction"]
+        }
+        var bytes: [String: (read: UInt64, written: UInt64)] = [:]
+        for sample in reading["transaction_bytes"] {
+            if sample["kind"] == "read" {
+                bytes[key(sample), default: (0, 0)].read = sample.count
+            } else {
+                bytes[key(sample), default: (0, 0)].written = sample.count
+            }
+        }
+        return reading["transaction_age_seconds"].map { sample in
+            Transaction(
+                name: sample["transaction"], node: sample["node"], ageSeconds: sample.number,
+                isSerial: sample["mode"] == "serial", readBytes: bytes[key(sample)]?.read ?? 0,
+                writtenBytes: bytes[key(sample)]?.written ?? 0)
+        }
+    }
+}
+
+extension TopSample {
+    var json: JSON {
+        .object([
+            ("space", .string(space)), ("mount_point", .string(mountPoint)),
+            ("seconds", .real(seconds)), ("version", .integer(version)),
+            ("memory_used_bytes", .integer(memoryUsedBytes)),
+            (
+                "memory_limit_bytes",
+                memoryLimitBytes == 0 ? .null : .integer(memoryLimitBytes)
+            ),
+            ("snapshot_memory_used_bytes", .integer(snapshotMemoryUsedBytes)),
+            ("snapshot_memory_limit_bytes", .integer(snapshotMemoryLimitBytes)),
+            ("nodes", .array(nodes.map(\.json))),
+            ("objects", .array(objects.map { $0.json(of: "objects/", kind: "class") })),
+            ("pages", .array(pages.map { $0.json(of: "", kind: "region") })),
+            ("transactions", .array(transactions.map(\.json))),
+            ("snapshots", .array(snapshots.map(\.json))),
+        ])
+    }
+}
+
+extension TopSample.Node {
+    fileprivate var json: JSON {
+        let counts = zip(TopSample.counters, rates).flatMap { name, rate in
+            [
+                (name, JSON.integer(rate.total)),
+                (name + "_per_second", rate.perSecond.map { .real($0) } ?? .null),
+            ]
+        }
+        let facts: [(String, JSON)] = [
+            ("node", UInt64(number).map { .integer($0) } ?? .string(number)),
+            ("name", .string(name)), ("mount_point", .string(mountPoint)),
+            ("pid", .integer(processID)),
+        ]
+        return .object(facts + counts)
+    }
+}
+
+extension TopSample.HotPlace {
+    fileprivate func json(of folder: String, kind kindName: String) -> JSON {
+        var facts: [(String, JSON)] = [
+            (folder.isEmpty ? "page" : "object", .string(folder + address)),
+            (kindName, .string(kind)),
+        ]
+        if !folder.isEmpty { facts.append(("name", name.isEmpty ? .null : .string(name))) }
+        return .object(facts + [("conflicts_last_minute", .integer(conflicts))])
+    }
+}
+
+extension TopSample.Transaction {
+    fileprivate var json: JSON {
+        .object([
+            ("transaction", .string(name)), ("node", UInt64(node).map { .integer($0) } ?? .null),
+            ("age_seconds", .real(ageSeconds)), ("serial", .bool(isSerial)),
+            ("read_bytes", .integer(readBytes)), ("written_bytes", .integer(writtenBytes)),
+        ])
+    }
+}
+
+extension TopSample.Snapshot {
+    fileprivate var json: JSON {
+        .object([
+            ("snapshot", .string(name)), ("node", UInt64(node).map { .integer($0) } ?? .null),
+            ("age_seconds", .real(ageSeconds)), ("stale", .bool(isStale)),
+        ])
+    }
+}
