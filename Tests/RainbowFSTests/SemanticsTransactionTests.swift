@@ -382,8 +382,28 @@ import Testing
             }
             #expect(Set(numbers).count == 3, "\(path)")
             let entry = try fixture.entry("transactions/t/" + path)
-            #expect(entry.node.rawValue == entry.attributes.ino && entry.entrySeconds == 0)
+            #expect(entry.node.rawValue == entry.attributes.ino)
         }
+    }
+
+    @Test("The kernel keeps no name that the end of a transaction, or a new beginning, may change")
+    func lastingNames() throws {
+        #expect(try fixture.entry("transactions/t").entrySeconds == 0)
+        for name in try fixture.list("transactions/t") {
+            #expect(try fixture.entry("transactions/t/" + name).entrySeconds == 0)
+        }
+        for name in ["", "/balance", "/heir", "/history", "/history/0"] {
+            #expect(try fixture.entry(inner + name).entrySeconds > 0)
+        }
+        let new = try fixture.command(
+            "new Account", to: "transactions/t/\(Bank.allocator)/allocator")
+        let path = "transactions/t/\(new.dropLast())"
+        for name in ["", "/balance", "/heir", "/history", "/history/0"] {
+            #expect(try fixture.entry(path + name).entrySeconds == 0)
+        }
+        try restart()
+        expectError(ENOENT) { _ = try fixture.entry(path) }
+        #expect(try fixture.entry(inner + "/balance").entrySeconds > 0)
     }
 
     @Test("The numbers of moments come again only after all others, and are told apart then.")

@@ -93,6 +93,7 @@ struct AllocatorCommands: CommandInterpreter {
         let values = try request.values.map { word in
             try FieldAssignment(word, of: descriptor, tree, &tx)
         }
+        if case .transaction(let transaction) = tree.moment { transaction.noteNewObjects() }
         let first = try tx.newObjects(of: descriptor, in: allocator, count: request.count)
         if !values.isEmpty {
             for index in 0..<request.count {

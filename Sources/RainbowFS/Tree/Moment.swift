@@ -15,6 +15,15 @@ enum Moment: Sendable {
         }
     }
 
+    /// Whether a name of something that lasts means it for as long as the moment is there.
+    ///
+    /// A transaction ends, which shall be noticed on every path into it; and it may begin anew,
+    /// when the objects that it had made are gone, and others take their places.
+    func keepsNames(of node: NodeID) -> Bool {
+        guard case .transaction(let transaction) = self else { return true }
+        return node.view != .fixed && !transaction.hasMadeObjects
+    }
+
     var isTransaction: Bool {
         if case .transaction = self { true } else { false }
     }

@@ -45,6 +45,8 @@ final class NamedTransaction: Sendable {
         /// Operations under way.
         var operations = 0
         var isHeld = false
+        /// Whether objects were made since it began, the first time or anew.
+        var hasMadeObjects = false
         /// Whether rmdir or the end of its holder took it away.
         var isGone = false
         /// What it had read and written when it ended.
@@ -83,6 +85,7 @@ final class NamedTransaction: Sendable {
     var phase: Phase { state.withLock { $0.phase } }
     var isSerial: Bool { state.withLock { $0.serialSince != nil } }
     var isHeld: Bool { state.withLock { $0.isHeld } }
+    var hasMadeObjects: Bool { state.withLock { $0.hasMadeObjects } }
     var isGone: Bool { state.withLock { $0.isGone } }
     /// Of the moment that it reads.
     var version: UInt64 { state.withLock { $0.version } }
@@ -227,6 +230,7 @@ extension NamedTransaction {
             state.lastUse = NamedTransaction.now
             state.serialSince = isSerial ? NamedTransaction.now : nil
             state.lines = ([], [])
+            state.hasMadeObjects = false
         }
         return version
     }
@@ -274,6 +278,11 @@ extension NamedTransaction {
     /// From now on it lives as long as the file by which this was asked for.
     func hold() {
         state.withLock { $0.isHeld = true }
+    }
+
+    /// To be said before objects are made in it.
+    func noteNewObjects() {
+        state.withLock { $0.hasMadeObjects = true }
     }
 
     /// Takes it away, for rmdir or at the end of its holder.

@@ -111,8 +111,7 @@ extension Tree {
     }
 
     private func entry(_ node: any Node, _ description: Description) -> Entry {
-        // A transaction can begin anew, and then its names may mean something else.
-        let isLasting = description.isLasting && !moment.isTransaction
+        let isLasting = description.isLasting && moment.keepsNames(of: node.id)
         return Entry(
             node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
             attributes: description.attributes,
