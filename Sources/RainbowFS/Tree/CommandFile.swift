@@ -59,21 +59,24 @@ enum CommandAnswer: Sendable {
 /// An open file that takes commands: a text to read, and after a command its answer.
 final class CommandFile: OpenFile, @unchecked Sendable {
     private struct State {
-        var answer: CommandAnswer
+        /// Nil until the first read or command.
+        var answer: CommandAnswer?
         /// Where the last write ended: a reader of the same descriptor stands there.
         var end: UInt64?
         /// The offset of the answer's first byte, once it was read.
         var start: UInt64?
     }
 
-    private let text: [UInt8]
+    private let text: @Sendable () -> String
     private let commands: any CommandInterpreter
-    private let state: Mutex<State>
+    private let state = Mutex(State())
 
-    init(text: String, _ commands: any CommandInterpreter) {
-        self.text = Array(text.utf8)
+    /// - Parameter text: what can be read before the first command; asked for at the first read.
+    init(
+        text: @autoclosure @escaping @Sendable () -> String, _ commands: any CommandInterpreter
+    ) {
+        self.text = text
         self.commands = commands
-        state = Mutex(State(answer: .text(self.text)))
     }
 
     /// The answer begins where the write of the command ended, as `read -u` in a shell needs it, or
@@ -85,12 +88,14 @@ final class CommandFile: OpenFile, @unchecked Sendable {
             if state.start == nil, let end = state.end {
                 state.start = offset >= end ? end : 0
             }
-            let start = state.start ?? 0
-            guard offset >= start else {
+            var start = state.start ?? 0
+            if offset < start {
                 state.start = 0
-                return unsafe state.answer.copy(from: offset, into: buffer)
+                start = 0
             }
-            return unsafe state.answer.copy(from: offset - start, into: buffer)
+            let answer = state.answer ?? .text(Array(text().utf8))
+            state.answer = answer
+            return unsafe answer.copy(from: offset - start, into: buffer)
         }
     }
 
@@ -107,8 +112,7 @@ final class CommandFile: OpenFile, @unchecked Sendable {
             outcome = .failure(error)
         }
         state.withLock { state in
-            state.answer =
-                (try? outcome.get()) ?? .text(commands.status.map { Array($0.utf8) } ?? text)
+            state.answer = (try? outcome.get()) ?? .text(Array((commands.status ?? text()).utf8))
             state.end = offset + UInt64(bytes.count)
             state.start = nil
         }
