@@ -10,7 +10,7 @@ PACKAGES_RUN      := fuse3
 PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc jq libc6-dev procps python3 rsync
 PACKAGES_TEST     += spin tar tmux util-linux vim xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
-PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev
+PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev sqlite3
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
 
 BINARY  := .build/release/rainbowfs

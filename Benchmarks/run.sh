@@ -23,13 +23,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=Benchmarks/mounts.sh
 source "$here/mounts.sh"
 
-rainbowfs=${RAINBOWFS:-$here/../.build/release/rainbowfs}
+rainbowfs=$(realpath -m "${RAINBOWFS:-$here/../.build/release/rainbowfs}")
 peers=${PEERS:-$here/../.build/peers}
 rounds=5
 milliseconds=500
 objects=1000000
 only=.
-rows='^(bank|snap|alloc|fs|mount|memory)'
+rows='^(bank|snap|alloc|fs|shell|mount|memory)'
 with_rainbowfs=true
 raw=
 
@@ -225,6 +225,36 @@ measure_fs() { # ROW OPERATION BYTES THREADS FILES ROUND
     done
 }
 
+# Transactions that a shell makes, in the ways of shell_bank.sh.
+measure_shell() { # ROW WHAT ROUND
+    local row=$1 subject subjects directory field=transactions_per_second
+    local -A kind=([flock]=flock [sqlite_shell]=sqlite_pipe [rainbowfs]=transactions
+        [rainbowfs_set]=transactions_set [rainbowfs_new]=transactions_new)
+    case $2 in
+    one) subjects=(rainbowfs rainbowfs_set rainbowfs_new flock sqlite_shell) ;;
+    process)
+        subjects=(rainbowfs flock sqlite_shell)
+        kind=([rainbowfs]=atomic [flock]=flock_each [sqlite_shell]=sqlite_each)
+        ;;
+    true)
+        subjects=(rainbowfs flock plain)
+        kind=([rainbowfs]=true_atomic [flock]=true_flock [plain]='true')
+        field=milliseconds_each
+        ;;
+    esac
+    mkdir -p "$work/shell"
+    for subject in $(rotated "$3" "${subjects[@]}"); do
+        directory=$work/shell
+        if [[ $subject == rainbowfs* ]]; then
+            $with_rainbowfs || continue
+            directory=${mountpoint_of[rainbowfs]}
+            taskset -acp "$first_cpu" "${daemon_of[$directory]}" >/dev/null
+        fi
+        measure "$row" "$subject" "$field" env RAINBOWFS="$rainbowfs" taskset -c "$first_cpu" \
+            bash "$here/shell_bank.sh" "${kind[$subject]}" "$milliseconds" "$directory"
+    done
+}
+
 measure_mount_ready() { # ROW
     local start took mountpoint=$work/ready
     start=$EPOCHREALTIME
@@ -309,6 +339,7 @@ measure_row() { # ROW ROUND
     bank | scale) measure_bank "$1" "$what" "$bytes" "$2" ;;
     snap) measure_snapshot "$1" "$what" "$bytes" "$threads" "$2" ;;
     alloc) measure_alloc "$1" "$2" ;;
+    shell) measure_shell "$1" "$what" "$2" ;;
     fs) measure_fs "$1" "$what" "$bytes" "$threads" "$files" "$2" ;;
     mount) if [[ $what == ready ]]; then measure_mount_ready "$1"; else measure_recovery "$1"; fi ;;
     memory) measure_memory "$1" "$what" ;;
@@ -387,7 +418,7 @@ plan_rows() {
     local key
     while IFS='| ' read -r key _; do
         [[ -n $key && $key != '#'* && $key =~ $rows && $key =~ $only ]] || continue
-        [[ $key != @(fs|mount|memory).* || -c /dev/fuse ]] || continue
+        [[ $key != @(fs|shell|mount|memory).* || -c /dev/fuse ]] || continue
         [[ $key != scale.* ]] || ((${key##*.} <= $(nproc))) || continue
         echo "$key"
     done <"$here/rows.txt" >"$work/planned"
@@ -399,7 +430,7 @@ main() {
     : >"$work/samples"
     plan_rows
     describe_machine
-    ! grep -qE '^(fs|memory)\.' "$work/planned" || mount_file_systems
+    ! grep -qE '^(fs|shell|memory)\.' "$work/planned" || mount_file_systems
     local round row
     for ((round = 1; round <= rounds; round++)); do
         [[ ! -t 2 ]] || printf '\rround %d of %d' "$round" "$rounds" >&2

@@ -36,7 +36,7 @@ enum TidyRules {
         "setfattr": "attr", "rsync": "rsync", "xxd": "xxd", "shellcheck": "shellcheck",
         "mandoc": "mandoc", "javac": "openjdk-17-jdk-headless", "taskset": "util-linux",
         "zsh": "zsh", "fish": "fish", "column": "bsdextrautils", "flock": "util-linux",
-        "jq": "jq", "python3": "python3", "tmux": "tmux",
+        "jq": "jq", "python3": "python3", "sqlite3": "sqlite3", "tmux": "tmux",
     ]
 
     static func sizes(_ text: String) -> [String] {
