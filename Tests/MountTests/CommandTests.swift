@@ -136,6 +136,24 @@ struct CommandTests {
         #expect(found["regions"] as? Int == 1 && found["names"] as? Int == 0)
     }
 
+    @Test("ls says of a space that it cannot read only that")
+    func unreadable() throws {
+        let mount = try bank()
+        let made = try mount.bash(
+            """
+            mkdir "$RAINBOWFS_DIR/rainbowfs.broken"
+            truncate -s 8M "$RAINBOWFS_DIR/rainbowfs.broken/meta"
+            printf junk | dd of="$RAINBOWFS_DIR/rainbowfs.broken/meta" conv=notrunc status=none
+            rainbowfs ls
+            """)
+        let row = try #require(made.output.split(separator: "\n").first { $0.hasPrefix("broken") })
+        #expect(row.split(separator: " ").prefix(4) == ["broken", "?", "?", "?"])
+        let list = try json(try mount.rainbowfs(["ls", "--json"]).output)
+        let spaces = try #require(list["spaces"] as? [[String: Any]])
+        let broken = try #require(spaces.first { $0["space"] as? String == "broken" })
+        #expect(broken["memory_bytes"] is NSNull && broken["problem"] is String)
+    }
+
     @Test("fsck finds a reference to nothing and ends with status 4")
     func damagedReference() throws {
         let mount = try bank()
