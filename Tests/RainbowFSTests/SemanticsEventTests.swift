@@ -243,4 +243,65 @@ private final class Counter: Sendable {
         for file in files { file.close() }
         #expect(fixture.tree.present.events.isEmpty)
     }
+
+    @Test(
+        "A field is new to poll(2) until it is read, and after each commit that touched its object."
+    )
+    func newFields() throws {
+        let (one, other) = (try wide(), try wide())
+        for path in [one + "/value", one + "/before", bank.raw(one, class: "Wide")] {
+            let file = try fixture.open(path, O_RDWR)
+            defer { file.close() }
+            for _ in 0..<2 {
+                #expect(try file.readiness().contains([.readable, .writable]))
+                _ = try file.piece(at: 0, 10)
+                #expect(try file.readiness() == .writable)
+                try fixture.write("5", to: other + "/value")
+                #expect(try file.readiness() == .writable)
+                try fixture.write("5", to: one + "/value")
+            }
+        }
+    }
+
+    @Test("POLLPRI tells of a commit since the last read or the opening.")
+    func urgent() throws {
+        let object = try wide()
+        let file = try fixture.open(object + "/value", O_RDONLY)
+        defer { file.close() }
+        #expect(try !file.readiness().contains(.urgent))
+        try fixture.write("5", to: object + "/value")
+        #expect(try file.readiness().contains(.urgent))
+        _ = try file.all()
+        #expect(try !file.readiness().contains(.urgent))
+        let raw = try fixture.open(bank.raw(object, class: "Wide"), O_RDWR)
+        defer { raw.close() }
+        _ = try raw.piece(at: 0, 8)
+        try raw.put([1], at: 8)
+        #expect(try file.readiness() == [.readable, .urgent, .writable])
+        #expect(try raw.readiness() == [.readable, .urgent, .writable])
+    }
+
+    @Test("All other files can be read and written at any time, and those of other moments.")
+    func otherFiles() throws {
+        let object = try wide()
+        try fixture.makeDirectory("transactions/t")
+        try fixture.makeDirectory("snapshots/s")
+        let paths = [
+            "metrics", "messages", "control", "classes/Wide", Bank.allocator + "/allocator",
+            "transactions/t/\(object)/value", "snapshots/s/\(object)/value",
+        ]
+        for path in paths {
+            let file = try fixture.open(path, O_RDONLY)
+            defer { file.close() }
+            _ = try file.all()
+            #expect(try file.readiness() == [.readable, .writable])
+            #expect(file.watchedMemory == nil)
+        }
+        let events = try fixture.open("events", O_RDONLY)
+        defer { events.close() }
+        #expect(try events.readiness() == .writable)
+        try fixture.write("5", to: object + "/value")
+        follow()
+        #expect(try events.readiness() == [.readable, .writable])
+    }
 }

@@ -16,6 +16,9 @@ extension Space {
             bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page, version: clock.now)
     }
 
+    /// The newest version.
+    public var version: UInt64 { clock.now }
+
     /// The folder of the space's files.
     public var directory: String { SpaceDirectory.path(name) }
 

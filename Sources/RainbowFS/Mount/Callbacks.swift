@@ -14,6 +14,7 @@ enum Callbacks {
         addNodes(to: &table)
         addNames(to: &table)
         addFiles(to: &table)
+        addPolling(to: &table)
         addDirectories(to: &table)
         addExtendedAttributes(to: &table)
         return table

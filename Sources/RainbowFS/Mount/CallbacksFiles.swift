@@ -105,7 +105,9 @@ extension Callbacks {
         }
         unsafe table.release = { request, _, info in
             guard let request = unsafe request, let info = unsafe info else { return }
-            unsafe Handle<OpenFile>(info).take().close()
+            let file = unsafe Handle<OpenFile>(info).take()
+            unsafe FileSystem.of(request).polls.forget(file)
+            file.close()
             unsafe Reply(request).succeed()
         }
     }

@@ -12,10 +12,11 @@ final class FileSystem: Sendable {
     let listing: ListingMode
     let kept = KeptAttributes()
     let parked = ParkedReads()
+    let polls = PollHandles()
     let putOff: PutOffChanges
 
     /// Whether somebody waits for commits.
-    var hasListeners: Bool { !forest.present.events.isEmpty }
+    var hasListeners: Bool { !forest.present.events.isEmpty || !polls.isEmpty }
 
     init(forest: Forest, log: Logger, options: MountOptions) {
         self.forest = forest
@@ -44,7 +45,7 @@ final class FileSystem: Sendable {
 enum Operation: String {
     case lookup, getattr, setattr, access, readlink, mknod, mkdir, unlink, rmdir, symlink, rename,
         link
-    case open, read, write, flush, create, opendir, readdir, statfs
+    case open, read, write, poll, flush, create, opendir, readdir, statfs
     case setxattr, getxattr, listxattr, removexattr
 
     var name: String { rawValue }

@@ -42,12 +42,14 @@ import Glibc
         var event = first
         while true {
             system.forest.present.events.take(event)
+            system.polls.take(event)
             let isDue =
                 system.hasListeners && Self.microseconds() - began >= Self.batchMicroseconds
             guard !isDue, !thread.isEnding, let next = feed.next() else { break }
             event = next
         }
         system.parked.answerReady()
+        system.polls.notify()
     }
 
     private static func microseconds() -> Int {

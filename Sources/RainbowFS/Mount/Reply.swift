@@ -101,6 +101,11 @@ import Glibc
         discard self
     }
 
+    consuming func poll(_ readiness: Readiness) {
+        if isWanted { unsafe _ = fuse_reply_poll(request, readiness.events) }
+        discard self
+    }
+
     consuming func statistics(_ statistics: statvfs) {
         if isWanted {
             unsafe _ = withUnsafePointer(to: statistics) { unsafe fuse_reply_statfs(request, $0) }

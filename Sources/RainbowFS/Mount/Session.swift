@@ -102,6 +102,7 @@ import Glibc
         defer {
             following.stop()
             fileSystem.parked.end()
+            fileSystem.polls.end()
         }
         let putOff = fileSystem.putOff
         let later = HelperThread { putOff.serve($0) }

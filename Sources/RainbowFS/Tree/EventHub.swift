@@ -27,7 +27,7 @@ final class EventHub: Sendable {
             streams.append(stream)
             // Whoever follows sees that somebody listens with the first commit that is newer.
             count.store(streams.count, ordering: .sequentiallyConsistent)
-            stream.begin(after: space.usage.version)
+            stream.begin(after: space.version)
         }
     }
 

@@ -50,6 +50,10 @@ final class EventStream: OpenFile, @unchecked Sendable {
 
     // MARK: For the reader
 
+    override func readiness() throws(TreeError) -> Readiness {
+        hasNews ? [.readable, .writable] : .writable
+    }
+
     /// Whether a read would find something.
     var hasNews: Bool { state.withLock { !$0.queue.isEmpty } }
 
@@ -96,7 +100,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
             text.removeSubrange((end + 1)...)
         }
         let objects = try resolve(text)
-        let now = tree.space.usage.version
+        let now = tree.space.version
         try state.withLock { (state) throws(TreeError) in
             let count = state.watched?.count ?? 0
             guard count + objects.count <= Self.watchedMax else {

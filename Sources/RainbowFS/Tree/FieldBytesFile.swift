@@ -3,24 +3,22 @@ import Glibc
 import Synchronization
 
 /// An open field of type `string` or `bytes`: read and written in place.
-final class FieldBytesFile: OpenFile, @unchecked Sendable {
-    private let tree: Tree
-    private let object: Address
+final class FieldBytesFile: OpenObject, @unchecked Sendable {
     private let field: Field
     /// Whether the next write at the start replaces the whole value: the file was opened as `>` of
     /// a shell does, with O_TRUNC.
     private let isReplaced: Atomic<Bool>
 
-    init(_ tree: Tree, _ object: Address, _ field: Field, isReplaced: Bool) {
-        self.tree = tree
-        self.object = object
-        self.field = field
+    init(_ tree: Tree, _ place: FieldPlace, isReplaced: Bool) {
+        field = place.field
         self.isReplaced = Atomic(isReplaced)
+        super.init(tree, place.object, place.descriptor)
     }
 
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
         throws(TreeError) -> Int
     {
+        noteRead()
         guard offset < UInt64(field.byteCount) else { return 0 }
         let start = Int(offset)
         let count = min(buffer.count, field.byteCount - start)

@@ -103,8 +103,8 @@ struct FieldNode: Node {
         case S_IFLNK: throw TreeError(ELOOP, "The field \(field.name) is a reference.")
         default:
             return field.isRaw
-                ? FieldBytesFile(tree, place.object, field, isReplaced: request.truncates)
-                : FieldTextFile(tree, place.object, field)
+                ? FieldBytesFile(tree, place, isReplaced: request.truncates)
+                : FieldTextFile(tree, place)
         }
     }
 

@@ -8,7 +8,7 @@ import Synchronization
 /// in pieces sees one moment. A write sets one value. Of an array it sets as many elements as it
 /// has values, from the first; a write that goes on where the last one ended sets those that
 /// follow, because bash writes line by line and cp writes long files in pieces.
-final class FieldTextFile: OpenFile, @unchecked Sendable {
+final class FieldTextFile: OpenObject, @unchecked Sendable {
     private struct State {
         /// What reads continue.
         var text: [UInt8] = []
@@ -23,17 +23,14 @@ final class FieldTextFile: OpenFile, @unchecked Sendable {
         var holdsTail = false
     }
 
-    private let tree: Tree
-    private let object: Address
     private let field: Field
     private let state = Mutex(State())
     /// A write of at least this many bytes may be a piece that was cut inside of a number.
     private static let pieceBytes = 4096
 
-    init(_ tree: Tree, _ object: Address, _ field: Field) {
-        self.tree = tree
-        self.object = object
-        self.field = field
+    init(_ tree: Tree, _ place: FieldPlace) {
+        field = place.field
+        super.init(tree, place.object, place.descriptor)
     }
 
     /// Appends the field's text.
@@ -57,6 +54,7 @@ final class FieldTextFile: OpenFile, @unchecked Sendable {
     }
 
     private func refresh(_ state: inout State) throws(TreeError) {
+        noteRead()
         var text = state.text
         state.text = []
         try tree.transact { tx in

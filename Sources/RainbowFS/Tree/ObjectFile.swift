@@ -17,11 +17,9 @@ struct ObjectFile: Node {
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         let address = id.address
-        try tree.transact { tx in
-            let descriptor = try tx.descriptor(of: address)
-            if request.writes && descriptor.isSystem { throw FieldNode.systemRefusal }
-        }
-        return ObjectBytesFile(tree, address)
+        let descriptor = try tree.transact { tx in try tx.descriptor(of: address) }
+        if request.writes && descriptor.isSystem { throw FieldNode.systemRefusal }
+        return ObjectBytesFile(tree, address, descriptor)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
@@ -30,19 +28,12 @@ struct ObjectFile: Node {
 }
 
 /// The open memory of an object.
-final class ObjectBytesFile: OpenFile, @unchecked Sendable {
-    private let tree: Tree
-    private let object: Address
-
-    init(_ tree: Tree, _ object: Address) {
-        self.tree = tree
-        self.object = object
-    }
-
+final class ObjectBytesFile: OpenObject, @unchecked Sendable {
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
         throws(TreeError) -> Int
     {
         guard let offset = Int(exactly: offset) else { return 0 }
+        noteRead()
         return try tree.transact { tx in unsafe try tx.readRaw(object, at: offset, into: buffer) }
     }
 

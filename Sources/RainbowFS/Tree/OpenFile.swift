@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// A file that someone has open: one a call of open(2).
@@ -27,6 +28,12 @@ class OpenFile: @unchecked Sendable {
 
     /// One of its descriptors was closed. May be called several times; an error reaches close(2).
     func flush() throws(TreeError) {}
+
+    /// What poll(2) tells. If that can change, `stream` or `watchedMemory` says by what.
+    func readiness() throws(TreeError) -> Readiness { [.readable, .writable] }
+
+    /// The memory whose commits can change the readiness.
+    var watchedMemory: Range<Address>? { nil }
 
     /// The last descriptor was closed.
     func close() {}
