@@ -1,6 +1,6 @@
-import Core
 import Testing
 
+@testable import Core
 @testable import RainbowFS
 
 @Suite struct CommandLineTests {
@@ -122,6 +122,25 @@ import Testing
         {
             #expect(!command.configuration.abstract.isEmpty)
             #expect(command.configuration.discussion.contains("Example: rainbowfs "))
+        }
+    }
+
+    @Test("A line of events is read as the tree writes it")
+    func eventLines() {
+        let objects = [Address(0x80_0000_1028), Address(0x90_0000_0008)]
+        let news = CommitNews(version: 12, node: 3, pages: [(1, 5), (2, 1)])
+        for isTruncated in [false, true] {
+            let text = EventText.commit(
+                news, milliseconds: 1, objects.map { .init(address: $0, className: "lost") },
+                isTruncated: isTruncated)
+            let line = EventLine(String(decoding: text, as: UTF8.self))
+            #expect(line?.version == 12 && line?.node == 3 && line?.objects == objects)
+            #expect(line?.isComplete == !isTruncated)
+        }
+        let lost = EventLine(String(decoding: EventText.lost(upTo: 7), as: UTF8.self))
+        #expect(lost?.version == 7 && lost?.node == nil && lost?.isComplete == false)
+        for text in ["", "{}", "{\"version\": 1}", "{\"version\": x, \"node\": 1}"] {
+            #expect(EventLine(text) == nil)
         }
     }
 }

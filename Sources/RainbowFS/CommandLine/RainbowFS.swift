@@ -18,7 +18,8 @@ struct RainbowFS: ParsableCommand {
         version: "rainbowfs \(version)",
         subcommands: [
             MountSubcommand.self, NewCommand.self, GetCommand.self, SetCommand.self,
-            AtomicCommand.self, ListCommand.self, StatusCommand.self, TopCommand.self,
+            AtomicCommand.self, WatchCommand.self, ListCommand.self, StatusCommand.self,
+            TopCommand.self,
             DestroyCommand.self, CheckCommand.self, BenchCommand.self,
         ],
         defaultSubcommand: MountSubcommand.self)

@@ -1,0 +1,114 @@
+import Core
+import Glibc
+
+/// What a line of `events` says.
+struct EventLine: Equatable {
+    var version: UInt64
+    /// Nil if commits up to the version were missed.
+    var node: Int?
+    var objects: [Address]
+    /// Whether `objects` has all that the commit touched.
+    var isComplete: Bool
+
+    /// - Parameter text: as the mount writes it; nil if it is something else.
+    init?(_ text: some StringProtocol) {
+        guard let version = Self.number(behind: "\"version\": ", in: text) else { return nil }
+        self.version = version
+        let isLost = text.contains("\"lost\": true")
+        node = isLost ? nil : Self.number(behind: "\"node\": ", in: text).map { Int($0) }
+        objects = text.split(separator: "\"address\": \"").dropFirst().compactMap {
+            Address(text: $0.prefix { $0 != "\"" })
+        }
+        isComplete = !isLost && !text.contains("\"truncated\": true")
+        guard isLost || node != nil else { return nil }
+    }
+
+    private static func number(behind key: String, in text: some StringProtocol) -> UInt64? {
+        guard let key = text.ranges(of: key).first else { return nil }
+        return UInt64(text[key.upperBound...].prefix { $0.isNumber })
+    }
+}
+
+/// An open `events` that tells of certain objects.
+final class EventReader {
+    enum Outcome {
+        case line(EventLine)
+        case timeout
+        /// Nobody reads this program's output any more.
+        case unwanted
+    }
+
+    private let path: String
+    private let descriptor: Int32
+    private let wanted: Set<Address>
+    private var text: [UInt8] = []
+    private var ready: ArraySlice<EventLine> = []
+
+    /// Commits from the return of this on are told of.
+    init(_ mount: MountedSpace, objects: [Address]) throws(FileError) {
+        path = mount.mountPoint + "/events"
+        wanted = Set(objects)
+        // A mount for reading only takes no list of objects; then it tells of all commits.
+        let writable = unsafe open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+        let file =
+            writable < 0 ? unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : writable
+        guard file >= 0 else { throw FileError(path: path, errno: errno) }
+        descriptor = file
+        guard writable >= 0 else { return }
+        let list = objects.map { "\($0)\n" }.joined()
+        try FileText.write(Array(list.utf8), to: file, path)
+    }
+
+    deinit { close(descriptor) }
+
+    /// The next commit to one of the objects.
+    ///
+    /// - Parameter end: when to stop waiting, in milliseconds of the monotonic clock.
+    func next(until end: Int?) throws(FileError) -> Outcome {
+        while true {
+            while let line = ready.popFirst() {
+                if let line = restricted(line) { return .line(line) }
+            }
+            let left = end.map { max(0, min($0 - Self.now, Int(Int32.max))) }
+            var files = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+                // Errors are told of without being asked for.
+                pollfd(fd: STDOUT_FILENO, events: 0, revents: 0),
+            ]
+            let count = unsafe poll(&files, 2, Int32(left ?? -1))
+            if count < 0, errno != EINTR { throw FileError(path: path, errno: errno) }
+            if count > 0, files[1].revents & Int16(POLLERR) != 0 { return .unwanted }
+            if count > 0, files[0].revents != 0 { try read() }
+            if count == 0, let end, end <= Self.now { return .timeout }
+        }
+    }
+
+    /// The line with none but the objects that were asked for; nil if there is none of them. Where
+    /// the objects are not known, each may have been touched.
+    private func restricted(_ line: EventLine) -> EventLine? {
+        var line = line
+        line.objects = line.isComplete ? line.objects.filter(wanted.contains) : wanted.sorted()
+        return line.objects.isEmpty ? nil : line
+    }
+
+    private func read() throws(FileError) {
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        // The end of the file is the end of the mount.
+        guard count > 0 else {
+            throw FileError(path: path, errno: count < 0 ? errno : ENOTCONN)
+        }
+        text += chunk.prefix(count)
+        guard let end = text.lastIndex(of: UInt8(ascii: "\n")) else { return }
+        let whole = String(decoding: text[...end], as: UTF8.self)
+        text.removeSubrange(...end)
+        ready += whole.split(separator: "\n").compactMap { EventLine($0) }
+    }
+
+    static var now: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+}
