@@ -6,7 +6,7 @@ struct FileError: Error {
     var errno: Int32
 
     var reason: String {
-        errno == ENOTCONN
+        errno == ENOTCONN || errno == ECONNABORTED
             ? "the mount there has died; end it with fusermount3 -u"
             : unsafe String(cString: strerror(errno))
     }
