@@ -29,7 +29,11 @@ import Testing
 
     @Test(
         "bash completes commands and options",
-        arguments: [(["st"], "status"), (["status", "--j"], "--json"), (["bench", "b"], "bank")])
+        arguments: [
+            (["st"], "status"), (["status", "--j"], "--json"), (["bench", "b"], "bank"),
+            (["ato"], "atomic"), (["atomic", "--ret"], "--retries"),
+            (["atomic", "rev"], "rev"), (["atomic", "--", "rev"], "rev"),
+        ])
     func bash(words: [String], completed: String) throws {
         let script =
             RainbowFS.completionScript(for: .bash) + """

@@ -41,7 +41,7 @@ struct AtomicCommand: ParsableCommand {
 
     @Argument(
         parsing: .captureForPassthrough, help: "The command and its arguments.",
-        completion: .shellCommand("compgen -c"))
+        completion: .shellCommand("bash -c 'compgen -c' | sort -u"))
     var command: [String] = []
 
     func validate() throws {
