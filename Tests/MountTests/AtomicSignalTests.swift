@@ -113,10 +113,13 @@ struct AtomicSignalTests {
         let result = try fixture.bash(
             """
             nohup rainbowfs atomic -- bash -c '
-                touch "$SCRATCH/up"; until_there go; echo 5 > names/alice/balance' &
+                number=$(run_number); value=$(<names/alice/balance)
+                touch "$SCRATCH/up"; until_there go
+                (( number > 1 )) || disturb alice
+                echo $(( value + 5 )) > names/alice/balance' &
             atomic=$!; until_there up; kill -HUP $atomic; sleep 0.1; touch "$SCRATCH/go"
             wait $atomic; echo $?; balance alice
             """)
-        #expect(result.output == "0\n5\n")
+        #expect(result.output == "0\n105\n")
     }
 }

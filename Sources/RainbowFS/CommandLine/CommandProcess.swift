@@ -78,7 +78,7 @@ final class CommandProcess {
     private static func status(of errno: Int32) -> CommandFailure.Status {
         switch errno {
         case ENOENT: .commandNotFound
-        case EAGAIN, ENOMEM, EMFILE, ENFILE, ENOTCONN, ESTALE: .atomic
+        case EAGAIN, ENOMEM, EMFILE, ENFILE, ENOTCONN, ECONNABORTED, ESTALE: .atomic
         default: .commandNotRunnable
         }
     }

@@ -84,7 +84,7 @@ extension MountedSpace {
     func failure(_ error: FileError) -> CommandFailure {
         let text = "\(error.path): \(error.reason)"
         // Of what the kernel refuses by itself, the newest message tells nothing.
-        let isUnexplained = [ENOENT, ENOTDIR, ENOTCONN].contains(error.errno)
+        let isUnexplained = [ENOENT, ENOTDIR, ENOTCONN, ECONNABORTED].contains(error.errno)
         guard !isUnexplained, let messages = try? FileText.readText(mountPoint + "/messages"),
             let last = messages.split(separator: "\n").last,
             last.contains(": \(ErrorName.of(error.errno)): ")
