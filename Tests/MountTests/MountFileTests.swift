@@ -58,6 +58,25 @@ struct MountFileTests {
         return try #require(Int(text.output.split(separator: "\n").first ?? ""))
     }
 
+    @Test("Closing a file sets what a write may have cut off, and makes a class without fields")
+    func closing() throws {
+        let (mount, _) = try mountWithObject(8)
+        let made = try mount.bash(
+            """
+            cd "$MOUNT" && echo 'int32 n[3000]' >classes/Many && : >classes/Empty &&
+            rainbowfs new regions/transactional/b Many && cat classes/Empty
+            """)
+        let path = "\(mount.one)/\(made.output.dropLast())/n"
+        #expect(made.status == 0)
+        let file = unsafe open(path, O_WRONLY)
+        let text = String(repeating: "1 ", count: 2999) + "23"
+        #expect(unsafe write(file, text, text.utf8.count) == text.utf8.count)
+        // Not by another process: the end of one that has the descriptor, too, closes it.
+        #expect(try String(contentsOfFile: path, encoding: .utf8).hasSuffix("\n1\n0\n"))
+        #expect(close(file) == 0)
+        #expect(try String(contentsOfFile: path, encoding: .utf8).hasSuffix("\n1\n23\n"))
+    }
+
     @Test("Many threads on one file of two mounts lose nothing")
     func parallelWrites() async throws {
         let (mount, path) = try mountWithObject(4096)

@@ -153,10 +153,9 @@ extension Callbacks {
 }
 
 extension OpenFlags {
-    /// Only what was written can have something left to say when it is closed.
     static func of(_ file: OpenFile, isWritten: Bool) -> OpenFlags {
         let flags: OpenFlags =
             file.stream == nil ? [.directIO, .parallelDirectWrites] : [.directIO]
-        return isWritten ? flags : flags.union(.noFlush)
+        return isWritten && file.wantsFlush ? flags : flags.union(.noFlush)
     }
 }

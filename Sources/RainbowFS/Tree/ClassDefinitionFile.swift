@@ -90,6 +90,8 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
         state.text = []
     }
 
+    override var wantsFlush: Bool { true }
+
     /// A new file that was closed without a text is a class without fields.
     override func flush() throws(TreeError) {
         try state.withLock { (state) throws(TreeError) in

@@ -79,6 +79,9 @@ final class FieldTextFile: OpenObject, @unchecked Sendable {
         return bytes.count
     }
 
+    /// A field with one value is set by each write.
+    override var wantsFlush: Bool { field.arrayCount != nil }
+
     /// A number that was cut off by the end of a write and not continued is complete now.
     override func flush() throws(TreeError) {
         try state.withLock { (state) throws(TreeError) in

@@ -26,6 +26,10 @@ class OpenFile: @unchecked Sendable {
         throw TreeError(EBADF, "This file cannot be written.")
     }
 
+    /// Whether closing a descriptor by which was written may have something left to do: then the
+    /// mount calls `flush`. A shell closes two for each `echo >FILE`.
+    var wantsFlush: Bool { false }
+
     /// One of its descriptors was closed. May be called several times; an error reaches close(2).
     func flush() throws(TreeError) {}
 
