@@ -40,13 +40,23 @@ extension Transaction {
             let from = log[index].oldWord.loadRelaxed()
             guard isOld(from) else { continue }
             let line = log[index].address.loadRelaxed() >> Address.lineShift
-            let data = unsafe targets[index].data
-            if !shadow.save(line: line, from: from, until: version, node: owner.node, data: data) {
-                giveUpSnapshots(notOlderThan: from)
-            }
+            save(line, from: from, until: version, data: unsafe targets[index].data, in: shadow)
             failpoints.hit(.oldVersionSaved)
         }
         for index in 0..<fillCount { saveOldVersions(of: log.fill(index), version, shadow) }
+    }
+
+    /// Keeps the bytes of one line, if need be at the cost of the oldest snapshots.
+    private mutating func save(
+        _ line: UInt64, from: UInt64, until: UInt64, data: SharedMemory, in shadow: ShadowStore
+    ) {
+        while !shadow.save(line: line, from: from, until: until, node: owner.node, data: data) {
+            guard owner.makeRoomForOldVersions() else {
+                return giveUpSnapshots(notOlderThan: from)
+            }
+            refreshSnapshots()
+            if !isOld(from) { return }
+        }
     }
 
     private mutating func saveOldVersions(
@@ -57,10 +67,9 @@ extension Transaction {
             let from = fill.oldWord(ofLine: line).loadRelaxed()
             guard isOld(from) else { continue }
             let offset = line << Address.lineShift & (Address.regionSize - 1)
-            let data = region.data.advanced(by: Int(offset))
-            if !shadow.save(line: line, from: from, until: version, node: owner.node, data: data) {
-                giveUpSnapshots(notOlderThan: from)
-            }
+            save(
+                line, from: from, until: version, data: region.data.advanced(by: Int(offset)),
+                in: shadow)
         }
     }
 

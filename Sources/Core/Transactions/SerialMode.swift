@@ -85,6 +85,7 @@ extension Space {
             while slot.state.load() == seen {
                 guard backoff.wait() else { continue }
                 recoverIfDead(slot: index)
+                guard slot.state.load() == seen else { break }
                 if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
             }
         }

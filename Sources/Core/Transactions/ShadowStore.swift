@@ -90,6 +90,9 @@ struct ShadowStore: Sendable {
     /// Whether so much is in use that the oldest snapshot should go.
     var isUnderPressure: Bool { used.load() * 8 > recordsMax * 7 }
 
+    /// Whether something that was freed can be used again.
+    var hasFreeRecord: Bool { free.load() & 0xffff_ffff != 0 }
+
     /// Whether sweeping everything is worth its time.
     var isSweepDue: Bool { used.load() > swept.load() * 2 + 1024 }
 

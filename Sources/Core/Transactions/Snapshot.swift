@@ -155,7 +155,7 @@ extension Space {
     /// Drops what killed processes left in the snapshot table, and old versions that nobody needs.
     public func recoverSnapshots() {
         // Whoever ended the last snapshot was killed, or a commit under way kept it from sweeping.
-        let isUnneeded = snapshotTable.isEmpty && ShadowStore.bytesUsed(meta) != 0
+        let isUnneeded = snapshotTable.newest == 0 && ShadowStore.bytesUsed(meta) != 0
         let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
         guard isDue || isUnneeded else { return }
         try? withSnapshotLock {
@@ -185,7 +185,7 @@ extension Space {
         if versions.isEmpty { _ = snapshotTable.epoch.add(1) }
         if versions.isEmpty, awaitCommitsUnderWay(), awaitReadersOfOldVersions() {
             shadow.reset()
-        } else if shadow.isSweepDue {
+        } else if versions.isEmpty || shadow.isSweepDue {
             shadow.sweepAll(snapshots: versions)
         }
     }
@@ -201,6 +201,7 @@ extension Space {
             while slot.owner.load() != 0, slot.readsOldVersions.load() != 0 {
                 guard backoff.wait() else { continue }
                 recoverIfDead(slot: index)
+                guard slot.readsOldVersions.load() != 0 else { break }
                 if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
             }
         }
@@ -235,6 +236,34 @@ extension Space {
         }
     }
 
+    /// Frees old versions for a commit that found no memory to keep one more: those that nobody
+    /// needs, then those that only the oldest snapshot needs, which is given up. The lines of the
+    /// commit stay locked meanwhile, so this must not wait for other commits.
+    /// - Returns: false if all of that freed none, or if others kept the table locked for 100 ms.
+    func makeRoomForOldVersions() -> Bool {
+        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 100_000_000
+        var hasRoom = false
+        var backoff = Backoff()
+        while !withSnapshotLockIfAvailable({ hasRoom = makeRoomLocked() }) {
+            guard backoff.wait() else { continue }
+            if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
+        }
+        return hasRoom
+    }
+
+    private func makeRoomLocked() -> Bool {
+        guard let shadow = shadow() else { return false }
+        // Another commit may have made room while this one waited for the lock.
+        if shadow.hasFreeRecord { return true }
+        dropSnapshotsOfDeadNodes()
+        shadow.sweepAll(snapshots: snapshotTable.versions)
+        while shadow.isUnderPressure || !shadow.hasFreeRecord {
+            guard snapshotTable.giveUpOldest() else { return shadow.hasFreeRecord }
+            shadow.sweepAll(snapshots: snapshotTable.versions)
+        }
+        return true
+    }
+
     /// Runs `body` while no other thread or process changes the snapshot table. The kernel takes
     /// the lock from a process that dies.
     private func withSnapshotLock<R>(_ body: () throws(SpaceError) -> R) throws(SpaceError) -> R {
@@ -253,11 +282,17 @@ extension Space {
     }
 
     /// The same, but for doing nothing if another thread or process is at it.
-    private func withSnapshotLockIfAvailable(_ body: () -> Void) {
-        _ = snapshotMutex.withLockIfAvailable { _ in
-            guard ByteLock.tryTake(metaDescriptor, byte: SpaceLayout.snapshotsLock) else { return }
+    /// - Returns: whether `body` was run.
+    @discardableResult
+    private func withSnapshotLockIfAvailable(_ body: () -> Void) -> Bool {
+        let isDone = snapshotMutex.withLockIfAvailable { _ in
+            guard ByteLock.tryTake(metaDescriptor, byte: SpaceLayout.snapshotsLock) else {
+                return false
+            }
             defer { ByteLock.release(metaDescriptor, byte: SpaceLayout.snapshotsLock) }
             body()
+            return true
         }
+        return isDone ?? false
     }
 }

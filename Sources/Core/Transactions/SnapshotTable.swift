@@ -56,7 +56,6 @@ struct SnapshotTable: Sendable {
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
     /// Behind the last entry in use: committers need not look further.
     private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }
-    var isEmpty: Bool { end.load() == 0 }
     private var count: Int { min(Int(end.load()), SpaceLayout.snapshotCountMax) }
 
     subscript(index: Int) -> SnapshotEntry {
@@ -125,12 +124,15 @@ struct SnapshotTable: Sendable {
     }
 
     /// Gives up the oldest snapshot. For the lock's holder.
-    func giveUpOldest() {
-        guard let oldest = versions.first else { return }
+    /// - Returns: false if there is none.
+    @discardableResult
+    func giveUpOldest() -> Bool {
+        guard let oldest = versions.first else { return false }
         for index in 0..<count where self[index].version.load() == oldest {
             _ = self[index].version.compareExchange(oldest, oldest | SnapshotTable.staleBit)
         }
         _ = epoch.add(1)
+        return true
     }
 }
 

@@ -178,6 +178,41 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("A commit larger than what memory is left gives up the oldest snapshot alone")
+        func limitWithinOneCommit() throws {
+            try withTestSpace("core") { space in
+                try Self.open(space)
+                space.setSnapshotMemory(bytesMax: 512 * 128)
+                let place = Address(region: 1, offset: 0x200000)
+                func write(_ value: UInt64, lines: Int) throws {
+                    try space.transact { tx throws(TransactionError) in
+                        for line in 0..<lines { try tx.store(value, at: place + line * 64) }
+                    }
+                }
+                try write(1, lines: 600)
+                let old = try space.takeSnapshot(named: "old")
+                try write(2, lines: 300)
+                let young = try space.takeSnapshot(named: "young")
+                #expect(!old.isStale)
+                try write(3, lines: 400)
+                #expect(old.isStale && !young.isStale)
+                try space.read(at: young) { tx in
+                    for line in 0..<400 {
+                        let seen: UInt64 = try tx.load(place + line * 64)
+                        #expect(seen == (line < 300 ? 2 : 1))
+                    }
+                }
+                #expect(space.snapshotMemory.bytesUsed <= 512 * 128)
+                // One that needs more than all of the memory costs every snapshot, and is made.
+                try write(4, lines: 600)
+                #expect(young.isStale)
+                #expect(try space.transact { tx in try tx.load(place, as: UInt64.self) } == 4)
+                var problems: [String] = []
+                space.checkMemory { problems.append($0) }
+                #expect(problems == [])
+            }
+        }
+
         @Test("A snapshot that was given up while it was taken is stale, not wrong")
         func givenUpWhilePending() throws {
             try withTestSpace("core") { space in
