@@ -90,6 +90,8 @@ checkProtocol() {
     two holds old-pair safety -DCOMMITS1=1 -DWRITES2=2
     two holds old-guest safety $guest
     two holds old-relief safety -DRELIEVES -DFRESH=2
+    two holds old-room safety $room -DKILLS=1
+    two holds old-room2 safety $room -DTAKES2=1 -DREADS2=1
 }
 
 # Configurations of the model of old versions.
@@ -98,6 +100,7 @@ recycle="-DLINES=1 -DOPENED=1 -DTAKES2=1 -DREADS1=1 -DCOMMITS1=3"
 chains="-DCHAINS=2 -DOPENED=1 -DTAKES2=1 -DREADS1=1 -DCOMMITS1=3 -DLAST1=2"
 short="-DWRITES1=3 -DRECORDS=1"
 given="-DWRITES1=3 -DRECORDS=1 -DCOMMITS1=1 -DOPENED=1 -DTAKES2=1 -DREADS1=0 -DREADS2=1"
+room="-DMAKES_ROOM -DRECORDS=1 -DWRITES1=1 -DLAST1=2 -DOPENED=1 -DREADS1=1"
 guest="-DENTRIES=1 -DTAKES1=2 -DREADS1=0 -DGUESTREADS=1"
 three="-DLINES=3 -DRECORDS=1 -DOPENED=2 -DTAKES2=1 -DREADS1=0 -DLAST1=4 -DWRITES2=2"
 
@@ -139,6 +142,7 @@ checkMutants() {
     two caught CHAIN_NOT_CHECKED $chains
     two caught NOT_GIVEN_UP $short
     two caught GIVEN_UP_OVERWRITTEN $short
+    two caught SWEPT_BEFORE_GIVEN_UP $room
     two caught RESET_AT_ONCE
     two caught RESET_WITHOUT_EPOCH $three
 }

@@ -59,13 +59,15 @@
 #ifndef VICTIMS
 #define VICTIMS 30      /* processes that may be killed, a bit each */
 #endif
-/* RELIEVES: a committer sweeps after each commit. */
+/* RELIEVES: a committer sweeps after each commit.
+   MAKES_ROOM: a committer who finds no record frees some. */
 #ifndef FRESH
 #define FRESH 0         /* lines that nobody has written at the start */
 #endif
 
 #define HAS(set, i) (((set) >> (i)) & 1)
 #define CHAIN(line) ((line) % CHAINS)
+#define noneListed (list[0] == 0 && list[ENTRIES - 1] == 0)
 
 /* ---- Shared memory ------------------------------------------------------------------- */
 
@@ -219,6 +221,30 @@ inline lookAtEpoch() {
     fi
 }
 
+/* Gives up the oldest one that is listed. */
+inline giveUpOldest() {
+#ifdef MUTANT_SWEPT_BEFORE_GIVEN_UP
+    d_step {
+        m = (list[0] != 0 && (list[ENTRIES - 1] == 0 || list[0] <= list[ENTRIES - 1]) ->
+            0 : ENTRIES - 1);
+        q = list[m];
+        list[m] = 0
+    };
+    sweepAll();
+    d_step { list[m] = q; q = 0; m = 0 };
+#endif
+    d_step {
+        m = (list[0] != 0 && (list[ENTRIES - 1] == 0 || list[0] <= list[ENTRIES - 1]) ->
+            0 : ENTRIES - 1);
+        if
+        :: list[m] != 0 && entry[m].version == list[m] -> entry[m].version = list[m] | STALE
+        :: else
+        fi;
+        m = 0
+    };
+    d_step { raiseEpoch }
+}
+
 /* Gives up all snapshots that may need a line's bytes since `version`, for want of memory. */
 inline giveUpSnapshots(notOlderThan) {
 #ifndef MUTANT_NOT_GIVEN_UP
@@ -241,51 +267,93 @@ inline giveUpSnapshots(notOlderThan) {
 #endif
 }
 
-/* Keeps the bytes of line `l`, which the caller has locked; i is the record. */
-inline save() {
-    /* The tagged heads of the free list make taking from it one step. */
+/* Fills record i with line `l`, and puts it into its chain. */
+inline push() {
     d_step {
-        assert(!resetting);
-        saving = saving | (1 << mine);
-        i = 0;
-        if
-        :: free != 0 -> i = free; free = record[i - 1].next
-        :: free == 0 && end < RECORDS -> end++; i = end
-        :: else
-        fi
+        record[i - 1].line = l;
+        record[i - 1].from = slot[mine].old[l];
+        record[i - 1].until = v;
+        record[i - 1].left = left[l]
     };
-    if
-    :: d_step { i == 0 -> savingEnds }; giveUpSnapshots(slot[mine].old[l])
-    :: else ->
-        d_step {
-            record[i - 1].line = l;
-            record[i - 1].from = slot[mine].old[l];
-            record[i - 1].until = v;
-            record[i - 1].left = left[l]
-        };
-        d_step {
-            record[i - 1].right = right[l];
+    d_step {
+        record[i - 1].right = right[l];
 #ifndef MUTANT_LINKED_LATE
-            n = head[CHAIN(l)]; record[i - 1].next = n
+        n = head[CHAIN(l)]; record[i - 1].next = n
 #endif
-        };
+    };
 #ifndef MUTANT_COUNTED_LATE
-        d_step { record[i - 1].sequence = record[i - 1].sequence | 1; used++ };
+    d_step { record[i - 1].sequence = record[i - 1].sequence | 1; used++ };
 #else
-        d_step { record[i - 1].sequence = record[i - 1].sequence | 1 };
+    d_step { record[i - 1].sequence = record[i - 1].sequence | 1 };
 #endif
 #ifdef MUTANT_LINKED_LATE
-        d_step { n = head[CHAIN(l)]; record[i - 1].next = n };
+    d_step { n = head[CHAIN(l)]; record[i - 1].next = n };
 #endif
-        do
-        :: d_step { head[CHAIN(l)] == n -> head[CHAIN(l)] = i; n = 0; savingEnds }; break
-        :: d_step { head[CHAIN(l)] != n -> n = head[CHAIN(l)]; record[i - 1].next = n }
-        od;
-        i = 0;
+    do
+    :: d_step { head[CHAIN(l)] == n -> head[CHAIN(l)] = i; n = 0; savingEnds }; break
+    :: d_step { head[CHAIN(l)] != n -> n = head[CHAIN(l)]; record[i - 1].next = n }
+    od;
+    i = 0;
 #ifdef MUTANT_COUNTED_LATE
-        atomic { used++ };
+    atomic { used++ };
 #endif
-    fi
+}
+
+/* Frees a record for a committer who found none, the lines of the commit still locked: sweeps, then
+   gives up one snapshot after the other, the oldest first. Only if nobody has the table's lock. */
+inline makeRoom() {
+    d_step { tableLock == 0 -> tableLock = me };
+    if
+    :: free == 0 ->
+        dropSnapshotsOfDeadNodes();
+        listVersions();
+        sweepAll();
+        do
+        :: free == 0 && !noneListed -> giveUpOldest(); listVersions(); sweepAll()
+        :: free != 0 || noneListed -> break
+        od;
+        atomic { list[0] = 0; list[ENTRIES - 1] = 0 }
+    :: else
+    fi;
+    atomic { hasRoom = (free != 0) };
+    unlockTable()
+}
+
+/* Keeps the bytes of line `l`, which the caller has locked; i is the record. */
+inline save() {
+    do
+    ::
+        /* The tagged heads of the free list make taking from it one step. */
+        d_step {
+            assert(!resetting);
+            saving = saving | (1 << mine);
+            i = 0;
+            if
+            :: free != 0 -> i = free; free = record[i - 1].next
+            :: free == 0 && end < RECORDS -> end++; i = end
+            :: else
+            fi
+        };
+        if
+        :: d_step { i == 0 -> savingEnds };
+            hasRoom = false;
+            if
+#ifdef MAKES_ROOM
+            :: makeRoom()
+#endif
+            :: skip         /* others kept the lock for too long */
+            fi;
+            if
+            :: hasRoom -> refreshSnapshots()
+            :: else -> giveUpSnapshots(slot[mine].old[l])
+            fi;
+            if
+            :: d_step { hasRoom && slot[mine].old[l] <= newest -> hasRoom = false }
+            :: d_step { !hasRoom || slot[mine].old[l] > newest -> hasRoom = false }; break
+            fi
+        :: else -> push(); break
+        fi
+    od
 }
 
 inline saveOldVersions() {
@@ -394,10 +462,8 @@ inline listVersions() {
 #endif
 #if ENTRIES == 1
 #define isNeeded(r) reads(list[0], r)
-#define noneListed (list[0] == 0)
 #else
 #define isNeeded(r) (reads(list[0], r) || reads(list[1], r))
-#define noneListed (list[0] == 0 && list[1] == 0)
 #endif
 
 inline release() {      /* of record f */
@@ -601,17 +667,7 @@ inline relieve() {
         :: d_step { tableLock == 0 -> tableLock = me };
             dropSnapshotsOfDeadNodes();
             listVersions();
-            d_step {            /* the oldest one is given up */
-                m = (list[0] != 0 && (list[ENTRIES - 1] == 0 || list[0] <= list[ENTRIES - 1]) ->
-                    0 : ENTRIES - 1);
-                if
-                :: list[m] != 0 && entry[m].version == list[m] ->
-                    entry[m].version = list[m] | STALE
-                :: else
-                fi;
-                m = 0
-            };
-            d_step { raiseEpoch };
+            giveUpOldest();
             listVersions();
             sweepAll();
             d_step { list[0] = 0; list[ENTRIES - 1] = 0 };
@@ -710,7 +766,7 @@ inline readLines(set) {
 /* ---- Processes ------------------------------------------------------------------------ */
 
 inline forget() {       /* private values that no longer matter would only make more states */
-    s = 0; at = 0; number = 0; isStale = false; found = false; newest = 0; needed = 0;
+    s = 0; at = 0; number = 0; isStale = false; found = false; hasRoom = false; newest = 0; needed = 0;
     v = 0; l = 0; w = 0; i = 0; n = 0; q = 0; line = 0; a = 0; b = 0;
     k = 0; m = 0; c = 0; f = 0; link = 0; list[0] = 0; list[ENTRIES - 1] = 0
 }
@@ -719,7 +775,7 @@ inline forget() {       /* private values that no longer matter would only make 
     byte s, at, number, newest, needed, v, l, w, i, n, q, line, a, b; \
     byte k, m, c, f, link; \
     byte list[ENTRIES]; \
-    bool isStale, found
+    bool isStale, found, hasRoom
 
 proctype Committer(byte me; byte mine; byte writes; byte times) {
     PRIVATE;
