@@ -121,12 +121,13 @@ struct TransactionTests {
             """
             cd "$MOUNT"; objects=$(rainbowfs new regions/transactional/bank Account -n 40)
             mkdir transactions/t transactions/u; echo 'restart serial' > transactions/t/control
-            # The kernel passes on one write to a file at a time, so each has one of its own.
+            # The kernel passes on one write to a file at a time, and whoever waits for another's
+            # cannot be interrupted, so each has a file of its own.
             for o in $objects; do echo 5 > $o/balance & done
             ln -s ../$o names/carol &
             (echo 1 > transactions/u/names/bob/balance; echo commit > transactions/u/control) &
             # Whoever is interrupted does not wait.
-            timeout 1 dd if=/dev/zero of=$o/balance 2>/dev/null; echo $?
+            timeout 1 dd if=/dev/zero of=names/alice/balance 2>/dev/null; echo $?
             (cd transactions/t; x=$(<names/alice/balance); echo $((x + 1)) > names/alice/balance)
             echo commit > transactions/t/control; wait
             cat names/alice/balance names/carol/balance; head -n 1 transactions/u/control
