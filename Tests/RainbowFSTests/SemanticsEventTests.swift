@@ -190,6 +190,12 @@ private final class Counter: Sendable {
             "set \(paths[3]) value=2\nset \(paths[0]) value=2\nset \(paths[2]) value=2",
             to: "control")
         #expect(try news(events).map(addresses) == [[paths[0], paths[3]].map(Bank.address)])
+        // A long list in one write, whose last line has no end.
+        let list = [String](repeating: "names/bob\n", count: 500).joined() + paths[2]
+        #expect(list.utf8.count > 5000 && list.utf8.count < 8192)
+        try events.put(Array(list.utf8), at: 0)
+        try fixture.write("9", to: paths[2] + "/value")
+        #expect(try news(events).map(addresses) == [[Bank.address(paths[2])]])
         for text in ["", "\n", "names/none", "null", "0x1234", "metrics", "\u{0}"] {
             expectError(EINVAL) { try events.put(Array(text.utf8), at: 0) }
         }

@@ -30,8 +30,8 @@ final class EventStream: OpenFile, @unchecked Sendable {
     }
 
     static let watchedMax = 10_000
-    /// A write of at least this many bytes may be a piece that was cut inside of a path.
-    private static let pieceBytes = 4096
+    /// Buffered output is cut at multiples of this: then the last path may be only a part of one.
+    private static let blockBytes = 4096
 
     private let tree: Tree
     private let state = Mutex(State())
@@ -95,7 +95,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
         unsafe text.append(contentsOf: bytes)
         var rest: [UInt8] = []
         let newline = UInt8(ascii: "\n")
-        if bytes.count >= Self.pieceBytes, let end = text.lastIndex(of: newline) {
+        if bytes.count % Self.blockBytes == 0, let end = text.lastIndex(of: newline) {
             rest = Array(text[(end + 1)...])
             text.removeSubrange((end + 1)...)
         }
