@@ -64,7 +64,7 @@ final class Spool {
 
     /// Where programs keep what nobody shall find again.
     private static var folder: String {
-        guard let name = unsafe getenv("TMPDIR") else { return "/tmp" }
+        guard let name = unsafe getenv("TMPDIR"), unsafe name.pointee != 0 else { return "/tmp" }
         return unsafe String(cString: name)
     }
 
