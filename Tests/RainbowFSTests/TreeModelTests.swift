@@ -195,7 +195,8 @@ extension ModelRun {
                 Issue.record("\(place): the state is \(transaction.phase.name)")
                 return
             }
-            #expect(transaction.lines.read.contains(conflict.line), "\(place)")
+            #expect(
+                transaction.lines.read.contains { $0.contains(conflict.line) }, "\(place)")
             let version = try fixture.space.transact { tx in
                 try tx.version(of: conflict.line, count: 8)
             }

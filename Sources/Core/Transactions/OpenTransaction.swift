@@ -184,13 +184,14 @@ public final class OpenTransaction: Sendable {
         run.snapshot.end()
     }
 
-    /// The addresses of the lines that were read and whose change would be a conflict, ascending.
-    public var readLines: [Address] {
+    /// The memory that was read and whose change would be a conflict: whole lines of 64 bytes, in
+    /// ascending ranges that do not touch. Empty once it has ended.
+    public var readLines: [Range<Address>] {
         run.withLock { run in unsafe run.context?.pointee.linesRead() ?? [] }
     }
 
-    /// The addresses of the lines that were written, ascending.
-    public var writtenLines: [Address] {
+    /// The memory that the commit is going to write, in the same form.
+    public var writtenLines: [Range<Address>] {
         run.withLock { run in unsafe run.context?.pointee.linesWritten() ?? [] }
     }
 
@@ -260,21 +261,31 @@ extension Transaction {
         return nil
     }
 
-    fileprivate mutating func linesRead() -> [Address] {
-        var lines: Set<UInt64> = []
-        for index in 0..<readSet.count { lines.formUnion(readSet.lines(index)) }
-        return lines.sorted().map { Address($0 << Address.lineShift) }
+    fileprivate func linesRead() -> [Range<Address>] {
+        Self.joined((0..<readSet.count).map { readSet.lines($0) })
     }
 
-    fileprivate mutating func linesWritten() -> [Address] {
-        var lines: Set<UInt64> = []
-        for index in 0..<entryCount {
-            lines.insert(log[index].address.loadRelaxed() >> Address.lineShift)
+    fileprivate func linesWritten() -> [Range<Address>] {
+        let entries = (0..<entryCount).map { index in
+            let line = log[index].address.loadRelaxed() >> Address.lineShift
+            return line..<line + 1
         }
-        for index in 0..<fillCount {
-            lines.formUnion(log.fill(index).firstLine..<log.fill(index).lineEnd)
+        let fills = (0..<fillCount).map { log.fill($0).firstLine..<log.fill($0).lineEnd }
+        return Self.joined(entries + fills)
+    }
+
+    private static func joined(_ lines: [Range<UInt64>]) -> [Range<Address>] {
+        var joined: [Range<Address>] = []
+        for lines in lines.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            let start = Address(lines.lowerBound << Address.lineShift)
+            let end = Address(lines.upperBound << Address.lineShift)
+            if let last = joined.last, start <= last.upperBound {
+                joined[joined.count - 1] = last.lowerBound..<max(end, last.upperBound)
+            } else {
+                joined.append(start..<end)
+            }
         }
-        return lines.sorted().map { Address($0 << Address.lineShift) }
+        return joined
     }
 
     /// Makes the context fit for another transaction.

@@ -49,8 +49,8 @@ final class NamedTransaction: Sendable {
         var hasMadeObjects = false
         /// Whether rmdir or the end of its holder took it away.
         var isGone = false
-        /// What it had read and written when it ended.
-        var lines: (read: [Address], written: [Address]) = ([], [])
+        /// What it had read and written when its commit ended it.
+        var lines: (read: [Range<Address>], written: [Range<Address>]) = ([], [])
     }
 
     let name: String
@@ -291,8 +291,8 @@ extension NamedTransaction {
         abort()
     }
 
-    /// The lines read and written, of one that has ended those that it had.
-    var lines: (read: [Address], written: [Address]) {
+    /// The lines read and written (`OpenTransaction.readLines`), as they were at the commit.
+    var lines: (read: [Range<Address>], written: [Range<Address>]) {
         let (phase, lines) = state.withLock { ($0.phase, $0.lines) }
         return phase == .running ? (open.readLines, open.writtenLines) : lines
     }

@@ -31,7 +31,7 @@ struct TransactionControl: Node {
         return Description(
             attributes: tree.ownAttributes(
                 id, S_IFREG, ownership,
-                size: TransactionReport(transaction: transaction).text.utf8.count,
+                size: TransactionReport(transaction: transaction).text(&tx).utf8.count,
                 milliseconds: transaction.began))
     }
 

@@ -7,9 +7,15 @@ struct TransactionReport {
     let transaction: NamedTransaction
 
     var text: String {
+        (try? transaction.space.transact { tx in text(&tx) }) ?? ""
+    }
+
+    /// - Parameter tx: reads the present, for a transaction that has ended.
+    func text(_ tx: inout Transaction) -> String {
         let phase = transaction.phase
         let memory = transaction.open.memory
-        let (read, written) = (objects(transaction.lines.read), objects(transaction.lines.written))
+        let touched = transaction.lines
+        let (read, written) = (objects(touched.read, &tx), objects(touched.written, &tx))
         var lines = [
             "state: \(phase.name)",
             "snapshot: \(transaction.version)",
@@ -20,16 +26,14 @@ struct TransactionReport {
             "objects read: \(read.count)",
             "objects written: \(written.count)",
         ]
-        let space = transaction.space
         switch phase {
         case .running:
             if let conflict = transaction.open.conflict {
-                lines.append(
-                    "would conflict: " + TransactionReport.text(of: conflict, in: space))
+                lines.append("would conflict: " + TransactionReport.text(of: conflict, &tx))
             }
         case .committed(let version): lines.append("version: \(version)")
         case .conflict(let conflict):
-            lines.append("conflict: " + TransactionReport.text(of: conflict, in: space))
+            lines.append("conflict: " + TransactionReport.text(of: conflict, &tx))
         case .ended(let reason): lines.append("reason: \(reason)")
         case .aborted: break
         }
@@ -52,31 +56,29 @@ struct TransactionReport {
 
     /// The objects that have a part in any of the lines, in the order of their addresses. Those of
     /// the system are left out: tables and the like, which every path leads through.
-    private func objects(_ lines: [Address]) -> [ShownObject] {
+    private func objects(_ lines: [Range<Address>], _ tx: inout Transaction) -> [ShownObject] {
         let find: (inout Transaction) throws -> [ShownObject] = { tx in
             var found: [ShownObject] = []
             var next = Address.null
-            for line in lines {
-                next = try TransactionReport.collect(line, from: next, &found, &tx)
+            for range in lines {
+                next = try TransactionReport.collect(range, from: next, &found, &tx)
             }
             return found.filter { !$0.isSystem }
         }
         // What a transaction made itself is seen by it alone; of one that has ended, by nobody.
-        let seen =
-            transaction.phase == .running
-            ? try? transaction.peek(find) : try? transaction.space.transact(find)
+        let seen = transaction.phase == .running ? try? transaction.peek(find) : try? find(&tx)
         return seen ?? []
     }
 
-    /// Appends the objects of a line that are at or behind an address.
+    /// Appends the objects that have a part in a range and are at or behind an address.
     ///
     /// - Returns: the end of the last object.
     private static func collect(
-        _ line: Address, from start: Address, _ found: inout [ShownObject],
+        _ range: Range<Address>, from start: Address, _ found: inout [ShownObject],
         _ tx: inout Transaction
     ) throws -> Address {
-        var position = max(line, start)
-        while position < line + Address.lineSize {
+        var position = max(range.lowerBound, start)
+        while position < range.upperBound {
             guard let object = try tx.object(containing: position) else {
                 position = Address((position.rawValue & ~7) + 8)
                 continue
@@ -92,12 +94,13 @@ struct TransactionReport {
 
     /// `objects/0x... (Account) changed by node 1 at version 1240`
     static func text(of conflict: Conflict, in space: Space) -> String {
-        let find: (inout Transaction) throws -> [ShownObject] = { tx in
-            var found: [ShownObject] = []
-            _ = try collect(conflict.line, from: .null, &found, &tx)
-            return found
-        }
-        let found = (try? space.transact(find)) ?? []
+        (try? space.transact { tx in text(of: conflict, &tx) }) ?? ""
+    }
+
+    private static func text(of conflict: Conflict, _ tx: inout Transaction) -> String {
+        var found: [ShownObject] = []
+        let line = conflict.line..<conflict.line + Address.lineSize
+        _ = try? collect(line, from: .null, &found, &tx)
         let own = found.filter { !$0.isSystem }
         let names = (own.isEmpty ? found : own).map { "objects/\($0.address) (\($0.className))" }
         let what =

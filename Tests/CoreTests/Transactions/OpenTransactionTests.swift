@@ -85,11 +85,36 @@ extension TransactionalMemory {
                 #expect(try peeker.peek { tx in try tx.load(Self.a, as: Int.self) } == 1)
                 try peeker.perform { tx in try tx.store(1, at: Self.b) }
                 #expect(peeker.readLines == [])
-                #expect(peeker.writtenLines == [Self.b])
+                #expect(peeker.writtenLines == [Self.b..<Self.b + 64])
                 try Self.set(space, Self.a, 2)
                 try reader.commit()
                 try peeker.commit()
                 #expect(try Self.value(space, Self.b) == 1)
+            }
+        }
+
+        @Test("Lines that touch are told as one range")
+        func ranges() throws {
+            try withTestSpace("core") { space in
+                let open = try space.begin(name: "t")
+                try open.perform { tx in
+                    for offset in [640, 0, 64, 704, 8, 256] {
+                        _ = try tx.load(Self.a + offset, as: Int.self)
+                    }
+                    try tx.fill(
+                        start: Self.b, stride: 64, count: 100, headerOffset: 0, header: 5)
+                    try tx.store(1, at: Self.b + 6400)
+                    try tx.store(1, at: Self.a)
+                }
+                #expect(
+                    open.readLines == [
+                        Self.a..<Self.a + 128, Self.a + 256..<Self.a + 320,
+                        Self.a + 640..<Self.a + 768,
+                    ])
+                #expect(
+                    open.writtenLines == [Self.a..<Self.a + 64, Self.b..<Self.b + 6464])
+                open.abort()
+                #expect(open.readLines == [] && open.writtenLines == [])
             }
         }
 
