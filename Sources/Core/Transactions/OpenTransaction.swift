@@ -84,10 +84,10 @@ public final class OpenTransaction: Sendable {
     /// - Throws: as `perform`.
     public func peek<R>(_ body: (inout Transaction) throws -> R) throws -> R {
         try withContext { tx in
-            let (mark, savepoint) = (tx.markReads(), tx.setSavepoint())
+            let (reads, savepoint) = (tx.setReadsAside(), tx.setSavepoint())
             defer {
                 tx.rollBack(to: savepoint)
-                tx.forgetReads(since: mark)
+                tx.takeReadsBack(reads)
             }
             return try body(&tx)
         }

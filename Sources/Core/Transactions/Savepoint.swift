@@ -71,6 +71,19 @@ extension Transaction {
 
     mutating func markReads() -> ReadMark { readSet.mark }
 
-    /// Forgets what was read since; keeps it if the set was rearranged meanwhile.
+    /// Forgets what was read since; keeps it if the set was rearranged meanwhile, which costs a
+    /// needless conflict at worst.
     mutating func forgetReads(since mark: ReadMark) { readSet.cut(to: mark) }
+
+    /// Begins reads of which nothing is kept, however many they are.
+    mutating func setReadsAside() -> ReadSet {
+        let reads = readSet
+        readSet = ReadSet()
+        return reads
+    }
+
+    mutating func takeReadsBack(_ reads: ReadSet) {
+        readSet.deallocate()
+        readSet = reads
+    }
 }

@@ -93,6 +93,34 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("However many reads there were, none of a peek is checked")
+        func peekingBesideManyReads() throws {
+            try withTestSpace("core") { space in
+                let far = Address(region: 1, offset: 0x10_0000)
+                try Self.set(space, far, 1)
+                // The read set holds 1,024 runs of lines before it is rearranged.
+                for count in [1000, 1023, 1024, 1025] {
+                    let open = try space.begin(name: "t")
+                    for index in 0..<count {
+                        try open.perform { tx in
+                            _ = try tx.load(Self.a + index * 128, as: Int.self)
+                        }
+                    }
+                    let lines = open.readLines
+                    #expect(lines.count == count && lines[1] == Self.a + 128..<Self.a + 192)
+                    try open.peek { tx in
+                        for index in 0..<100 {
+                            _ = try tx.load(far + index * 128, as: Int.self)
+                        }
+                    }
+                    #expect(open.readLines == lines)
+                    try open.perform { tx in try tx.store(1, at: Address(region: 1, offset: 8192)) }
+                    try Self.set(space, far, 2)
+                    try open.commit()
+                }
+            }
+        }
+
         @Test("Lines that touch are told as one range")
         func ranges() throws {
             try withTestSpace("core") { space in
