@@ -37,6 +37,8 @@ final class NamedTransaction: Sendable {
 
     private struct State {
         var phase = Phase.running
+        /// How often it began anew.
+        var restarts = 0
         /// Of the moment that it reads; kept here for operations that run in it.
         var version: UInt64 = 0
         /// On the monotonic clock, as is the next.
@@ -65,6 +67,8 @@ final class NamedTransaction: Sendable {
     private let messages: MessageLog
     private let gate: SerialGate
     private let state = Mutex(State())
+    /// Held while it ends or begins anew, so that `state` and `open` do so in the same order.
+    private let transition = Mutex<Void>(())
 
     init(
         _ name: String, at place: MomentPlace, for caller: Caller, in space: Space,
@@ -113,40 +117,50 @@ extension NamedTransaction {
     }
 
     private func use<R>(_ operation: () throws -> R) throws -> R {
-        let phase = state.withLock { state -> Phase in
-            if state.phase == .running { state.operations += 1 }
-            return state.phase
-        }
-        guard phase == .running else { throw staleError(phase) }
-        defer {
-            state.withLock { state in
-                state.operations -= 1
-                state.lastUse = NamedTransaction.now
-            }
-        }
+        let restarts = try beginOperation()
+        defer { endOperation() }
         do {
             let result = try operation()
-            try checkMemory()
+            try checkMemory(restarts)
             return result
         } catch TransactionError.stale {
-            throw lost()
+            throw lost(restarts)
         }
     }
 
-    private func checkMemory() throws(TreeError) {
+    /// - Returns: how often it had begun anew, so that no later beginning is ended for this one.
+    private func beginOperation() throws(TreeError) -> Int {
+        let (phase, restarts) = state.withLock { state in
+            if state.phase == .running { state.operations += 1 }
+            return (state.phase, state.restarts)
+        }
+        guard phase == .running else { throw staleError(phase) }
+        return restarts
+    }
+
+    private func endOperation() {
+        state.withLock { state in
+            state.operations -= 1
+            state.lastUse = NamedTransaction.now
+        }
+    }
+
+    private func checkMemory(_ restarts: Int) throws(TreeError) {
         let memory = open.memory
         let bytes = UInt64(memory.readBytes + memory.writtenBytes)
         guard bytes > limits.bytesMax else { return }
         end(
+            restarts,
             "It used \(bytes) bytes of memory; a transaction of this mount may use"
                 + " \(limits.bytesMax) (transaction_memory=). Split it, or mount with more.")
         throw staleError(phase)
     }
 
     /// The error for an operation that found the transaction ended.
-    private func lost() -> TreeError {
+    private func lost(_ restarts: Int) -> TreeError {
         if open.state == .stale {
             end(
+                restarts,
                 "Its moment was given up: the memory for old versions of the space is used up"
                     + " (snapshot_memory=).")
         }
@@ -176,98 +190,134 @@ extension NamedTransaction {
 extension NamedTransaction {
     /// - Throws: ECANCELED if another commit was in the way, ESTALE if it has ended before.
     func commit() throws -> UInt64 {
-        let lines = (open.readLines, open.writtenLines)
+        let restarts = try beginOperation()
+        defer { endOperation() }
+        let phase: Phase
         do {
-            let version = try use { try open.commit() }
-            finish(.committed(version), lines)
-            return version
-        } catch TransactionError.conflict {
-            guard case .conflict(let conflict) = open.state else { throw TransactionError.conflict }
-            finish(.conflict(conflict), lines)
-            throw TreeError(
-                ECANCELED,
-                "The transaction \(TreeError.quoted(name)) was not committed: it had read"
-                    + " \(TransactionReport.text(of: conflict, in: space)). Write \"restart\" to"
-                    + " its control file and do everything again.")
+            phase = try transition.withLock { _ in try commitOpen() }
+        } catch TransactionError.stale {
+            throw lost(restarts)
         }
+        if case .committed(let version) = phase { return version }
+        guard case .conflict(let conflict) = phase else { throw staleError(phase) }
+        throw TreeError(
+            ECANCELED,
+            "The transaction \(TreeError.quoted(name)) was not committed: it had read"
+                + " \(TransactionReport.text(of: conflict, in: space)). Write \"restart\" to"
+                + " its control file and do everything again.")
     }
 
-    private func finish(_ phase: Phase, _ lines: (read: [Address], written: [Address])) {
+    /// - Returns: how it has ended.
+    private func commitOpen() throws(TransactionError) -> Phase {
+        let lines = (open.readLines, open.writtenLines)
+        let phase: Phase
+        do {
+            phase = .committed(try open.commit())
+        } catch {
+            guard case .conflict(let conflict) = open.state else { throw error }
+            phase = .conflict(conflict)
+        }
+        state.withLock { $0.lines = lines }
+        enter(phase)
+        return phase
+    }
+
+    /// It has ended, or is about to, for the holder of `transition`.
+    private func enter(_ phase: Phase) {
         state.withLock { state in
             state.phase = phase
             state.serialSince = nil
-            state.lines = lines
         }
         gate.open(for: place.number)
     }
 
     func abort() {
-        open.abort()
-        state.withLock { state in
-            guard state.phase == .running else { return }
-            state.phase = .aborted
-            state.serialSince = nil
+        transition.withLock { _ in
+            open.abort()
+            if phase == .running { enter(.aborted) }
         }
-        gate.open(for: place.number)
     }
 
     /// Forgets everything and begins anew at the present moment.
     ///
     /// - Returns: the version of that moment.
+    /// - Throws: ESTALE if it was removed.
     func restart(isSerial: Bool) throws -> UInt64 {
         state.withLock { $0.operations += 1 }
-        defer { state.withLock { $0.operations -= 1 } }
-        if isSerial {
-            try gate.close(for: place.number) { try open.restart(isSerial: true) }
-        } else {
-            try open.restart()
-            gate.open(for: place.number)
+        defer { endOperation() }
+        // Not within the transition, for which changes that this waits for may wait.
+        if isSerial { gate.close(for: place.number) }
+        return try transition.withLock { _ in
+            do {
+                try restartOpen(isSerial: isSerial)
+            } catch {
+                gate.open(for: place.number)
+                throw error
+            }
+            let version = open.snapshot.version
+            state.withLock { state in
+                state.phase = .running
+                state.restarts += 1
+                state.version = version
+                state.serialSince = isSerial ? NamedTransaction.now : nil
+                state.lines = ([], [])
+                state.hasMadeObjects = false
+            }
+            return version
         }
-        let version = open.snapshot.version
-        state.withLock { state in
-            state.phase = .running
-            state.version = version
-            state.lastUse = NamedTransaction.now
-            state.serialSince = isSerial ? NamedTransaction.now : nil
-            state.lines = ([], [])
-            state.hasMadeObjects = false
-        }
-        return version
     }
 
-    /// Ends it for a reason, which `messages` tells as well.
-    private func end(_ reason: String) {
-        let isMine = state.withLock { state in
-            guard state.phase == .running else { return false }
-            state.phase = .ended(reason)
-            state.serialSince = nil
+    private func restartOpen(isSerial: Bool) throws {
+        guard !isGone else {
+            throw TreeError(
+                ESTALE,
+                "The transaction \(TreeError.quoted(name)) was removed. Make a new one.")
+        }
+        state.withLock { $0.serialSince = nil }
+        do {
+            try open.restart(isSerial: isSerial)
+        } catch {
+            if phase == .running { enter(.aborted) }
+            throw error
+        }
+        if isSerial { gate.take(for: place.number) } else { gate.open(for: place.number) }
+    }
+
+    /// Ends it for a reason, which `messages` tells as well, unless it has begun anew meanwhile.
+    private func end(_ restarts: Int, _ reason: String) {
+        let isEnded = transition.withLock { _ in
+            let isMeant = state.withLock { $0.phase == .running && $0.restarts == restarts }
+            guard isMeant else { return false }
+            // Operations under way end first: those that come shall not begin.
+            state.withLock { $0.phase = .ended(reason) }
+            open.abort()
+            enter(.ended(reason))
             return true
         }
-        guard isMine else { return }
-        open.abort()
-        gate.open(for: place.number)
-        // A commit that was under way may have been faster.
-        guard case .ended = phase else { return }
-        messages.add("The transaction \(TreeError.quoted(name)) was ended. \(reason)")
+        if isEnded {
+            messages.add("The transaction \(TreeError.quoted(name)) was ended. \(reason)")
+        }
     }
 
     /// Ends it if it is forgotten, or keeps others waiting for too long.
     func endIfDue() {
         let now = NamedTransaction.now
-        let (idle, serial) = state.withLock { state -> (UInt64, UInt64) in
-            guard state.phase == .running else { return (0, 0) }
+        let (restarts, idle, serial) = state.withLock { state -> (Int, UInt64, UInt64) in
+            guard state.phase == .running else { return (0, 0, 0) }
             let isIdle = state.operations == 0 && !state.isHeld
             return (
+                state.restarts,
                 isIdle ? NamedTransaction.seconds(from: state.lastUse, to: now) : 0,
                 state.serialSince.map { NamedTransaction.seconds(from: $0, to: now) } ?? 0
             )
         }
         if serial >= limits.serialSeconds {
             end(
+                restarts,
                 "In serial mode it kept all others from committing for \(serial) seconds"
                     + " (serial_timeout=).")
         } else if idle >= limits.idleSeconds {
-            end("Nobody used it for \(idle) seconds (transaction_timeout=).")
+            end(restarts, "Nobody used it for \(idle) seconds (transaction_timeout=).")
         }
     }
 

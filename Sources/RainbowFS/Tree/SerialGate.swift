@@ -29,17 +29,16 @@ final class SerialGate: Sendable {
         hooks.withLock { $0 = Hooks(closed: closed, opened: opened) }
     }
 
-    /// Closes the gate, runs the body, which takes the mode, and opens the gate if that fails.
-    func close(for moment: Int, _ body: () throws -> Void) throws {
+    /// Keeps changes of others out, before a transaction takes the mode, and waits for those that
+    /// found the gate open.
+    func close(for moment: Int) {
         _ = holder.compareExchange(
             expected: 0, desired: moment, ordering: .sequentiallyConsistent)
         hooks.withLock { $0.closed }()
-        do {
-            try body()
-        } catch {
-            open(for: moment)
-            throw error
-        }
+    }
+
+    /// Says that the transaction has the mode: the gate is its own, whoever closed it.
+    func take(for moment: Int) {
         holder.store(moment, ordering: .sequentiallyConsistent)
     }
 
