@@ -108,7 +108,8 @@ public final class OpenTransaction: Sendable {
 
     /// Makes its writes visible, all at once.
     /// - Returns: the version of the commit; that of its moment if it wrote nothing.
-    /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended.
+    /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended;
+    ///   `.interrupted` if it was told not to wait, and goes on.
     @discardableResult
     public func commit() throws(TransactionError) -> UInt64 {
         let outcome = run.withLock { run -> Result<UInt64, TransactionError> in
@@ -117,6 +118,11 @@ public final class OpenTransaction: Sendable {
             let hasWritten = unsafe context.pointee.hasWritten
             // A commit can fail without a conflict: another one was in serial mode, and has ended.
             while unsafe !context.pointee.commit() {
+                do throws(TransactionError) {
+                    unsafe try context.pointee.throwIfInterrupted()
+                } catch {
+                    return .failure(error)
+                }
                 let line = unsafe context.pointee.conflictLine
                 guard line == 0 else {
                     let conflict = unsafe space.conflict(onLine: line, of: &context.pointee)
@@ -150,7 +156,10 @@ public final class OpenTransaction: Sendable {
             finish(&run, .aborted)
             let context = unsafe try space.newContext()
             if isSerial {
-                unsafe context.pointee.takeSerial()
+                while unsafe !context.pointee.isSerial {
+                    unsafe context.pointee.isInterrupted = false
+                    unsafe context.pointee.takeSerial()
+                }
                 // Beyond this wait the transaction may lose once more, and no more than that.
                 _ = space.awaitCommitsUnderWay(milliseconds: 1_000)
             }

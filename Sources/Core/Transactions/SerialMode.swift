@@ -21,28 +21,50 @@ extension Transaction {
         return holder == 0 || holder == mark
     }
 
+    /// Waits for the end of serial mode, or until `isInterrupted`.
     mutating func waitForSerial() {
         var backoff = Backoff()
-        while !isAllowedBesideSerial() {
-            if backoff.wait() { recoverDeadHolder() }
+        var looks = 0
+        while !isAllowedBesideSerial(), !isInterrupted {
+            if backoff.wait() { attendSerial(&looks) }
         }
     }
 
     @usableFromInline
-    mutating func prepareRestart() {
+    mutating func prepareRestart() throws(TransactionError) {
+        try throwIfInterrupted()
         restarts += 1
         slot.restarts.storeRelaxed(slot.restarts.loadRelaxed() &+ 1)
         if conflictLine != 0 { recordConflict() }
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
         takeSerial()
+        try throwIfInterrupted()
     }
 
+    /// Waits until it has serial mode, or until `isInterrupted`.
     mutating func takeSerial() {
         var backoff = Backoff()
-        while !serial.compareExchange(0, mark) {
-            if backoff.wait() { recoverDeadHolder() }
+        var looks = 0
+        while !isInterrupted {
+            if serial.compareExchange(0, mark) {
+                isSerial = true
+                return
+            }
+            if backoff.wait() { attendSerial(&looks) }
         }
-        isSerial = true
+    }
+
+    mutating func throwIfInterrupted() throws(TransactionError) {
+        guard isInterrupted else { return }
+        isInterrupted = false
+        throw .interrupted
+    }
+
+    /// What is to be done while the wait goes on, some of it at every 64th look only.
+    private mutating func attendSerial(_ looks: inout Int) {
+        recoverDeadHolder()
+        looks += 1
+        if looks & 63 == 0 { isInterrupted = owner.isInterrupted }
     }
 
     mutating func releaseSerial() {
@@ -71,6 +93,15 @@ extension Transaction {
 }
 
 extension Space {
+    /// Sets what a thread whose commit waits for a transaction in serial mode asks meanwhile: true
+    /// makes it give up, with `TransactionError.interrupted`. Whoever is told that a write did not
+    /// happen must not find it done when the wait is over.
+    public func setInterruptCheck(_ check: @escaping @Sendable () -> Bool) {
+        interruptCheck.withLock { $0 = check }
+    }
+
+    fileprivate var isInterrupted: Bool { interruptCheck.withLock { $0 }() }
+
     /// Waits until every commit that is taking locks now has drawn its version or given up. Those
     /// that begin later see whatever the caller stored, with a full barrier, before the call.
     /// - Returns: false if one took longer than the time allowed.

@@ -11,7 +11,8 @@ extension Space {
     /// - Parameter body: gets the transaction and passes errors of its operations on. Any other
     ///   error that it throws ends the transaction, undone.
     /// - Returns: what `body` returned in the run that was committed.
-    /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`.
+    /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`;
+    ///   `TransactionError.interrupted`, only after `setInterruptCheck`.
     @inlinable
     public func transact<R, E: Error>(
         _ body: (inout Transaction) throws(E) -> R
@@ -31,7 +32,7 @@ extension Space {
                     throw error
                 }
             }
-            unsafe context.pointee.prepareRestart()
+            unsafe try context.pointee.prepareRestart()
         }
     }
 

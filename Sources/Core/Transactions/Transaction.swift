@@ -56,6 +56,8 @@ public struct Transaction: ~Copyable {
     /// Runs so far that ended in a conflict.
     @usableFromInline var restarts = 0
     var isSerial = false
+    /// It was told to give up while it waited for one in serial mode.
+    var isInterrupted = false
     var lockOrder = LockOrder()
     /// Version of the last commit that wrote something; 0 before the first.
     var lastCommit: UInt64 = 0

@@ -13,4 +13,7 @@ public enum TransactionError: Error, Equatable, Sendable {
     case readOnly
     /// The moment that is read has ended, or its old versions were given up for want of memory.
     case stale
+    /// The thread was told not to wait any longer for a transaction in serial mode; see
+    /// `Space.setInterruptCheck`. Nothing was committed.
+    case interrupted
 }

@@ -22,6 +22,7 @@ final class FileSystem: Sendable {
         self.forest = forest
         putOff = PutOffChanges(forest.gate)
         self.log = log
+        forest.space.setInterruptCheck { RequestsInWork.isChangeInterrupted }
         kernelChecksPermissions = options.kernelChecksPermissions
         listing = options.listing
     }

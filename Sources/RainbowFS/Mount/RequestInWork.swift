@@ -51,6 +51,15 @@ import Synchronization
         return now
     }
 
+    /// Whether the caller of the request was interrupted, and has its answer or is to get one.
+    var isInterrupted: Bool {
+        let number = request.load(ordering: .acquiring)
+        guard number != Self.held else { return false }
+        guard let raw = unsafe fuse_req_t(bitPattern: number), hold(number) else { return true }
+        defer { request.store(number, ordering: .releasing) }
+        return unsafe fuse_req_interrupted(raw) != 0
+    }
+
     private func hold(_ number: UInt) -> Bool {
         while true {
             let (exchanged, found) = request.compareExchange(
@@ -110,6 +119,15 @@ enum RequestsInWork {
                 places[number] = unsafe place.pointee.answerIfInterrupted(since: seen)
             }
         }
+    }
+
+    /// Whether this thread works on a change whose caller was interrupted, so that it must not be
+    /// done any more.
+    static var isChangeInterrupted: Bool {
+        guard let raw = unsafe pthread_getspecific(key) else { return false }
+        let place = unsafe raw.assumingMemoryBound(to: RequestInWork.self)
+        return unsafe place.pointee.isChanging.load(ordering: .relaxed)
+            && place.pointee.isInterrupted
     }
 
     /// Waits until no other thread works on a change that it has begun before this call.

@@ -47,6 +47,11 @@ extension TreeError {
         case .readOnly:
             self.init(EROFS, "The space is attached for reading only.")
         }
+        case .interrupted:
+            self.init(
+                EINTR,
+                "The call was interrupted while it waited for a transaction in serial mode; it has"
+                    + " changed nothing.")
     }
 
     /// The layers below say what is wrong in half a sentence.
