@@ -324,6 +324,27 @@ import Testing
         for end in ["", "commit", "abort"] {
             let file = try fixture.open("transactions/t/control", O_RDWR)
             try file.put(Array("hold\n".utf8), at: 0)
+    @Test(
+        "A transaction writes 3.9 MiB at most, in lines of 64 bytes, and makes 1 MiB more: EFBIG."
+    )
+    func tooLarge() throws {
+        try fixture.write("bytes data[65536]\n", to: "classes/Blob")
+        try restart()
+        let allocator = "transactions/t/\(Bank.allocator)/allocator"
+        expectError(EFBIG) { _ = try fixture.command("new Blob *90", to: allocator) }
+        #expect(try fixture.read(allocator).contains("objects: 1\n"))
+        let made = try fixture.command("new Blob *70", to: allocator).split(separator: "\n")
+        #expect(made.count == 70)
+        _ = try control("commit")
+        let bytes = [UInt8](repeating: 1, count: 65536)
+        try restart()
+        expectError(EFBIG) {
+            for blob in made {
+                try fixture.open("transactions/t/\(blob)/data", O_RDWR).put(bytes, at: 0)
+            }
+        }
+    }
+
             #expect(try report().contains("held: yes"))
             try fixture.write("\(end.count)", to: inner + "/balance")
             if !end.isEmpty { try file.put(Array(end.utf8), at: 0) }

@@ -79,7 +79,7 @@ public struct Transaction: ~Copyable {
 
     /// Bytes that one transaction can write, each line counted whole.
     public static var bytesMax: Int { RedoLog.entryCountMax * Address.lineSize }
-    /// Bytes that `fill` can initialise in one transaction.
+    /// Bytes that `fill` can initialise in one transaction beside those.
     public static var fillBytesMax: Int { 1 << 20 }
 
     /// The space that the transaction runs in.

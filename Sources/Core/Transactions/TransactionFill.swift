@@ -2,22 +2,24 @@ extension Transaction {
     /// Initialises `count` equal objects, one after another: zeros, and `header` in each.
     ///
     /// Costs one record in the log however many objects there are; the bytes are made at the
-    /// commit.
+    /// commit. Beyond `fillBytesMax` in one transaction they take room in the log like any writes.
     /// - Parameters:
     ///   - start: address of the first object's lowest byte, a multiple of eight.
     ///   - stride: bytes from one object to the next, a multiple of eight.
     ///   - headerOffset: where in an object the header goes, a multiple of eight.
-    /// - Throws: `tooLarge` if the transaction fills more than `fillBytesMax` in all.
+    /// - Throws: `tooLarge` if these are more than `fillBytesMax`, or the log is full.
     public mutating func fill(
         start: Address, stride: Int, count: Int, headerOffset: Int, header: UInt64
     ) throws(TransactionError) {
         precondition(start.rawValue & 7 == 0 && stride > 0 && stride & 7 == 0 && count > 0)
         precondition(headerOffset & 7 == 0 && headerOffset >= 0 && headerOffset < stride)
         let (bytes, overflow) = stride.multipliedReportingOverflow(by: count)
-        guard !overflow, fillByteCount + bytes <= Transaction.fillBytesMax else { throw .tooLarge }
+        guard !overflow, bytes <= Transaction.fillBytesMax else { throw .tooLarge }
         try reserve(start, count: bytes)
         let end = start + bytes
-        if fillCount == RedoLog.fillCountMax || overlapsWrites(start, end) {
+        let isFull =
+            fillCount == RedoLog.fillCountMax || fillByteCount + bytes > Transaction.fillBytesMax
+        if isFull || overlapsWrites(start, end) {
             return try fillByStores(start, stride, count, headerOffset, header)
         }
         try reserveFills()

@@ -104,8 +104,8 @@ struct AllocatorCommands: CommandInterpreter {
         return NewObjects(first: first, count: request.count, stride: descriptor.stride)
     }
 
-    /// Makes as many objects a transaction as it takes, after looking whether there is room for
-    /// all of them.
+    /// Makes as many objects at a time as one transaction takes, after looking whether there is
+    /// room for all of them.
     private func makeInParts(_ request: NewRequest) throws -> [NewObjects] {
         let stride = try tree.transact { tx in
             let descriptor = try descriptor(request.className, &tx)
@@ -119,23 +119,41 @@ struct AllocatorCommands: CommandInterpreter {
             }
             return descriptor.stride
         }
-        var part = request
+        let room = max(1, AllocatorCommands.bytesMax / stride)
+        let size = request.values.isEmpty ? room : min(room, AllocatorCommands.valuesMax)
+        guard tree.moment.isTransaction else { return try makeOneByOne(request, partsOf: size) }
+        // There a failure leaves nothing of the parts before.
+        return try tree.transact { tx in
+            var made: [NewObjects] = []
+            try forEachPart(of: request, size) { part in made.append(try make(part, &tx)) }
+            return AllocatorCommands.joined(made)
+        }
+    }
+
+    /// Makes each part in a transaction of its own.
+    private func makeOneByOne(_ request: NewRequest, partsOf size: Int) throws -> [NewObjects] {
         var made: [NewObjects] = []
-        let limit = max(1, AllocatorCommands.bytesMax / stride)
-        var left = request.count
-        while left > 0 {
-            part.count = min(
-                left, request.values.isEmpty ? limit : min(limit, AllocatorCommands.valuesMax))
-            do throws(TreeError) {
+        do {
+            try forEachPart(of: request, size) { part in
                 made.append(try tree.transact { tx in try make(part, &tx) })
-            } catch {
-                guard left < request.count else { throw error }
-                throw TreeError(
-                    error.errno, error.message + " \(request.count - left) objects were made.")
             }
-            left -= part.count
+        } catch let error as TreeError where !made.isEmpty {
+            let count = made.reduce(0) { $0 + $1.count }
+            throw TreeError(error.errno, error.message + " \(count) objects were made.")
         }
         return AllocatorCommands.joined(made)
+    }
+
+    private func forEachPart(
+        of request: NewRequest, _ size: Int, _ body: (NewRequest) throws -> Void
+    ) throws {
+        var part = request
+        var left = request.count
+        while left > 0 {
+            part.count = min(left, size)
+            try body(part)
+            left -= part.count
+        }
     }
 
     /// Runs that follow each other at the same distance, as one.

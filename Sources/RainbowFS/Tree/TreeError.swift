@@ -38,20 +38,23 @@ extension TreeError {
                     + " mount with a larger size=.")
         case .tooLarge:
             self.init(
-                EFBIG, "This is more than one transaction can write. Write it in smaller parts.")
+                EFBIG,
+                "One transaction can write \(Transaction.bytesMax) bytes, in whole lines of"
+                    + " \(Address.lineSize), and make objects of \(Transaction.fillBytesMax) bytes"
+                    + " besides; this is more. Do it in several transactions.")
         case .stale:
             self.init(
                 ESTALE,
                 "The transaction or snapshot has ended, or the old versions that it reads had to be"
                     + " given up for want of memory; mount with a larger snapshot_memory=.")
-        case .readOnly:
-            self.init(EROFS, "The space is attached for reading only.")
-        }
         case .interrupted:
             self.init(
                 EINTR,
                 "The call was interrupted while it waited for a transaction in serial mode; it has"
                     + " changed nothing.")
+        case .readOnly:
+            self.init(EROFS, "The space is attached for reading only.")
+        }
     }
 
     /// The layers below say what is wrong in half a sentence.
