@@ -13,7 +13,7 @@ struct AtomicRunner {
     init(_ arguments: AtomicArguments) throws(CommandFailure) {
         self.arguments = arguments
         if let outer = unsafe getenv("RAINBOW"), unsafe outer.pointee != 0 {
-            throw AtomicRunner.nested(unsafe String(cString: outer))
+            throw AtomicRunner.nested(inEnvironment: unsafe String(cString: outer))
         }
         let found: MountedSpace
         do {
@@ -22,7 +22,7 @@ struct AtomicRunner {
             throw CommandFailure(.atomic, error.description)
         }
         mount = found.whole
-        guard found == mount else { throw AtomicRunner.nested(found.path) }
+        guard found == mount else { throw AtomicRunner.nested(found) }
         place = try AtomicRunner.place(arguments, mount)
     }
 
@@ -104,7 +104,8 @@ struct AtomicRunner {
             say("attempt \(attempt) runs again: \(reason)")
             return nil
         }
-        throw CommandFailure(.gaveUp, "Gave up after \(attempt) attempts: \(reason)")
+        let count = attempt == 1 ? "1 attempt" : "\(attempt) attempts"
+        throw CommandFailure(.gaveUp, "Gave up after \(count): \(reason)")
     }
 
     private func show(_ output: Spool?) throws(CommandFailure) {
@@ -135,15 +136,32 @@ struct AtomicRunner {
             guard wanted != nil else { return "" }
             throw CommandFailure(.atomic, "\(folder) is not below \(mount.path).")
         }
+        let inner = mount.moment(of: folder)
+        guard inner == mount else { throw nested(inner) }
         let place = folder.dropFirst(mount.path.utf8.count).drop { $0 == "/" }
-        guard !place.hasPrefix("transactions/") else { throw nested(folder) }
+        guard !["transactions", "snapshots"].contains(place) else {
+            throw CommandFailure(
+                .atomic,
+                "There is no folder \(place) in a transaction. Run the command elsewhere, or name a"
+                    + " folder with -C.")
+        }
         return String(place)
     }
 
-    private static func nested(_ place: String) -> CommandFailure {
+    private static func nested(_ place: MountedSpace) -> CommandFailure {
         CommandFailure(
             .atomic,
-            "Transactions do not nest, and \(place) is a transaction or a snapshot already."
-                + " Run the command without atomic, or leave it first.")
+            place.isSnapshot
+                ? "\(place.path) is a snapshot: nothing there can be changed, and all commands see"
+                    + " one moment. Run the command without atomic, or leave the snapshot first."
+                : "Transactions do not nest, and \(place.path) is a transaction. Run the command"
+                    + " without atomic, or leave the transaction first.")
+    }
+
+    private static func nested(inEnvironment outer: String) -> CommandFailure {
+        CommandFailure(
+            .atomic,
+            "Transactions do not nest, and RAINBOW says that this is run in the transaction"
+                + " \(outer). Run the command without atomic; if that is long over, unset RAINBOW.")
     }
 }

@@ -58,6 +58,11 @@ struct MountedSpace: Equatable {
             path: "\(prefix)/\(parts[0])/\(parts[1])", space: space, mountPoint: path)
     }
 
+    /// Whether it is the folder of a snapshot.
+    var isSnapshot: Bool {
+        path.dropFirst(mountPoint.utf8.count).drop { $0 == "/" }.hasPrefix("snapshots/")
+    }
+
     /// The mount itself, whatever moment of it was asked for.
     var whole: MountedSpace { MountedSpace(path: mountPoint, space: space) }
 

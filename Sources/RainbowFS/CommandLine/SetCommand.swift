@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 struct SetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,6 +21,13 @@ struct SetCommand: ParsableCommand {
         let mount = try mount.find(path: path)
         let object = try ObjectFiles(
             mount.resolve(path, isBelowMount: self.mount.path != nil), mount: mount)
+        guard !object.mount.isSnapshot else {
+            throw CommandFailure(
+                .refused,
+                "\(path): \(FileError(path: path, errno: EROFS).reason)\n\(object.mount.path) is a"
+                    + " snapshot, which stays as it is. Set the fields in the present, or in a"
+                    + " transaction.")
+        }
         let words = ["set", object.name] + fields.map(\.commandWord)
         _ = try mount.withFailures { () throws(FileError) in
             try FileText.ask(object.mount.path + "/control", words.joined(separator: " ") + "\n")
