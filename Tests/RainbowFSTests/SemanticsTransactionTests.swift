@@ -55,7 +55,9 @@ import Testing
         for name in ["transactions", "transactions/t"] {
             expectError(EPERM) { try fixture.write("x", to: name + "/file") }
         }
-        expectError(EPERM) { try fixture.link("../" + alice, "transactions/link") }
+        for target in ["../" + alice, "nowhere"] {
+            expectError(EPERM) { try fixture.link(target, "transactions/link") }
+        }
         expectError(EPERM) { try fixture.link(alice, "transactions/t/link") }
         expectError(EPERM) { try fixture.makeDirectory("transactions/t/directory") }
         expectError(EPERM) { try fixture.move("transactions/t", to: "transactions/u") }
@@ -212,7 +214,10 @@ import Testing
         let point = try makeAll()
         try fixture.write("1", to: alice + "/balance")
         let open = try fixture.open(inner + "/balance", O_RDONLY)
+        let began = try report()[2]
+        usleep(2_000)
         try restart()
+        #expect(try report()[2] > began && began.hasPrefix("began: "))
         #expect(try open.all() == Array("1\n".utf8))
         #expect(try fixture.read(inner + "/balance") == "1\n")
         for path in madeOnes(point) { #expect(!fixture.exists("transactions/t/" + path)) }
@@ -319,11 +324,6 @@ import Testing
         #expect(try fixture.read(alice + "/balance") == "100\n")
     }
 
-    @Test("`hold` lets a transaction live as long as the open file that it was written to.")
-    func hold() throws {
-        for end in ["", "commit", "abort"] {
-            let file = try fixture.open("transactions/t/control", O_RDWR)
-            try file.put(Array("hold\n".utf8), at: 0)
     @Test(
         "A transaction writes 3.9 MiB at most, in lines of 64 bytes, and makes 1 MiB more: EFBIG."
     )
@@ -345,6 +345,11 @@ import Testing
         }
     }
 
+    @Test("`hold` lets a transaction live as long as the open file that it was written to.")
+    func hold() throws {
+        for end in ["", "commit", "abort"] {
+            let file = try fixture.open("transactions/t/control", O_RDWR)
+            try file.put(Array("hold\n".utf8), at: 0)
             #expect(try report().contains("held: yes"))
             try fixture.write("\(end.count)", to: inner + "/balance")
             if !end.isEmpty { try file.put(Array(end.utf8), at: 0) }

@@ -29,6 +29,8 @@ enum NewLink: Equatable, Sendable {
 protocol DirectoryNode: Node {
     /// The sentence for whoever wants to make, remove or move what cannot be here.
     var refusal: String { get }
+    /// Whether symbolic links can be made here.
+    var takesLinks: Bool { get }
 
     /// - Returns: nil if there is no such entry.
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID?
@@ -59,6 +61,8 @@ enum ListingKey {
 
 extension DirectoryNode {
     private var refused: TreeError { TreeError(EPERM, refusal) }
+
+    var takesLinks: Bool { false }
 
     func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
         -> NodeID

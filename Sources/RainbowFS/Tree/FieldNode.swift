@@ -123,6 +123,7 @@ struct ReferenceArrayDirectory: DirectoryNode {
     let tree: Tree
     let id: NodeID
 
+    var takesLinks: Bool { true }
     let refusal =
         "The length of an array is that of its class. An element is replaced with ln -sfn;"
         + " rm sets it to null."

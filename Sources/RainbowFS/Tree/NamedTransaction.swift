@@ -41,6 +41,8 @@ final class NamedTransaction: Sendable {
         var restarts = 0
         /// Of the moment that it reads; kept here for operations that run in it.
         var version: UInt64 = 0
+        /// When that moment was, in milliseconds since 1970.
+        var began = NamedTransaction.milliseconds
         /// On the monotonic clock, as is the next.
         var lastUse = NamedTransaction.now
         var serialSince: UInt64?
@@ -59,8 +61,8 @@ final class NamedTransaction: Sendable {
     let place: MomentPlace
     /// Nobody else but root may enter.
     let ownership: Ownership
-    /// Milliseconds since 1970.
-    let began = NamedTransaction.milliseconds
+    /// When mkdir made it, in milliseconds since 1970.
+    let made = NamedTransaction.milliseconds
     let open: OpenTransaction
     let space: Space
     private let limits: TransactionLimits
@@ -93,6 +95,8 @@ final class NamedTransaction: Sendable {
     var isGone: Bool { state.withLock { $0.isGone } }
     /// Of the moment that it reads.
     var version: UInt64 { state.withLock { $0.version } }
+    /// When it began, the first time or anew, in milliseconds since 1970.
+    var began: UInt64 { state.withLock { $0.began } }
 
     private static var now: UInt64 { nanoseconds(of: CLOCK_MONOTONIC) }
     private static var milliseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) / 1_000_000 }
@@ -259,6 +263,7 @@ extension NamedTransaction {
                 state.phase = .running
                 state.restarts += 1
                 state.version = version
+                state.began = NamedTransaction.milliseconds
                 state.serialSince = isSerial ? NamedTransaction.now : nil
                 state.lines = ([], [])
                 state.hasMadeObjects = false

@@ -6,6 +6,7 @@ struct NamesDirectory: DirectoryNode {
     let tree: Tree
     let id = NodeID.names
 
+    var takesLinks: Bool { true }
     let refusal =
         "Only names of objects are here: ln -s ../objects/0x... NAME binds one, rm unbinds it, mv"
         + " renames it."

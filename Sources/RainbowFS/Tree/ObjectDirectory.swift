@@ -6,6 +6,7 @@ struct ObjectDirectory: DirectoryNode {
     let tree: Tree
     let id: NodeID
 
+    var takesLinks: Bool { true }
     let refusal =
         "The fields of an object are those of its class: they are written, not made, moved or"
         + " removed. A new file may be renamed over one. A reference is replaced with ln -sfn; rm"

@@ -78,7 +78,7 @@ struct TransactionRoot: DirectoryNode, MomentNode {
     func describe(_ tx: inout Transaction) throws -> Description {
         Description(
             attributes: tree.ownAttributes(
-                id, S_IFDIR, transaction.ownership, size: 0, milliseconds: transaction.began))
+                id, S_IFDIR, transaction.ownership, size: 0, milliseconds: transaction.made))
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {

@@ -62,7 +62,8 @@ extension Tree {
                 guard try directory.lookup(name, &tx) == nil else { throw TreeError.exists(name) }
                 let resolved = LinkTarget(
                     text: target,
-                    address: try LinkResolver(self).object(target, from: directory.id, &tx))
+                    address: directory.takesLinks
+                        ? try LinkResolver(self).object(target, from: directory.id, &tx) : .null)
                 return try directory.symlink(name, resolved, &tx)
             }
             let child =
