@@ -2,6 +2,7 @@ import Core
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import RainbowFS
@@ -157,6 +158,8 @@ private final class Counter: Sendable {
         #expect(versions == Array(end - 19_999..<end - 19_999 + UInt64(versions.count)))
         try fixture.write("7", to: alice + "/balance")
         #expect(try news(slow).map { $0["version"] as? UInt64 } == [end + 1])
+        #expect(try lost(behind: "reader") == 20_000 - versions.count)
+        #expect(try lost(behind: "mount") == 0)
     }
 
     @Test("A follower that the commits overtake says so with a `lost` line, once.")
@@ -168,9 +171,45 @@ private final class Counter: Sendable {
                 try tx.store(value, at: Address(region: 1, offset: 0x2000_0000))
             }
         }
+        try fixture.makeDirectory("transactions/t")
         let found = try news(events)
         #expect(found.count == 1 && found[0]["lost"] as? Bool == true)
         #expect(found[0]["version"] as? UInt64 == fixture.space.usage.version)
+        #expect(try lost(behind: "mount") == 20_000)
+        #expect(try lost(behind: "mount", in: "transactions/t/metrics") == 20_000)
+        #expect(try lost(behind: "reader") == 0)
+    }
+
+    @Test("`metrics` counts the commits that readers of `events` missed, and who fell behind.")
+    func lostCounts() throws {
+        let place = Address(region: 1, offset: 0x2000_0000)
+        func commit(_ count: Int) throws {
+            for value in 0..<count {
+                try fixture.space.transact { tx throws(TransactionError) in
+                    try tx.store(value, at: place)
+                }
+            }
+        }
+        // Nobody reads, so nobody misses anything.
+        try commit(20_000)
+        follow()
+        #expect(try lost(behind: "mount") == 0)
+        let readers = try (0..<2).map { _ in try fixture.open("events", O_RDONLY) }
+        defer { for reader in readers { reader.close() } }
+        try commit(100)
+        follow()
+        try commit(20_000)
+        follow()
+        // What the mount missed is a line among the others, and keeps none of them out.
+        try commit(1)
+        #expect(try news(readers[0]).count == 102)
+        #expect(try lost(behind: "mount") == 40_000)
+        #expect(try lost(behind: "reader") == 0)
+    }
+
+    private func lost(behind: String, in path: String = "metrics") throws -> Int? {
+        let samples = try MetricsFormat(fixture.read(path))["events_lost_total"]
+        return samples.first { $0.labels["behind"] == behind }.map { Int($0.value) }
     }
 
     @Test("Paths of objects written to an open `events` restrict it to commits that touch them.")

@@ -17,6 +17,14 @@ public final class CommitFeed {
         case commit(CommitNews)
         /// Some commits up to this version are not known.
         case lost(upTo: UInt64)
+
+        /// The newest commit that it tells of.
+        public var version: UInt64 {
+            switch self {
+            case .commit(let news): news.version
+            case .lost(let version): version
+            }
+        }
     }
 
     private let space: Space

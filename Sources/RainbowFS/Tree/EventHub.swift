@@ -9,9 +9,14 @@ final class EventHub: Sendable {
     private let count = Atomic<Int>(0)
     /// Bytes that readers who go by the size were given to read, and 1; 0 before the first of them.
     private let shownSize = Atomic<Int>(0)
+    /// The newest version that was handed in.
+    private let newest: Atomic<UInt64>
+    private let lostByReaders = Atomic<UInt64>(0)
+    private let lostByMount = Atomic<UInt64>(0)
 
     init(_ space: Space) {
         self.space = space
+        newest = Atomic(space.version)
     }
 
     var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
@@ -21,6 +26,12 @@ final class EventHub: Sendable {
     /// Like a pipe, `events` has none, so that archivers do not wait in it. But tail(1) takes a
     /// file without a size for a pipe and then waits for its end before it shows anything.
     var size: Int { isEmpty ? 0 : shownSize.load(ordering: .relaxed) }
+
+    /// Commits that readers did not get to know, each counted once a reader: because the reader was
+    /// too slow, or because the mount could not keep up.
+    var lostCounts: (byReaders: UInt64, byMount: UInt64) {
+        (lostByReaders.load(ordering: .relaxed), lostByMount.load(ordering: .relaxed))
+    }
 
     func add(_ stream: EventStream) {
         streams.withLock { streams in
@@ -45,28 +56,32 @@ final class EventHub: Sendable {
     /// Lets the readers know of what happened.
     func take(_ event: CommitFeed.Event) {
         let streams = streams.withLock { $0 }
+        let known = newest.exchange(event.version, ordering: .relaxed)
         guard !streams.isEmpty else { return }
         switch event {
         case .lost(let version):
-            for stream in streams { grow(stream.lose(upTo: version)) }
+            for stream in streams { note(stream.lose(upTo: version, knownUpTo: known)) }
         case .commit(let news):
             let pages = news.sortedPages
             var line: [UInt8]?
             for stream in streams {
                 switch stream.wish(news, pages: pages) {
                 case .nothing: continue
+                case .tooLate: lostByReaders.add(1, ordering: .relaxed)
                 case .everything:
                     line = line ?? self.line(news, pages)
-                    grow(stream.append(line ?? [], version: news.version))
+                    note(stream.append(line ?? [], version: news.version))
                 case .objects(let objects):
-                    grow(stream.append(self.line(news, objects), version: news.version))
+                    note(stream.append(self.line(news, objects), version: news.version))
                 }
             }
         }
     }
 
-    private func grow(_ bytes: Int) {
-        if bytes > 0 { shownSize.wrappingAdd(bytes, ordering: .relaxed) }
+    private func note(_ effect: EventStream.Effect) {
+        if effect.shownBytes > 0 { shownSize.wrappingAdd(effect.shownBytes, ordering: .relaxed) }
+        lostByReaders.add(effect.lostByReader, ordering: .relaxed)
+        lostByMount.add(effect.lostByMount, ordering: .relaxed)
     }
 
     /// The line with all objects of a commit, as far as they are there now.

@@ -23,10 +23,20 @@ final class EventStream: OpenFile, @unchecked Sendable {
     /// Which line a commit is worth.
     enum Wish {
         case nothing
+        /// One that the reader is too far behind for.
+        case tooLate
         /// The line that everyone gets.
         case everything
         /// A line with these objects; nil: anything may have changed.
         case objects([EventText.Object]?)
+    }
+
+    /// What the news of a commit did to a reader.
+    struct Effect {
+        /// How many bytes the size that is shown grows by.
+        var shownBytes = 0
+        var lostByReader: UInt64 = 0
+        var lostByMount: UInt64 = 0
     }
 
     static let watchedMax = 10_000
@@ -160,7 +170,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
             // The line would be dropped: it is not worth making.
             if case .nothing = wish { return .nothing }
             state.queue.lose(upTo: news.version)
-            return .nothing
+            return .tooLate
         }
     }
 
@@ -173,20 +183,28 @@ final class EventStream: OpenFile, @unchecked Sendable {
         return .objects(Set(touched.map { watched[$0] }).sorted { $0.address < $1.address })
     }
 
-    /// - Returns: how many bytes the size that is shown grows by.
-    func append(_ line: [UInt8], version: UInt64) -> Int {
+    func append(_ line: [UInt8], version: UInt64) -> Effect {
         state.withLock { state in
-            guard version > state.since else { return 0 }
+            var effect = Effect()
+            guard version > state.since else { return effect }
             state.queue.append(line, version: version)
-            return state.showsSize ? line.count : 0
+            if state.queue.isBehind { effect.lostByReader = 1 }
+            // Of a line that found no room: there will be one that says so, which is shorter.
+            if state.showsSize { effect.shownBytes = line.count }
+            return effect
         }
     }
 
-    func lose(upTo version: UInt64) -> Int {
+    /// - Parameter known: the version up to which nothing was lost.
+    func lose(upTo version: UInt64, knownUpTo known: UInt64) -> Effect {
         state.withLock { state in
-            guard version > state.since else { return 0 }
-            state.queue.lose(upTo: version)
-            return state.showsSize ? EventText.lost(upTo: version).count : 0
+            var effect = Effect()
+            guard version > state.since else { return effect }
+            let line = EventText.lost(upTo: version)
+            state.queue.append(line, version: version)
+            effect.lostByMount = version - min(version, max(known, state.since))
+            if state.showsSize { effect.shownBytes = line.count }
+            return effect
         }
     }
 }

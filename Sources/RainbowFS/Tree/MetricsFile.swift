@@ -25,6 +25,7 @@ struct MetricsFile: Node {
         var text = MetricsText()
         text.addSpace(tree.space)
         text.addNodes(tree.space.liveNodes)
+        text.addLostEvents(tree.events.lostCounts)
         text.addHotPlaces(HotPlaces(of: tree.space, now: milliseconds))
         text.addMoments(tree.space, now: milliseconds)
         return text.text
@@ -80,6 +81,17 @@ extension MetricsText {
                         node.counts.falseSharingAvoided),
                 ]
             })
+    }
+
+    fileprivate mutating func addLostEvents(_ counts: (byReaders: UInt64, byMount: UInt64)) {
+        add(
+            "events_lost_total", .counter,
+            "Commits that readers of this mount's events were only told of as lost, each counted"
+                + " once a reader: the reader fell behind, or the mount did.",
+            [
+                Sample([("behind", "reader")], counts.byReaders),
+                Sample([("behind", "mount")], counts.byMount),
+            ])
     }
 
     fileprivate mutating func addHotPlaces(_ places: HotPlaces) {

@@ -32,15 +32,18 @@ final class Moments: Sendable {
     private let space: Space
     private let options: TreeOptions
     private let messages: MessageLog
+    private let events: EventHub
     private let gate: SerialGate
     private let state = Mutex(State())
 
     init(
-        _ space: Space, _ options: TreeOptions, _ messages: MessageLog, _ gate: SerialGate
+        _ space: Space, _ options: TreeOptions, _ messages: MessageLog, _ events: EventHub,
+        _ gate: SerialGate
     ) {
         self.space = space
         self.options = options
         self.messages = messages
+        self.events = events
         self.gate = gate
     }
 
@@ -59,7 +62,8 @@ final class Moments: Sendable {
         var inner = options
         inner.mountPoint = "\(options.mountPoint)/\(folder)/\(name)"
         inner.outerMountPoint = options.mountPoint
-        return Tree(space: space, options: inner, moment: moment, messages: messages)
+        return Tree(
+            space: space, options: inner, moment: moment, messages: messages, events: events)
     }
 
     private static func check(_ name: String) throws(TreeError) {

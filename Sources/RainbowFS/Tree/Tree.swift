@@ -45,18 +45,20 @@ final class Tree: Sendable {
         self.options = options
         messages = MessageLog()
         moment = .present
-        moments = Moments(space, options, messages, gate)
         events = EventHub(space)
+        moments = Moments(space, options, messages, events, gate)
     }
 
     /// The tree of another moment of the same mount.
-    init(space: Space, options: TreeOptions, moment: Moment, messages: MessageLog) {
+    init(
+        space: Space, options: TreeOptions, moment: Moment, messages: MessageLog, events: EventHub
+    ) {
         self.space = space
         self.options = options
         self.messages = messages
         self.moment = moment
         moments = nil
-        events = EventHub(space)
+        self.events = events
     }
 
     func record(_ message: String) {
