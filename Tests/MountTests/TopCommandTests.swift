@@ -75,6 +75,30 @@ struct TopCommandTests {
         #expect(lines.output.split(separator: "\n").count == 3)
     }
 
+    @Test("Inside a transaction or a snapshot it shows the mount, and says when that has ended")
+    func places() throws {
+        let mount = try busyMount()
+        for place in ["transactions/running", "snapshots/kept"] {
+            let result = try mount.bash("cd \"$MOUNT/\(place)\" && rainbowfs top --once")
+            #expect(result.output.hasPrefix("\(mount.space) on \(mount.one)\n"), "\(result.errors)")
+        }
+        for (signal, isThere) in [("TERM", false), ("KILL", true)] {
+            let daemon = try #require(mount.daemon())
+            let result = try mount.bash(
+                """
+                exec 3< <(exec rainbowfs top -m "$MOUNT" --count 1000 --interval 0.1 2>&1)
+                top=$!
+                read -r -u 3 line
+                kill -\(signal) \(daemon)
+                tail -n 1 <&3
+                wait $top; echo $?
+                """)
+            #expect(result.output == "rainbowfs: The mount at \(mount.one) has ended.\n2\n")
+            if isThere { #expect(try mount.unmount().status == 0) }
+            try mount.mount()
+        }
+    }
+
     @Test(
         "Wrong arguments are refused",
         arguments: [["--interval", "0"], ["--count", "0"], ["--once", "--count", "2"]])

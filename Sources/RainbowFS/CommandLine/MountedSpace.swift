@@ -97,6 +97,11 @@ extension MountedSpace {
         return CommandFailure(.refused, "\(text)\n\(last)")
     }
 
+    /// What a command says when the mount goes away under it.
+    var end: CommandFailure {
+        CommandFailure(.noMount, "The mount at \(mountPoint) has ended.")
+    }
+
     /// Runs `body` and turns what the mount refuses into a failure of the command.
     func withFailures<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R {
         do { return try body() } catch { throw failure(error) }

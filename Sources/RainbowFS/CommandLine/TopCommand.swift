@@ -40,7 +40,7 @@ struct TopCommand: ParsableCommand {
     }
 
     func run() throws {
-        let mount = try mount.find()
+        let mount = try mount.find().whole
         if once || json.isOn || !Terminal.isUsable {
             try printSamples(of: mount)
         } else {
@@ -49,8 +49,12 @@ struct TopCommand: ParsableCommand {
     }
 
     private func reading(of mount: MountedSpace) throws -> MetricsReading {
-        try mount.withFailures { () throws(FileError) in
-            MetricsReading(try FileText.readText(mount.path + "/metrics"))
+        do throws(FileError) {
+            return MetricsReading(try FileText.readText(mount.path + "/metrics"))
+        } catch {
+            // Without the mount there is the bare folder that it was on.
+            let isGone = [ENOENT, ENOTCONN, ECONNABORTED].contains(error.errno)
+            throw isGone ? mount.end : mount.failure(error)
         }
     }
 

@@ -75,9 +75,7 @@ struct WatchCommand: ParsableCommand {
         do throws(FileError) {
             return try reader.next(until: end)
         } catch {
-            guard error.errno != ENOTCONN, error.errno != ECONNABORTED else {
-                throw CommandFailure(.noMount, "The mount at \(mount.mountPoint) has ended.")
-            }
+            guard error.errno != ENOTCONN, error.errno != ECONNABORTED else { throw mount.end }
             throw mount.failure(error)
         }
     }
