@@ -36,6 +36,15 @@ struct EventsTests {
             })
     }
 
+    /// Returns when the process waits for the time to pass.
+    static func waitUntilAsleep(_ process: pid_t) {
+        let path = "/proc/\(process)/wchan"
+        #expect(
+            eventually {
+                (try? String(contentsOfFile: path, encoding: .utf8))?.contains("nanosleep") == true
+            })
+    }
+
     @Test(
         "Reading `events` waits for the next commit of any mount; with O_NONBLOCK it is EAGAIN."
     )
@@ -108,10 +117,7 @@ struct EventsTests {
         let output = "\(mount.folder)/scratch/tail"
         let child = try Child(
             "/bin/bash", ["-c", "exec tail -f \(mount.one)/events > \(output) 2>&1"])
-        let isFollowed = try eventually {
-            try mount.bash("stat -c %s $MOUNT/events").output != "0\n"
-        }
-        #expect(isFollowed)
+        Self.waitUntilAsleep(child.processID)
         for count in 1...3 {
             Self.set(count, mount.two)
             Self.set(count, mount.one)
@@ -121,11 +127,46 @@ struct EventsTests {
                     return text.split(separator: "\n").count == 2 * count
                 })
         }
+        #expect(try mount.bash("stat -c %s $MOUNT/events").output == "0\n")
+        #expect(try mount.bash("timeout 20 tar -C $MOUNT -c events | tar t").output == "events\n")
         child.kill()
         let text = try String(contentsOfFile: output, encoding: .utf8)
         #expect(text.split(separator: "\n").allSatisfy { $0.hasPrefix("{\"version\"") }, "\(text)")
-        #expect(eventually { (try? mount.bash("stat -c %s $MOUNT/events").output) == "0\n" })
-        #expect(try mount.bash("timeout 20 tar -C $MOUNT -c events | tar t").output == "events\n")
+    }
+
+    @Test("`tail -f` of `messages` goes on when old ones are dropped, and when all are")
+    func tailOfMessages() throws {
+        let mount = try Self.counter("tail")
+        let output = "\(mount.folder)/scratch/tail"
+        let child = try Child(
+            "/bin/bash",
+            ["-c", "exec tail -n 0 -s 0.1 -f \(mount.one)/messages > \(output) 2>&1"])
+        defer { child.kill() }
+        Self.waitUntilAsleep(child.processID)
+        func fail(_ count: Int) {
+            let file = unsafe open(mount.one + "/names/n/value", O_WRONLY)
+            defer { close(file) }
+            for number in 0..<count { unsafe _ = pwrite(file, "no number \(number)", 20, 0) }
+        }
+        var wanted = 0
+        func expectAll(_ count: Int) {
+            wanted += count
+            var text = ""
+            let isThere = eventually {
+                text = (try? String(contentsOfFile: output, encoding: .utf8)) ?? ""
+                return text.split(separator: "\n").count >= wanted
+            }
+            #expect(isThere && text.split(separator: "\n").count == wanted)
+            #expect(!text.contains("truncated"), "\(text.prefix(500))")
+        }
+        // More in all than the 1000 that are kept, but not between two looks of tail(1).
+        for _ in 0..<8 {
+            fail(300)
+            expectAll(300)
+        }
+        #expect(try mount.bash("echo clear messages > $MOUNT/control").status == 0)
+        fail(1)
+        expectAll(1)
     }
 
     @Test(

@@ -89,7 +89,42 @@ import Testing
         let newest = try fixture.read("messages")
         #expect(newest.hasSuffix("Line 2999 of many.\n") && !newest.contains("First."))
         #expect(try fixture.attributes("messages").size == UInt64(newest.utf8.count))
-        _ = try file.all()
+        // What came meanwhile is read on as far as it is kept; from the start, all that is kept.
+        let rest = try file.all(from: UInt64(first.count + second.count))
+        #expect(String(decoding: rest, as: UTF8.self) == newest)
+        #expect(try file.all() == Array(newest.utf8))
+    }
+
+    @Test("To those who follow `messages` it goes on growing when old lines are dropped.")
+    func followingLong() throws {
+        fixture.tree.record("First.")
+        let file = try fixture.open("messages", O_RDONLY)
+        var text = try file.all()
+        #expect(file.seekEnd() == UInt64(text.count))
+        for index in 0..<5000 {
+            fixture.tree.record("Line \(index)")
+            if index == 2500 { _ = try fixture.command("clear messages", to: "control") }
+            guard index % 100 == 0 else { continue }
+            // tail(1) takes a file that is smaller than what it has read for a new one, ...
+            let size = try #require(file.followedSize)
+            #expect(size >= UInt64(text.count))
+            let more = try file.all(from: UInt64(text.count))
+            text += more
+            #expect(index == 2500 ? more.isEmpty : !more.isEmpty)
+            // ... and reads as far as the size.
+            #expect(size >= UInt64(text.count))
+        }
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+        #expect(lines.count == 4902 - 100 && lines.last?.hasSuffix("Line 4900") == true)
+        #expect(lines.contains { $0.hasSuffix("Line 2501") })
+        // For others it is as long as it is.
+        let kept = try fixture.read("messages")
+        #expect(try fixture.attributes("messages").size == UInt64(kept.utf8.count))
+        let other = try fixture.open("messages", O_RDONLY)
+        #expect(other.seekEnd() == UInt64(kept.utf8.count))
+        #expect(try other.all() == Array(kept.utf8))
+        other.close()
+        file.close()
     }
 
     @Test(

@@ -106,7 +106,9 @@ extension Callbacks {
         unsafe table.release = { request, _, info in
             guard let request = unsafe request, let info = unsafe info else { return }
             let file = unsafe Handle<OpenFile>(info).take()
-            unsafe FileSystem.of(request).polls.forget(file)
+            let system = unsafe FileSystem.of(request)
+            system.polls.forget(file)
+            system.followed.forget(file)
             file.close()
             unsafe Reply(request).succeed()
         }

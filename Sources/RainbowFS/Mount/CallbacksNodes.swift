@@ -25,10 +25,10 @@ extension Callbacks {
         }
         unsafe table.getattr = { request, node, info in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
-                if unsafe info != nil, NodeID(node).fixed == .events {
-                    return unsafe try (Callbacks.end(ofStream: info, call), 0.0)
+                var (attributes, seconds) = try call.forest.attributes(NodeID(node))
+                if attributes.isRegularFile, let size = unsafe Callbacks.ownSize(node, info, call) {
+                    attributes.size = size
                 }
-                let (attributes, seconds) = try call.forest.attributes(NodeID(node))
                 return (attributes, call.system.kept.seconds(for: NodeID(node), atLeast: seconds))
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.1)
@@ -75,18 +75,15 @@ extension Callbacks {
 }
 
 extension Callbacks {
-    /// The kernel names the open file only when a program seeks to its end. For the reader of a
-    /// stream that is 1: what it has not read begins at the start, and to tail(1) an end at the
-    /// start would mean that this is a pipe.
-    fileprivate static func end(
-        ofStream info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
-    ) throws(TreeError) -> Attributes {
-        var attributes = try call.forest.attributes(NodeID(.events)).0
-        if let stream = unsafe Handle<OpenFile>(info).object.stream {
-            stream.showSize()
-            attributes.size = 1
-        }
-        return attributes
+    /// The size that only the caller is to see. The kernel names the open file only when a program
+    /// seeks to its end.
+    fileprivate static func ownSize(
+        _ node: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
+    ) -> UInt64? {
+        let (node, followed) = (NodeID(node), call.system.followed)
+        guard unsafe info != nil else { return followed.size(of: node, for: call.caller.pid) }
+        let file = unsafe Handle<OpenFile>(info).object
+        return followed.seekEnd(of: file, node, process: call.caller.pid)
     }
 }
 

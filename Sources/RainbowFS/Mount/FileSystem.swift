@@ -13,6 +13,7 @@ final class FileSystem: Sendable {
     let kept = KeptAttributes()
     let parked = ParkedReads()
     let polls = PollHandles()
+    let followed = FollowedFiles()
     let putOff: PutOffChanges
 
     /// Whether somebody waits for commits.

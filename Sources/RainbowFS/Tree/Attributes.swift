@@ -22,6 +22,7 @@ struct Attributes: Equatable, Sendable {
 
     var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
     var isLink: Bool { mode & S_IFMT == S_IFLNK }
+    var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
 }
 
 /// A node with what the kernel keeps of it, and for how long.

@@ -7,8 +7,6 @@ final class EventHub: Sendable {
     private let space: Space
     private let streams = Mutex<[EventStream]>([])
     private let count = Atomic<Int>(0)
-    /// Bytes that readers who go by the size were given to read, and 1; 0 before the first of them.
-    private let shownSize = Atomic<Int>(0)
     /// The newest version that was handed in.
     private let newest: Atomic<UInt64>
     private let lostByReaders = Atomic<UInt64>(0)
@@ -20,12 +18,6 @@ final class EventHub: Sendable {
     }
 
     var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
-
-    /// What stat(2) shows as the size.
-    ///
-    /// Like a pipe, `events` has none, so that archivers do not wait in it. But tail(1) takes a
-    /// file without a size for a pipe and then waits for its end before it shows anything.
-    var size: Int { isEmpty ? 0 : shownSize.load(ordering: .relaxed) }
 
     /// Commits that readers did not get to know, each counted once a reader: because the reader was
     /// too slow, or because the mount could not keep up.
@@ -47,10 +39,6 @@ final class EventHub: Sendable {
             streams.removeAll { $0 === stream }
             count.store(streams.count, ordering: .relaxed)
         }
-    }
-
-    func addSizeReader() {
-        _ = shownSize.compareExchange(expected: 0, desired: 1, ordering: .relaxed)
     }
 
     /// Lets the readers know of what happened.
@@ -79,7 +67,6 @@ final class EventHub: Sendable {
     }
 
     private func note(_ effect: EventStream.Effect) {
-        if effect.shownBytes > 0 { shownSize.wrappingAdd(effect.shownBytes, ordering: .relaxed) }
         lostByReaders.add(effect.lostByReader, ordering: .relaxed)
         lostByMount.add(effect.lostByMount, ordering: .relaxed)
     }

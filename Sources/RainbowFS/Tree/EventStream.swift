@@ -17,7 +17,8 @@ final class EventStream: OpenFile, @unchecked Sendable {
         var interests = LineInterests<Int>()
         /// The beginning of a path that was cut off by the end of a write.
         var rest: [UInt8] = []
-        var showsSize = false
+        /// What a reader is shown who goes by the size: the bytes that it was given to read, and 1.
+        var shownSize: UInt64?
     }
 
     /// Which line a commit is worth.
@@ -33,8 +34,6 @@ final class EventStream: OpenFile, @unchecked Sendable {
 
     /// What the news of a commit did to a reader.
     struct Effect {
-        /// How many bytes the size that is shown grows by.
-        var shownBytes = 0
         var lostByReader: UInt64 = 0
         var lostByMount: UInt64 = 0
     }
@@ -72,7 +71,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
     func take(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
         state.withLock { state in
             if let count = unsafe state.queue.read(at: offset, into: buffer) { return count }
-            return state.showsSize ? 0 : nil
+            return state.shownSize == nil ? nil : 0
         }
     }
 
@@ -85,16 +84,16 @@ final class EventStream: OpenFile, @unchecked Sendable {
         return count
     }
 
-    /// The reader asked where the end is: it is one like tail(1), which reads as far as the size
-    /// says and waits for that to grow. From now on `events` shows a size, and this reader finds an
-    /// end instead of waiting.
-    func showSize() {
-        let isFirst = state.withLock { state in
-            defer { state.showsSize = true }
-            return !state.showsSize
+    /// 1: what was not read begins at the start, and to tail(1) an end at the start would mean that
+    /// this is a pipe. From now on this reader finds an end instead of waiting.
+    override func seekEnd() -> UInt64? {
+        state.withLock { state in
+            state.shownSize = state.shownSize ?? 1
+            return 1
         }
-        if isFirst { tree.events.addSizeReader() }
     }
+
+    override var followedSize: UInt64? { state.withLock { $0.shownSize } }
 
     /// Restricts the stream to commits that touch one of the objects whose paths or addresses are
     /// written, a line each; further writes add more.
@@ -190,7 +189,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
             state.queue.append(line, version: version)
             if state.queue.isBehind { effect.lostByReader = 1 }
             // Of a line that found no room: there will be one that says so, which is shorter.
-            if state.showsSize { effect.shownBytes = line.count }
+            state.shownSize? += UInt64(line.count)
             return effect
         }
     }
@@ -203,7 +202,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
             let line = EventText.lost(upTo: version)
             state.queue.append(line, version: version)
             effect.lostByMount = version - min(version, max(known, state.since))
-            if state.showsSize { effect.shownBytes = line.count }
+            state.shownSize? += UInt64(line.count)
             return effect
         }
     }

@@ -8,6 +8,15 @@ final class MessageLog: Sendable {
     private struct State {
         var lines: [String] = []
         var bytes = 0
+        /// Bytes that were dropped so far: where the lines begin in all there ever was.
+        var start: UInt64 = 0
+
+        mutating func drop(_ count: Int) {
+            let dropped = lines[..<count].reduce(0) { $0 + $1.utf8.count }
+            lines.removeFirst(count)
+            bytes -= dropped
+            start += UInt64(dropped)
+        }
     }
 
     private let state = Mutex(State())
@@ -29,14 +38,12 @@ final class MessageLog: Sendable {
             state.bytes += line.utf8.count
             guard state.lines.count > MessageLog.linesMax || state.bytes > MessageLog.bytesMax
             else { return }
-            let dropped = max(1, state.lines.count / 4)
-            for old in state.lines[..<dropped] { state.bytes -= old.utf8.count }
-            state.lines.removeFirst(dropped)
+            state.drop(max(1, state.lines.count / 4))
         }
     }
 
     func clear() {
-        state.withLock { $0 = State() }
+        state.withLock { $0.drop($0.lines.count) }
     }
 
     /// All lines, oldest first.
@@ -47,6 +54,21 @@ final class MessageLog: Sendable {
     /// Bytes of `text`.
     var byteCount: Int {
         state.withLock { $0.bytes }
+    }
+
+    /// All lines, and where they begin and end in all there ever was.
+    struct Content {
+        var start: UInt64
+        var text: [UInt8]
+        var end: UInt64 { start + UInt64(text.count) }
+    }
+
+    var content: Content {
+        state.withLock { Content(start: $0.start, text: Array($0.lines.joined().utf8)) }
+    }
+
+    var end: UInt64 {
+        state.withLock { $0.start + UInt64($0.bytes) }
     }
 
     static func time(milliseconds: UInt64) -> String {

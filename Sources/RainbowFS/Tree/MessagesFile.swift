@@ -18,26 +18,43 @@ struct MessagesFile: Node {
 }
 
 /// The open messages: those of the moment of opening, and at their end what came since, so that
-/// `tail -f` follows.
+/// `tail -f` follows, also when old lines were dropped meanwhile.
 final class OpenMessages: OpenFile, @unchecked Sendable {
+    private struct State {
+        var content: MessageLog.Content
+        /// What the offset 0 stands for.
+        var origin: UInt64
+    }
+
     private let log: MessageLog
-    private let text: Mutex<[UInt8]>
+    private let state: Mutex<State>
 
     init(_ log: MessageLog) {
         self.log = log
-        text = Mutex(Array(log.text.utf8))
+        let content = log.content
+        state = Mutex(State(content: content, origin: content.start))
+    }
+
+    override func seekEnd() -> UInt64? { followedSize }
+
+    /// It grows with what is added, and does not shrink with what is dropped: tail(1) takes a file
+    /// that shrinks for another one.
+    override var followedSize: UInt64? {
+        state.withLock { log.end - $0.origin }
     }
 
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
         throws(TreeError) -> Int
     {
-        text.withLock { text in
-            if offset >= UInt64(text.count), log.byteCount > text.count {
-                let longer = Array(log.text.utf8)
-                // Old lines may have gone meanwhile: then the offsets mean nothing any more.
-                if longer.starts(with: text) { text = longer }
+        state.withLock { state in
+            let position = state.origin + offset
+            if position >= state.content.end, log.end > state.content.end {
+                state.content = log.content
             }
-            return unsafe text.copy(from: offset, into: buffer)
+            // Where lines are gone it goes on with the first one that is left.
+            if position < state.content.start { state.origin = state.content.start - offset }
+            let place = state.origin + offset - state.content.start
+            return unsafe state.content.text.copy(from: place, into: buffer)
         }
     }
 }

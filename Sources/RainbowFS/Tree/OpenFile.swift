@@ -17,6 +17,14 @@ class OpenFile: @unchecked Sendable {
         throw TreeError(EBADF, "This file cannot be read.")
     }
 
+    /// The reader seeks to the end: it is one like tail(1), which waits for the file to grow.
+    ///
+    /// - Returns: where the end is; nil: where the attributes say.
+    func seekEnd() -> UInt64? { nil }
+
+    /// What such a reader is shown as the size.
+    var followedSize: UInt64? { nil }
+
     /// Writes at the byte `offset`, or at the end if `isAppend`.
     ///
     /// - Returns: the bytes written: all of them.
