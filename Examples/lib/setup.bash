@@ -20,6 +20,7 @@ PATH=$scratch/bin:$PATH
 
 started=()
 clean_up() {
+    trap '' INT TERM HUP # Ctrl-C again must not stop it half-way.
     cd /
     local mount process
     for process in "${started[@]}"; do
