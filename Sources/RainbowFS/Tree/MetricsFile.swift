@@ -66,12 +66,14 @@ extension MetricsText {
             "aborts_total", .counter, "Transactions of a node that had written and were given up.",
             samples(\.aborts))
         add(
-            "restarts_total", .counter, "Runs of transactions of a node that were repeated.",
+            "restarts_total", .counter,
+            "Runs of transactions of a node that it repeated by itself; those of transactions/ and"
+                + " of atomic that lost count as aborts.",
             samples(\.restarts))
         add(
             "conflicts_total", .counter,
-            "Conflicts of a node if whole pages were compared: those that were, on a line, and"
-                + " those that comparing lines avoided (estimated from one commit in 64).",
+            "Runs of transactions of a node that lost since a line had changed (true), and commits"
+                + " that would have lost if pages were compared (estimated from one in 64).",
             nodes.flatMap { node in
                 let number = ("node", String(node.index))
                 return [
