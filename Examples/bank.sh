@@ -36,8 +36,9 @@ add_up() { awk '{ sum += $1 } END { print sum }'; }
 
 # auditor COMMAND...: adds all balances up again and again, with this command before it.
 auditor() {
-    while [[ -e $scratch/working ]]; do
+    while :; do
         "$@" bash -c 'cat names/*/balance' | add_up
+        [[ -e $scratch/working ]] || break
     done
 }
 

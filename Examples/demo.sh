@@ -45,10 +45,7 @@ printf '\nThe space outlives its mounts:\n'
 run cd ..
 run fusermount3 -u one
 run fusermount3 -u two
-for ((i = 0; i < 100; i++)); do
-    ! rainbowfs ls --json | grep -q '"live_nodes": 0' || break
-    sleep 0.02
-done
+until [[ $(rainbowfs ls --json) == *'"live_nodes": 0'* ]]; do sleep 0.02; done
 run rainbowfs ls
 run rainbowfs fsck demo
 run rainbowfs destroy demo

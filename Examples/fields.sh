@@ -16,8 +16,9 @@ expect "the bank opens with 800" 800 "$(awk '{ sum += $1 } END { print sum }' na
 
 touch "$scratch/working"
 (
-    while [[ -e $scratch/working ]]; do
+    while :; do
         awk '{ sum += $1 } END { print sum }' "$scratch/reader/names/bank/balances"
+        [[ -e $scratch/working ]] || break
     done
 ) >"$scratch/sums" &
 reader=$!

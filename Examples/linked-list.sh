@@ -8,11 +8,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.bash"
 
 edits=10
 
-# The first element, which names/list leads to, has no value.
+# The first element, which names/list leads to, has no value. The last one has no next: looking
+# for that first would be too early, outside of a transaction.
 walk() {
     cd -P names/list
-    while [[ -e next ]]; do
-        cd -P next
+    while cd -P next 2>/dev/null; do
         echo "$(<value)"
     done
 }
@@ -62,8 +62,9 @@ editor() {
 
 # reader COMMAND...: walks again and again with this command before it, a line each time.
 reader() {
-    while [[ -e $scratch/working ]]; do
+    while :; do
         "$@" bash -c walk | paste -s -d ' '
+        [[ -e $scratch/working ]] || break
     done
 }
 

@@ -29,7 +29,7 @@ export -f take give
 philosopher() {
     local name=${names[$1 - 1]} waits=0 i
     cd "$scratch/mount/names"
-    exec {news}< <(rainbowfs watch --initial --timeout 60 "$name/left" "$name/right")
+    exec {news}< <(rainbowfs watch --initial --timeout 600 "$name/left" "$name/right")
     read -r <&"$news" # It listens.
     for ((i = 0; i < meals; i++)); do
         until rainbowfs atomic -C "$name" -- bash -c "take $1"; do
@@ -47,8 +47,9 @@ philosopher() {
 # look: prints who uses the forks, again and again, each time at one moment.
 look() {
     cd "$scratch/mount"
-    while [[ -e $scratch/eating ]]; do
+    while :; do
         rainbowfs atomic -- bash -c 'cat names/*/left/user' | paste -s -d ' '
+        [[ -e $scratch/eating ]] || break
     done
 }
 

@@ -33,6 +33,8 @@ backup() {
     (cd "$1" && tar -chf "$2" names/*/balance)
 }
 
+version() { sed -n 's/^rainbowfs_version //p' metrics; }
+
 add_up() { awk '{ sum += $1 } END { print sum }'; }
 
 mount_space bank one
@@ -55,7 +57,7 @@ for day in mon tue wed thu fri; do
     backup "snapshots/$day" "$scratch/again.tar"
     cmp "$scratch/$day.tar" "$scratch/again.tar"
     taken=$(getfattr --only-values -n user.rainbow.version "snapshots/$day")
-    now=$(sed -n 's/^rainbowfs_version //p' metrics)
+    until now=$(version) && ((now > taken)); do sleep 0.01; done
     sum=$(tar -xOf "$scratch/$day.tar" | add_up)
     echo "$day|$taken|$((now - taken))|$sum|$(tar -xOf "$scratch/live.tar" | add_up)"
 done >"$scratch/rows"

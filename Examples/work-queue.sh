@@ -34,7 +34,7 @@ export -f put take
 # nobody can read it any more.
 listen() {
     waits=0
-    exec {news}< <(rainbowfs watch --initial --timeout 60 names/queue)
+    exec {news}< <(rainbowfs watch --initial --timeout 600 names/queue)
     read -r <&"$news"
 }
 

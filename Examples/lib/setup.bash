@@ -4,6 +4,11 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+# What is printed and compared is the same whoever runs it.
+export LC_ALL=C.UTF-8
+unset CDPATH LANGUAGE
+umask 022
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 program=$(realpath "${RAINBOWFS:-$here/.build/release/rainbowfs}")
 if [[ ! -x $program ]]; then
