@@ -38,6 +38,11 @@ extern int rainbow_spawn_in_folder(
     posix_spawn_file_actions_t *actions,
     int folder) __asm__("posix_spawn_file_actions_addfchdir_np");
 
+/// Closes all descriptors from `first` on in the process that is started.
+extern int rainbow_spawn_close_from(
+    posix_spawn_file_actions_t *actions,
+    int first) __asm__("posix_spawn_file_actions_addclosefrom_np");
+
 extern int rainbow_pipe2(int ends[2], int flags) __asm__("pipe2");
 /// Copies what a pipe holds into another one without taking it.
 extern ssize_t rainbow_tee(int from, int to, size_t size, unsigned flags) __asm__("tee");

@@ -133,16 +133,9 @@ final class HistoryScene {
         guard let daemon = mount.daemon(of: point) else { return }
         kill(daemon, SIGKILL)
         mountKills += 1
-        guard eventually({ Self.isDead(daemon) }) else { throw SceneFailure("a mount lives on") }
+        guard eventually({ hasEnded(daemon) }) else { throw SceneFailure("a mount lives on") }
         let result = try mount.mount(at: point)
         guard result.status == 0 else { throw SceneFailure(result.errors) }
-    }
-
-    /// Whether a process has ended; nobody may have asked for its status yet.
-    private static func isDead(_ process: pid_t) -> Bool {
-        let path = "/proc/\(process)/stat"
-        guard let line = try? String(contentsOfFile: path, encoding: .utf8) else { return true }
-        return line.split(separator: ")").last?.hasPrefix(" Z") == true
     }
 
     private func finish(_ client: Client) {

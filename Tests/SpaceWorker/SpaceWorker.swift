@@ -21,13 +21,18 @@ enum SpaceWorker {
 
         func isDone(after rounds: UInt64) -> Bool {
             // Tests that were killed cannot end their workers.
-            if rounds % 256 == 0, getppid() == 1 { SpaceWorker.fail("the tests are gone") }
+            if rounds % 256 == 0, getppid() != SpaceWorker.parent {
+                SpaceWorker.fail("the tests are gone")
+            }
             return count != 0 && rounds >= count || board[BoardPlace.stop] != 0
         }
     }
 
+    private static let parent = getppid()
+
     static func main() {
-        alarm(UInt32(environmentNumber("SPACE_WORKER_SECONDS", default: 120)))
+        _ = parent
+        alarm(UInt32(environmentNumber("SPACE_WORKER_SECONDS", default: 600)))
         let arguments = CommandLine.arguments
         guard arguments.count == 6, let worker = Int(arguments[3]), let seed = UInt64(arguments[4]),
             let count = UInt64(arguments[5])

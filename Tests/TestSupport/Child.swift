@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// How a process ended.
@@ -18,7 +19,8 @@ public final class Child {
         _ path: String, _ arguments: [String], environment: [String: String] = [:],
         descriptor: Int32? = nil
     ) throws {
-        var variables = environment
+        _ = UsualSurroundings.mask
+        var variables = environment.merging(UsualSurroundings.variables) { own, _ in own }
         for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "RAINBOWFS_DIR", "TMPDIR"] {
             guard variables[name] == nil, let value = unsafe getenv(name) else { continue }
             variables[name] = unsafe String(cString: value)
@@ -27,6 +29,9 @@ public final class Child {
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         if let descriptor { unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, 3) }
+        // What other tests have open would keep their mounts busy as long as this process lives.
+        let firstClosed: Int32 = descriptor == nil ? 3 : 4
+        _ = unsafe rainbow_spawn_close_from(&actions, firstClosed)
         // Threads of the test runner may have signals blocked; a program starts without.
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
@@ -90,6 +95,17 @@ public final class Child {
         let signal = code & 0x7f
         return signal == 0 ? .exited(code >> 8 & 0xff) : .signaled(signal)
     }
+}
+
+/// Whether a process has ended; nobody may have asked for its status yet, or ever will.
+public func hasEnded(_ process: pid_t) -> Bool {
+    guard let file = unsafe fopen("/proc/\(process)/stat", "r") else { return true }
+    defer { unsafe fclose(file) }
+    var line = [CChar](repeating: 0, count: 1024)
+    guard unsafe fgets(&line, Int32(line.count), file) != nil else { return true }
+    // The name before the state may hold anything.
+    let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    return text.split(separator: ")").last.map { $0.hasPrefix(" Z") || $0.hasPrefix(" X") } ?? true
 }
 
 /// A system call that a test needs and that failed.

@@ -13,10 +13,12 @@ public enum Shell {
     public static func run(
         _ arguments: [String], environment: [String: String] = [:], directory: String = "/"
     ) throws -> CommandResult {
+        _ = UsualSurroundings.mask
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(UsualSurroundings.variables) { $1 }.merging(environment) { $1 }
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         let files = try ["output", "errors"].map { try temporaryFile($0) }
         defer { for file in files { try? FileManager.default.removeItem(atPath: file.path) } }
@@ -64,8 +66,9 @@ public enum Shell {
     }
 }
 
-/// Looks again and again until `condition` holds, for at most `seconds`.
-public func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool
+/// Looks again and again until `condition` holds, for at most `seconds`: so long only if it will
+/// never hold, however busy the machine is.
+public func eventually(within seconds: Double = 60, _ condition: () throws -> Bool) rethrows -> Bool
 {
     let end = Date().addingTimeInterval(seconds)
     while Date() < end {

@@ -8,6 +8,7 @@ public final class TestMount: Sendable {
     public let environment: [String: String]
 
     public init(_ prefix: String) throws {
+        _ = UsualSurroundings.mask
         space = uniqueSpaceName(prefix)
         let folder = "/dev/shm/\(space).test"
         self.folder = folder
@@ -20,7 +21,6 @@ public final class TestMount: Sendable {
             "RAINBOWFS_DIR": "\(folder)/spaces", "SPACE": space, "MOUNT": "\(folder)/one",
             "MOUNT2": "\(folder)/two", "SCRATCH": "\(folder)/scratch",
             "RAINBOWFS": RainbowBinary.path, "PATH": "\(RainbowBinary.directory):\(path)",
-            "LC_ALL": "C.UTF-8",
         ]
     }
 

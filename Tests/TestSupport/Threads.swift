@@ -70,6 +70,18 @@ private final class Deadline: @unchecked Sendable {
     }
 }
 
+/// Returns when a commit from now on has a later time than one before. Commits are timed by the
+/// kernel's clock of ticks, every four milliseconds at most.
+public func passCommitTime() {
+    func milliseconds() -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+    let begin = milliseconds()
+    while milliseconds() < begin + 5 { usleep(1_000) }
+}
+
 /// Nanoseconds of the monotonic clock.
 public func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
