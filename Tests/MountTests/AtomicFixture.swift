@@ -28,7 +28,7 @@ struct AtomicFixture {
     /// `until_there FILE` waits for a file of the scratch folder;
     /// `until_gone` waits until there is no transaction.
     func bash(_ script: String) throws -> CommandResult {
-        try withDeadline(seconds: 120, "a session with atomic") { try session(script) }
+        try withDeadline(seconds: 300, "a session with atomic") { try session(script) }
     }
 
     private func session(_ script: String) throws -> CommandResult {

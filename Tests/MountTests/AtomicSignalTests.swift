@@ -63,7 +63,8 @@ struct AtomicSignalTests {
             cat > "$SCRATCH/session" <<'END'
             rainbowfs atomic -- bash -c '
                 trap "echo INT >> $SCRATCH/caught" INT
-                touch "$SCRATCH/up"; for i in {1..30}; do sleep 0.01; done
+                touch "$SCRATCH/up"; until [[ -e $SCRATCH/caught ]]; do sleep 0.01; done
+                for i in {1..30}; do sleep 0.01; done
                 echo 5 > names/alice/balance'
             echo $? > "$SCRATCH/status"
             END

@@ -199,6 +199,19 @@ struct AtomicTests {
         #expect(result.errors.contains("rainbowfs: no-such-program: No such file or directory"))
     }
 
+    @Test("A script that does not say what reads it is read by sh, from PATH too")
+    func plainScript() throws {
+        let fixture = try AtomicFixture()
+        let result = try fixture.bash(
+            """
+            mkdir "$SCRATCH/bin"; echo 'echo "read $1"' > "$SCRATCH/bin/script"
+            chmod +x "$SCRATCH/bin/script"
+            rainbowfs atomic -- "$SCRATCH/bin/script" well; echo $?
+            PATH="/nowhere:$SCRATCH/bin:$PATH" rainbowfs atomic -- script well; echo $?
+            """)
+        #expect(result.output == "read well\n0\nread well\n0\n", "\(result.errors)")
+    }
+
     @Test(
         "What is wrong before the command runs gives 125 and a sentence.",
         arguments: [

@@ -27,22 +27,14 @@ struct EventsTests {
         #expect(unsafe write(file, text, text.utf8.count) == text.utf8.count)
     }
 
-    /// Returns when the process waits in a read of the mount.
+    /// Returns when the process waits in a read of `events`.
     static func waitUntilParked(_ process: pid_t) {
-        let path = "/proc/\(process)/wchan"
-        #expect(
-            eventually {
-                (try? String(contentsOfFile: path, encoding: .utf8)) == "request_wait_answer"
-            })
+        #expect(eventually { isBlocked(process, in: .read, on: "/events") })
     }
 
-    /// Returns when the process waits for the time to pass.
-    static func waitUntilAsleep(_ process: pid_t) {
-        let path = "/proc/\(process)/wchan"
-        #expect(
-            eventually {
-                (try? String(contentsOfFile: path, encoding: .utf8))?.contains("nanosleep") == true
-            })
+    /// Returns when the process waits for the time to pass, with a file open.
+    static func waitUntilAsleep(_ process: pid_t, on name: String) {
+        #expect(eventually { isBlocked(process, in: .sleep, on: name) })
     }
 
     @Test(
@@ -84,11 +76,11 @@ struct EventsTests {
                     + " | sed 's/^1[0-9][0-9]$/long/'", "long\nlong\n"
             ),
             (
-                "timeout 1 cat $MOUNT2/events > $SCRATCH/a; echo $?; head -c 3 $SCRATCH/a",
+                "timeout 5 cat $MOUNT2/events > $SCRATCH/a; echo $?; head -c 3 $SCRATCH/a",
                 "124\n{\"v"
             ),
             (
-                "read -r -t 20 line < <(cat $MOUNT2/events); [[ $line == *version* ]] && echo yes",
+                "read -r -t 60 line < <(cat $MOUNT2/events); [[ $line == *version* ]] && echo yes",
                 "yes\n"
             ),
             ("dd if=$MOUNT2/events bs=1 count=10 2>/dev/null; echo", "{\"version\"\n"),
@@ -96,15 +88,20 @@ struct EventsTests {
     func tools(script: String, output: String) throws {
         let mount = try Self.counter("tools")
         let isDone = Atomic<Bool>(false)
+        // As long as it takes: whoever comes late finds something to read, too.
         let writer = startThread {
-            for value in 0..<3000 where !isDone.load(ordering: .relaxed) {
+            var value = 0
+            while !isDone.load(ordering: .relaxed) {
                 Self.set(value, mount.one)
+                value += 1
                 usleep(3_000)
             }
         }
-        defer { pthread_join(writer, nil) }
+        defer {
+            isDone.store(true, ordering: .relaxed)
+            pthread_join(writer, nil)
+        }
         let result = try mount.bash(script)
-        isDone.store(true, ordering: .relaxed)
         #expect(result.output == output, "\(result.errors)")
     }
 
@@ -117,7 +114,7 @@ struct EventsTests {
         let output = "\(mount.folder)/scratch/tail"
         let child = try Child(
             "/bin/bash", ["-c", "exec tail -f \(mount.one)/events > \(output) 2>&1"])
-        Self.waitUntilAsleep(child.processID)
+        Self.waitUntilAsleep(child.processID, on: "/messages")
         for count in 1...3 {
             Self.set(count, mount.two)
             Self.set(count, mount.one)
@@ -142,7 +139,7 @@ struct EventsTests {
             "/bin/bash",
             ["-c", "exec tail -n 0 -s 0.1 -f \(mount.one)/messages > \(output) 2>&1"])
         defer { child.kill() }
-        Self.waitUntilAsleep(child.processID)
+        Self.waitUntilAsleep(child.processID, on: "/messages")
         func fail(_ count: Int) {
             let file = unsafe open(mount.one + "/names/n/value", O_WRONLY)
             defer { close(file) }
@@ -222,7 +219,12 @@ struct EventsTests {
                 last.wrappingAdd(1, ordering: .releasing)
             }
         }
-        withDeadline(seconds: 60, "readers that are interrupted") {
+        withDeadline(seconds: 300, "readers that are interrupted") {
+            // Nothing happens yet, so that one is sure to be interrupted while it waits.
+            while interrupted.load(ordering: .relaxed) == 0 {
+                pthread_kill(threads[0], SIGUSR2)
+                usleep(1_000)
+            }
             for value in 0..<400 {
                 Self.set(value, value % 3 == 0 ? mount.two : mount.one)
                 pthread_kill(threads[value % threads.count], SIGUSR2)

@@ -15,8 +15,10 @@ struct HistoryTests {
             .shell(mount: 0), .shell(mount: 0), .shell(mount: 1), .shell(mount: 1), .program,
             .program,
         ])
-        try scene.run(seconds: Double(Self.seconds))
-        let (history, errors) = try withDeadline(seconds: 60, "clients that shall stop") {
+        try scene.run(
+            seconds: Double(Self.seconds), secondsMax: Double(Self.seconds) + 300,
+            until: Self.isEnough)
+        let (history, errors) = try withDeadline(seconds: 300, "clients that shall stop") {
             try scene.stop()
         }
         #expect(errors == [])
@@ -30,17 +32,33 @@ struct HistoryTests {
             "\(count(.committed)) committed, \(count(.aborted)) failed, \(count(.unknown)) unknown;"
                 + " killed \(scene.clientKills) clients, \(scene.mountKills) mounts,"
                 + " \(scene.atomicKills) times atomic")
-        let atomic = history.filter { $0.name.contains("atomic") }
-        let long = history.filter { transaction in
+        for (name, list) in [
+            ("in directories", Self.long(history)), ("by atomic", Self.atomic(history)),
+        ] {
+            print("\(name): \(list.count { $0.outcome == .committed }) of \(list.count) committed")
+        }
+        #expect(Self.isEnough(history))
+        #expect(scene.clientKills > 0 && scene.mountKills > 0)
+    }
+
+    /// Transactions that shells made as directories.
+    private static func long(_ history: [RecordedTransaction]) -> [RecordedTransaction] {
+        history.filter { transaction in
             let name = transaction.name
             return name.hasPrefix("shell") && !name.contains("atomic") && transaction.isLong
         }
-        for (name, list) in [("in directories", long), ("by atomic", atomic)] {
-            print("\(name): \(list.count { $0.outcome == .committed }) of \(list.count) committed")
-            #expect(list.contains { $0.outcome == .committed })
-        }
-        #expect(count(.committed) > 100 * Self.seconds)
-        #expect(scene.clientKills > 0 && scene.mountKills > 0)
+    }
+
+    private static func atomic(_ history: [RecordedTransaction]) -> [RecordedTransaction] {
+        history.filter { $0.name.contains("atomic") }
+    }
+
+    /// Whether there is some of everything.
+    private static func isEnough(_ history: [RecordedTransaction]) -> Bool {
+        history.count { $0.outcome == .committed } > 500
+            && [long(history), atomic(history)].allSatisfy { list in
+                list.contains { $0.outcome == .committed }
+            }
     }
 
     /// Leaves a history that is not as it should be in the file that the environment names.

@@ -32,6 +32,8 @@ struct TopCommandTests {
         let script = "while echo 1 > \(mount.one)/names/alice/balance; do :; done 2> /dev/null"
         let writer = try Child("/bin/bash", ["-c", script])
         defer { writer.kill() }
+        let file = "\(mount.one)/names/alice/balance"
+        #expect(eventually { (try? String(contentsOfFile: file, encoding: .utf8)) == "1\n" })
         return try body()
     }
 
@@ -40,8 +42,8 @@ struct TopCommandTests {
         let mount = try busyMount()
         let (text, json) = try withLoad(mount) {
             (
-                try mount.rainbowfs(["top", "-m", mount.one, "--once", "--interval", "0.5"]),
-                try mount.rainbowfs(["top", "-m", mount.one, "--json", "--interval", "0.5"])
+                try mount.rainbowfs(["top", "-m", mount.one, "--once", "--interval", "1"]),
+                try mount.rainbowfs(["top", "-m", mount.one, "--json", "--interval", "1"])
             )
         }
         #expect(text.status == 0 && text.errors == "")
@@ -58,7 +60,7 @@ struct TopCommandTests {
             try #require(facts[key] as? [[String: Any]])
         }
         let node = try #require(try rows("nodes").first)
-        #expect(try #require(node["commits_per_second"] as? Double) > 1)
+        #expect(try #require(node["commits_per_second"] as? Double) > 0)
         #expect(node["name"] as? String == "left" && node["conflicts"] as? Int ?? 0 > 0)
         let hot = try #require(try rows("objects").first)
         #expect(hot["class"] as? String == "Account" && hot["name"] as? String == "alice")

@@ -68,7 +68,7 @@ struct WatchTests {
             wait $one $two
             cat "$MOUNT/names/n/value"
             """
-        let result = try mount.run(["timeout", "100", "bash", "-c", script])
+        let result = try mount.run(["timeout", "300", "bash", "-c", script])
         #expect(result.output == "60\n", "\(result.errors)")
     }
 
@@ -80,7 +80,7 @@ struct WatchTests {
             cd "$MOUNT"
             rainbowfs watch names/n --timeout 0.3 --initial | cut -d ' ' -f 2
             echo "${PIPESTATUS[0]}"
-            exec 3< <(rainbowfs watch names/n --count 1 --timeout 60 --initial --json; echo $?)
+            exec 3< <(rainbowfs watch names/n --count 1 --timeout 600 --initial --json; echo $?)
             read -r -u 3 line; jq -c 'del(.version)' <<<"$line"
             echo 5 > names/n/value
             read -r -u 3 line; jq -c '[(.version | type), .node]' <<<"$line"

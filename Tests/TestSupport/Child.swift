@@ -97,17 +97,6 @@ public final class Child {
     }
 }
 
-/// Whether a process has ended; nobody may have asked for its status yet, or ever will.
-public func hasEnded(_ process: pid_t) -> Bool {
-    guard let file = unsafe fopen("/proc/\(process)/stat", "r") else { return true }
-    defer { unsafe fclose(file) }
-    var line = [CChar](repeating: 0, count: 1024)
-    guard unsafe fgets(&line, Int32(line.count), file) != nil else { return true }
-    // The name before the state may hold anything.
-    let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    return text.split(separator: ")").last.map { $0.hasPrefix(" Z") || $0.hasPrefix(" X") } ?? true
-}
-
 /// A system call that a test needs and that failed.
 public struct SystemFailure: Error, CustomStringConvertible {
     public let description: String

@@ -192,7 +192,9 @@ extension TransactionalMemory {
         func concurrent() throws {
             try withTestSpace("core") { space in
                 let feed = space.commitFeed()
-                let commits = SpaceLayout.ringEntryCount / 4
+                // Within one round of the ring even if the follower does not run until they are
+                // done, though versions that were given up take place, too.
+                let commits = SpaceLayout.ringEntryCount / 16
                 let running = Atomic<Int>(4)
                 let threads = (0..<4).map { thread in
                     startThread {
@@ -280,13 +282,13 @@ extension TransactionalMemory {
                 }
                 let began = monotonicNanoseconds()
                 isWaiting.store(true, ordering: .releasing)
-                let event = feed.next(milliseconds: 60_000)
+                let event = feed.next(milliseconds: 120_000)
                 pthread_join(thread, nil)
                 guard case .commit = event else {
                     Issue.record("the wait ended without the commit")
                     return
                 }
-                #expect(monotonicNanoseconds() - began < 30_000_000_000)
+                #expect(monotonicNanoseconds() - began < 60_000_000_000)
             }
         }
     }

@@ -8,9 +8,9 @@ extension TransactionalMemory {
     @Suite struct TimelineTests {
         static let place = Address(region: 1, offset: 0x8000)
 
-        static func wallMilliseconds() -> UInt64 {
+        static func wallMilliseconds(_ clock: clockid_t = CLOCK_REALTIME) -> UInt64 {
             var time = timespec()
-            unsafe clock_gettime(CLOCK_REALTIME, &time)
+            unsafe clock_gettime(clock, &time)
             return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
         }
 
@@ -27,7 +27,8 @@ extension TransactionalMemory {
                 var commits: [(version: UInt64, before: UInt64, after: UInt64)] = []
                 let end = Self.wallMilliseconds() + 500
                 while Self.wallMilliseconds() < end {
-                    let before = Self.wallMilliseconds()
+                    // The clock of ticks is behind the other one, more so on a busy machine.
+                    let before = Self.wallMilliseconds(CLOCK_REALTIME_COARSE)
                     let version = try Self.commit(space)
                     commits.append((version, before, Self.wallMilliseconds()))
                     if commits.count % 50 == 0 { usleep(3000) }
@@ -35,8 +36,8 @@ extension TransactionalMemory {
                 var last: UInt64 = 0
                 for commit in commits {
                     let time = space.milliseconds(ofVersion: commit.version)
-                    // A sample each 4 ms, of a clock that ticks each 4 ms, or 10 on some kernels.
-                    #expect(time + 15 >= commit.before && time <= commit.after)
+                    // There is a sample each 4 ms.
+                    #expect(time + 4 >= commit.before && time <= commit.after)
                     #expect(time >= last)
                     last = time
                 }
@@ -45,10 +46,11 @@ extension TransactionalMemory {
 
         @Test("Versions that nobody has made yet or that are older than all have a time too")
         func unknownVersions() throws {
+            let begin = Self.wallMilliseconds()
             try withTestSpace("core") { space in
-                let birth = Self.wallMilliseconds()
-                #expect(space.milliseconds(ofVersion: 0) / 1000 <= birth / 1000)
-                #expect(space.milliseconds(ofVersion: 0) + 2000 > birth)
+                let birth = space.milliseconds(ofVersion: 0)
+                #expect(birth / 1000 <= Self.wallMilliseconds() / 1000)
+                #expect(birth + 2000 > begin)
                 let version = try Self.commit(space)
                 let time = space.milliseconds(ofVersion: version)
                 #expect(space.milliseconds(ofVersion: version + 1000) == time)
@@ -62,7 +64,7 @@ extension TransactionalMemory {
                 onThreads(4) { thread in
                     let end = Self.wallMilliseconds() + 400
                     let own = Self.place + thread * 64
-                    while Self.wallMilliseconds() < end {
+                    while Self.wallMilliseconds() < end || space.usage.version <= 1000 {
                         try? space.transact { tx throws(TransactionError) in
                             try tx.store(try tx.load(own, as: Int.self) + 1, at: own)
                         }
