@@ -114,7 +114,7 @@ struct EventsTests {
         let output = "\(mount.folder)/scratch/tail"
         let child = try Child(
             "/bin/bash", ["-c", "exec tail -f \(mount.one)/events > \(output) 2>&1"])
-        Self.waitUntilAsleep(child.processID, on: "/messages")
+        Self.waitUntilAsleep(child.processID, on: "/events")
         for count in 1...3 {
             Self.set(count, mount.two)
             Self.set(count, mount.one)
@@ -125,7 +125,7 @@ struct EventsTests {
                 })
         }
         #expect(try mount.bash("stat -c %s $MOUNT/events").output == "0\n")
-        #expect(try mount.bash("timeout 20 tar -C $MOUNT -c events | tar t").output == "events\n")
+        #expect(try mount.bash("timeout 60 tar -C $MOUNT -c events | tar t").output == "events\n")
         child.kill()
         let text = try String(contentsOfFile: output, encoding: .utf8)
         #expect(text.split(separator: "\n").allSatisfy { $0.hasPrefix("{\"version\"") }, "\(text)")
