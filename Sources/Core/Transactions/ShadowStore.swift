@@ -90,6 +90,13 @@ struct ShadowStore: Sendable {
     /// Whether so much is in use that the oldest snapshot should go.
     var isUnderPressure: Bool { used.load() * 8 > recordsMax * 7 }
 
+    /// Records that must be freed when no more can be had, so that this is not to be done again
+    /// soon: an eighth of them, and what the limit is exceeded by.
+    var excess: UInt64 {
+        let used = used.load()
+        return used - min(used, recordsMax) / 8 * 7
+    }
+
     /// Whether something that was freed can be used again.
     var hasFreeRecord: Bool { free.load() & 0xffff_ffff != 0 }
 
@@ -238,19 +245,30 @@ extension ShadowStore {
     }
 
     /// Frees all records that no snapshot needs.
-    func sweepAll(snapshots: [UInt64]) {
-        sweep(0..<ShadowStore.chainCount, snapshots: snapshots)
+    /// - Returns: for each snapshot, how many records it needs that no younger one does: they could
+    ///   be freed if it and all older ones were given up.
+    @discardableResult
+    func sweepAll(snapshots: [UInt64]) -> [UInt64] {
+        var needed = [UInt64](repeating: 0, count: snapshots.count)
+        for chain in 0..<ShadowStore.chainCount {
+            sweep(chain, snapshots) { needed[$0] += 1 }
+        }
         swept.store(used.load())
+        return needed
     }
 
-    private func sweep(_ chain: Int, _ snapshots: [UInt64]) {
+    private func sweep(
+        _ chain: Int, _ snapshots: [UInt64], onNeeded: (_ youngest: Int) -> Void = { _ in }
+    ) {
         var link = head(chain)
         var isHead = true
         var index = link.load()
         while index != 0 {
             let record = record(index - 1)
             let next = record.next.load()
-            if ShadowStore.isNeeded(record.from.load(), record.until.load(), snapshots) {
+            let (from, until) = (record.from.load(), record.until.load())
+            if let reader = ShadowStore.youngestReader(from, until, snapshots) {
+                onNeeded(reader)
                 link = record.next
                 isHead = false
                 index = next
@@ -270,14 +288,17 @@ extension ShadowStore {
         }
     }
 
-    private static func isNeeded(_ from: UInt64, _ until: UInt64, _ snapshots: [UInt64]) -> Bool {
-        // The first snapshot that is not older than the bytes.
+    /// The index of the youngest snapshot that reads bytes of these versions; nil if none does.
+    private static func youngestReader(
+        _ from: UInt64, _ until: UInt64, _ snapshots: [UInt64]
+    ) -> Int? {
+        // Behind the last one that is older than the overwriting.
         var (low, high) = (0, snapshots.count)
         while low < high {
             let middle = (low + high) / 2
-            if snapshots[middle] < from { low = middle + 1 } else { high = middle }
+            if snapshots[middle] < until { low = middle + 1 } else { high = middle }
         }
-        return low < snapshots.count && snapshots[low] < until
+        return low > 0 && snapshots[low - 1] >= from ? low - 1 : nil
     }
 
     private func release(_ index: UInt64) {

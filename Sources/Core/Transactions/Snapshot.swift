@@ -256,12 +256,17 @@ extension Space {
         // Another commit may have made room while this one waited for the lock.
         if shadow.hasFreeRecord { return true }
         dropSnapshotsOfDeadNodes()
-        shadow.sweepAll(snapshots: snapshotTable.versions)
-        while shadow.isUnderPressure || !shadow.hasFreeRecord {
-            guard snapshotTable.giveUpOldest() else { return shadow.hasFreeRecord }
-            shadow.sweepAll(snapshots: snapshotTable.versions)
+        let needed = shadow.sweepAll(snapshots: snapshotTable.versions)
+        guard shadow.isUnderPressure || !shadow.hasFreeRecord else { return true }
+        // All that have to go at once: to sweep after each would keep the commit for long.
+        let excess = shadow.excess
+        var freed: UInt64 = 0
+        for count in needed where freed < excess {
+            snapshotTable.giveUpOldest()
+            freed += count
         }
-        return true
+        shadow.sweepAll(snapshots: snapshotTable.versions)
+        return shadow.hasFreeRecord
     }
 
     /// Runs `body` while no other thread or process changes the snapshot table. The kernel takes

@@ -74,10 +74,10 @@ struct SnapshotTable: Sendable {
         return newest
     }
 
-    /// The versions of all that are open and not stale, ascending. For the lock's holder.
+    /// The versions of all that are open and not stale, each once, ascending. For the lock holder.
     var versions: [UInt64] {
-        (0..<count).map { self[$0].version.load() }
-            .filter { $0 != 0 && $0 & SnapshotTable.staleBit == 0 }.sorted()
+        let versions = (0..<count).map { self[$0].version.load() }
+        return Set(versions.filter { $0 != 0 && $0 & SnapshotTable.staleBit == 0 }).sorted()
     }
 
     /// Makes a new entry known, for the lock's holder: from here on every commit that draws a
@@ -123,16 +123,13 @@ struct SnapshotTable: Sendable {
         }
     }
 
-    /// Gives up the oldest snapshot. For the lock's holder.
-    /// - Returns: false if there is none.
-    @discardableResult
-    func giveUpOldest() -> Bool {
-        guard let oldest = versions.first else { return false }
+    /// Gives up the oldest snapshot, or all that have its version. For the lock's holder.
+    func giveUpOldest() {
+        guard let oldest = versions.first else { return }
         for index in 0..<count where self[index].version.load() == oldest {
             _ = self[index].version.compareExchange(oldest, oldest | SnapshotTable.staleBit)
         }
         _ = epoch.add(1)
-        return true
     }
 }
 

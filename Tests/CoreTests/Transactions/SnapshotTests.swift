@@ -178,6 +178,46 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("Of many snapshots, such a commit gives up no more than must go, all at once")
+        func limitAmongManySnapshots() throws {
+            try withTestSpace("core") { space in
+                try Self.open(space)
+                let place = Address(region: 1, offset: 0x20_0000)
+                func write(_ lines: Range<Int>) throws {
+                    try space.transact { tx throws(TransactionError) in
+                        for line in lines { try tx.store(1, at: place + line * 64) }
+                    }
+                }
+                for first in stride(from: 0, to: 80_000, by: 10_000) {
+                    try write(first..<first + 10_000)
+                }
+                space.setSnapshotMemory(bytesMax: 512 * 128)
+                var snapshots: [Snapshot] = []
+                for index in 0..<50 {
+                    snapshots.append(try space.takeSnapshot(named: "\(index)"))
+                    try write(index * 10..<index * 10 + 10)
+                }
+                #expect(space.snapshotMemory.bytesUsed == 500 * 128)
+                // 12 lines find memory; then an eighth of all is freed each time, which is 64
+                // lines: what seven snapshots need that no younger one does.
+                try write(500..<600)
+                #expect(snapshots.map(\.isStale) == (0..<50).map { $0 < 14 })
+                for snapshot in snapshots { snapshot.end() }
+
+                space.setSnapshotMemory(bytesMax: 60_000 * 128)
+                snapshots = try (0..<300).map { index in
+                    try write(90_000..<90_001)
+                    return try space.takeSnapshot(named: "\(index)")
+                }
+                let began = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC)
+                for first in stride(from: 0, to: 80_000, by: 10_000) {
+                    try write(first..<first + 10_000)
+                }
+                let seconds = (SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) - began) / 1_000_000_000
+                #expect(snapshots.allSatisfy { $0.isStale } && seconds < 3)
+            }
+        }
+
         @Test("A commit larger than what memory is left gives up the oldest snapshot alone")
         func limitWithinOneCommit() throws {
             try withTestSpace("core") { space in
