@@ -39,11 +39,11 @@ struct AllocationCommand: ParsableCommand {
                 in: space, capacity: UInt64(objects * stride), className: "Simple", fields: fields)
             if reserved { try reserve(allocator.base, space) }
             var made = 0
-            let start = MonotonicClock.seconds
+            let start = SystemClock.monotonicSeconds
             try space.newObjects(
                 of: "Simple", in: allocator.address, count: objects, resolve: { _ in .null },
                 each: { made += $0.count })
-            let nanoseconds = (MonotonicClock.seconds - start) * 1e9 / Double(objects)
+            let nanoseconds = (SystemClock.monotonicSeconds - start) * 1e9 / Double(objects)
             guard made == objects else {
                 throw CommandFailure(.refused, "Only \(made) objects were made.")
             }

@@ -83,9 +83,10 @@ struct BankSnapshots {
 
     /// Waits until a snapshot is old enough, or the workers are done.
     private func wait(_ state: borrowing Atomic<Int>) {
-        let end = MonotonicClock.seconds + Double(milliseconds == 0 ? 100 : milliseconds) / 1000
+        let seconds = Double(milliseconds == 0 ? 100 : milliseconds) / 1000
+        let end = SystemClock.monotonicSeconds + seconds
         while state.load(ordering: .relaxed) != State.done {
-            let left = end - MonotonicClock.seconds
+            let left = end - SystemClock.monotonicSeconds
             if left <= 0 { return }
             usleep(UInt32(min(left, 0.01) * 1e6) + 1)
         }

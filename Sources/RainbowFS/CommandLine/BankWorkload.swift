@@ -72,7 +72,7 @@ struct BankWorkload {
         var counts = Counts()
         var random = CheapRandom(seed: seed)
         var runs = 0
-        let start = MonotonicClock.seconds
+        let start = SystemClock.monotonicSeconds
         let end = start + Double(milliseconds) / 1000
         repeat {
             // Looking at the clock costs as much as a transfer, so not each time.
@@ -88,8 +88,8 @@ struct BankWorkload {
                 try transfer(from: balance(from), to: balance(to), &runs)
                 counts.transfers += 1
             }
-        } while MonotonicClock.seconds < end
-        counts.seconds = MonotonicClock.seconds - start
+        } while SystemClock.monotonicSeconds < end
+        counts.seconds = SystemClock.monotonicSeconds - start
         counts.restarts = runs - counts.transfers - counts.readAlls
         return counts
     }
@@ -109,14 +109,6 @@ struct CheapRandom {
         state ^= state >> 27
         let high = (state &* 0x2545_f491_4f6c_dd1d) >> 32
         return Int((high &* UInt64(bound)) >> 32)
-    }
-}
-
-enum MonotonicClock {
-    static var seconds: Double {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
-        return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
     }
 }
 

@@ -20,13 +20,13 @@ struct DestroyCommand: ParsableCommand {
     var force = false
 
     func run() throws {
-        let begin = MonotonicClock.seconds
+        let begin = SystemClock.monotonicSeconds
         while true {
             do throws(SpaceError) {
                 return try Space.destroy(space, force: force)
             } catch {
                 guard case .inUse(_, let nodes) = error,
-                    MonotonicClock.seconds < begin + patienceSeconds(nodes)
+                    SystemClock.monotonicSeconds < begin + patienceSeconds(nodes)
                 else { throw CommandFailure(.refused, error.description) }
                 usleep(20_000)
             }

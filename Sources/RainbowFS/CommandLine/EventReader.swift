@@ -106,9 +106,6 @@ final class EventReader {
         ready += whole.split(separator: "\n").compactMap { EventLine($0) }
     }
 
-    static var now: Int {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-    }
+    /// Milliseconds of the monotonic clock.
+    static var now: Int { Int(SystemClock.monotonicNanoseconds / 1_000_000) }
 }

@@ -59,10 +59,10 @@ struct TopCommand: ParsableCommand {
     }
 
     private func printSamples(of mount: MountedSpace) throws {
-        var (before, start) = (try reading(of: mount), TopCommand.nanoseconds())
+        var (before, start) = (try reading(of: mount), SystemClock.monotonicNanoseconds)
         for index in 0..<(count ?? 1) {
             usleep(UInt32(interval * 1_000_000))
-            let (after, end) = (try reading(of: mount), TopCommand.nanoseconds())
+            let (after, end) = (try reading(of: mount), SystemClock.monotonicNanoseconds)
             let sample = TopSample(
                 mount, before, after, seconds: Double(end - start) / 1_000_000_000)
             let text =
@@ -77,7 +77,7 @@ struct TopCommand: ParsableCommand {
 
     /// The live view.
     private func watch(_ mount: MountedSpace) throws {
-        var (before, start) = (try reading(of: mount), TopCommand.nanoseconds())
+        var (before, start) = (try reading(of: mount), SystemClock.monotonicNanoseconds)
         var sample = TopSample(mount, nil, before, seconds: 0)
         let terminal = Terminal()
         terminal.enter()
@@ -87,7 +87,7 @@ struct TopCommand: ParsableCommand {
             let size = terminal.size
             terminal.draw(TopView(sample).lines(columns: size.columns, rows: size.rows))
             let due = start + UInt64(interval * 1_000_000_000)
-            let now = TopCommand.nanoseconds()
+            let now = SystemClock.monotonicNanoseconds
             switch terminal.next(milliseconds: due > now ? Int((due - now) / 1_000_000) + 1 : 0) {
             case .key(UInt8(ascii: "q")), .key(UInt8(ascii: "Q")), .signal(SIGINT): return
             case .signal(SIGTSTP): terminal.suspend()
@@ -99,18 +99,12 @@ struct TopCommand: ParsableCommand {
                 Glibc.exit(128 + signal)
             case .timeIsUp:
                 if shown == count { return }
-                let (after, end) = (try reading(of: mount), TopCommand.nanoseconds())
+                let (after, end) = (try reading(of: mount), SystemClock.monotonicNanoseconds)
                 sample = TopSample(
                     mount, before, after, seconds: Double(end - start) / 1_000_000_000)
                 (before, start) = (after, end)
                 shown += 1
             }
         }
-    }
-
-    private static func nanoseconds() -> UInt64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

@@ -53,8 +53,6 @@ import Glibc
     }
 
     private static func microseconds() -> Int {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+        Int(SystemClock.monotonicNanoseconds / 1000)
     }
 }

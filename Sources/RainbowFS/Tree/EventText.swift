@@ -1,5 +1,4 @@
 import Core
-import Glibc
 
 /// The lines of `events`: JSON, one a commit.
 enum EventText {
@@ -17,11 +16,9 @@ enum EventText {
         _ news: CommitNews, milliseconds: UInt64, _ objects: some Sequence<Object>,
         isTruncated: Bool
     ) -> [UInt8] {
-        let time = timespec(
-            tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
         let lines = news.sortedPages.map { String($0.reduce(0) { $0 + $1.lines.nonzeroBitCount }) }
         var text = Array("{\"version\": \(news.version), \"node\": \(news.node), ".utf8)
-        text += "\"time\": \"\(MessageLog.time(time))\", ".utf8
+        text += "\"time\": \"\(TimeText.describe(milliseconds: milliseconds))\", ".utf8
         text += "\"lines\": \(lines ?? "null"), \"objects\": [".utf8
         var isFirst = true
         for object in objects {

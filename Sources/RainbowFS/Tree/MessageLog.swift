@@ -25,9 +25,7 @@ final class MessageLog: Sendable {
 
     /// Adds one line, with the time in front.
     func add(_ message: String) {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &now)
-        var line = MessageLog.time(now) + " "
+        var line = TimeText.describe(milliseconds: SystemClock.milliseconds) + " "
         line.reserveCapacity(line.utf8.count + message.utf8.count + 1)
         for scalar in message.unicodeScalars {
             line.unicodeScalars.append(scalar.value < 32 || scalar.value == 127 ? " " : scalar)
@@ -69,38 +67,5 @@ final class MessageLog: Sendable {
 
     var end: UInt64 {
         state.withLock { $0.start + UInt64($0.bytes) }
-    }
-
-    static func time(milliseconds: UInt64) -> String {
-        time(
-            timespec(
-                tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000 * 1_000_000)))
-    }
-
-    /// `2026-11-21T08:00:00.123Z`
-    static func time(_ time: timespec) -> String {
-        func digits(_ number: Int, _ count: Int) -> String {
-            let text = String(number)
-            return String(repeating: "0", count: max(0, count - text.count)) + text
-        }
-        let (year, month, day) = date(daysSince1970: time.tv_sec / 86_400)
-        let second = time.tv_sec % 86_400
-        return digits(year, 4) + "-" + digits(month, 2) + "-" + digits(day, 2) + "T"
-            + digits(second / 3600, 2) + ":" + digits(second / 60 % 60, 2) + ":"
-            + digits(second % 60, 2) + "." + digits(time.tv_nsec / 1_000_000, 3) + "Z"
-    }
-
-    /// The Gregorian date, counted in eras of 400 years that begin on the first of March
-    /// (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-    private static func date(daysSince1970: Int) -> (year: Int, month: Int, day: Int) {
-        let days = daysSince1970 + 719_468
-        let (era, dayOfEra) = (days / 146_097, days % 146_097)
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shifted = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * shifted + 2) / 5 + 1
-        let month = shifted < 10 ? shifted + 3 : shifted - 9
-        return (era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month, day)
     }
 }

@@ -19,15 +19,13 @@ struct MetricsFile: Node {
     }
 
     private func text() -> String {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &now)
-        let milliseconds = UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
+        let now = SystemClock.milliseconds
         var text = MetricsText()
         text.addSpace(tree.space)
         text.addNodes(tree.space.liveNodes)
         text.addLostEvents(tree.events.lostCounts)
-        text.addHotPlaces(HotPlaces(of: tree.space, now: milliseconds))
-        text.addMoments(tree.space, now: milliseconds)
+        text.addHotPlaces(HotPlaces(of: tree.space, now: now))
+        text.addMoments(tree.space, now: now)
         return text.text
     }
 }

@@ -42,9 +42,9 @@ final class NamedTransaction: Sendable {
         /// Of the moment that it reads; kept here for operations that run in it.
         var version: UInt64 = 0
         /// When that moment was, in milliseconds since 1970.
-        var began = NamedTransaction.milliseconds
+        var began = SystemClock.milliseconds
         /// On the monotonic clock, as is the next.
-        var lastUse = NamedTransaction.now
+        var lastUse = SystemClock.monotonicNanoseconds
         var serialSince: UInt64?
         /// Operations under way.
         var operations = 0
@@ -62,7 +62,7 @@ final class NamedTransaction: Sendable {
     /// Nobody else but root may enter.
     let ownership: Ownership
     /// When mkdir made it, in milliseconds since 1970.
-    let made = NamedTransaction.milliseconds
+    let made = SystemClock.milliseconds
     let open: OpenTransaction
     let space: Space
     private let limits: TransactionLimits
@@ -97,15 +97,6 @@ final class NamedTransaction: Sendable {
     var version: UInt64 { state.withLock { $0.version } }
     /// When it began, the first time or anew, in milliseconds since 1970.
     var began: UInt64 { state.withLock { $0.began } }
-
-    private static var now: UInt64 { nanoseconds(of: CLOCK_MONOTONIC) }
-    private static var milliseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) / 1_000_000 }
-
-    private static func nanoseconds(of clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        unsafe clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
 }
 
 /// Operations in the transaction.
@@ -145,7 +136,7 @@ extension NamedTransaction {
     private func endOperation() {
         state.withLock { state in
             state.operations -= 1
-            state.lastUse = NamedTransaction.now
+            state.lastUse = SystemClock.monotonicNanoseconds
         }
     }
 
@@ -263,8 +254,8 @@ extension NamedTransaction {
                 state.phase = .running
                 state.restarts += 1
                 state.version = version
-                state.began = NamedTransaction.milliseconds
-                state.serialSince = isSerial ? NamedTransaction.now : nil
+                state.began = SystemClock.milliseconds
+                state.serialSince = isSerial ? SystemClock.monotonicNanoseconds : nil
                 state.lines = ([], [])
                 state.hasMadeObjects = false
             }
@@ -306,7 +297,7 @@ extension NamedTransaction {
 
     /// Ends it if it is forgotten, or keeps others waiting for too long.
     func endIfDue() {
-        let now = NamedTransaction.now
+        let now = SystemClock.monotonicNanoseconds
         let (restarts, idle, serial) = state.withLock { state -> (Int, UInt64, UInt64) in
             guard state.phase == .running else { return (0, 0, 0) }
             let isIdle = state.operations == 0 && !state.isHeld

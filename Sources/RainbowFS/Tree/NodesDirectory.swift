@@ -45,7 +45,7 @@ struct NodeFile: Node {
             name: \(node.name)
             slots: \(node.slots.map(String.init).joined(separator: " "))
             mount point: \(node.mountPoint)
-            since: \(MessageLog.time(timespec(tv_sec: Int(node.since), tv_nsec: 0)))
+            since: \(TimeText.describe(milliseconds: node.since &* 1000))
             commits: \(node.counts.commits)
             aborts: \(node.counts.aborts)
             restarts: \(node.counts.restarts)

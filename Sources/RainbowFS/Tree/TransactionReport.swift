@@ -19,7 +19,7 @@ struct TransactionReport {
         var lines = [
             "state: \(phase.name)",
             "snapshot: \(transaction.version)",
-            "began: \(MessageLog.time(milliseconds: transaction.began))",
+            "began: \(TimeText.describe(milliseconds: transaction.began))",
             "serial: \(transaction.isSerial ? "yes" : "no")",
             "held: \(transaction.isHeld ? "yes" : "no")",
             "memory: \(memory.readBytes + memory.writtenBytes)",

@@ -1,0 +1,19 @@
+import Glibc
+
+/// The clocks of the machine.
+enum SystemClock {
+    /// Nanoseconds of the clock that is never set.
+    static var monotonicNanoseconds: UInt64 { nanoseconds(of: CLOCK_MONOTONIC) }
+
+    /// The same in seconds.
+    static var monotonicSeconds: Double { Double(monotonicNanoseconds) / 1e9 }
+
+    /// Milliseconds since 1970.
+    static var milliseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) / 1_000_000 }
+
+    private static func nanoseconds(of clock: clockid_t) -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(clock, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
