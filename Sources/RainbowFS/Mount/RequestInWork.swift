@@ -136,7 +136,8 @@ enum RequestsInWork {
         unsafe current().pointee.isChanging.store(false, ordering: .sequentiallyConsistent)
         let numbers = places.withLock { Array($0.keys) }
         for number in numbers {
-            while isChanging(number) { sched_yield() }
+            // Another mount's transaction in serial mode may keep one for seconds.
+            while isChanging(number) { usleep(50) }
         }
     }
 
