@@ -299,8 +299,9 @@ inline push() {
 #endif
 }
 
-/* Frees a record for a committer who found none, the lines of the commit still locked: sweeps, then
-   gives up one snapshot after the other, the oldest first. Only if nobody has the table's lock. */
+/* Frees a record for a committer who found none, the lines of the commit still locked: sweeps, gives
+   up as many snapshots as need be, the oldest first, and sweeps again. Only if nobody has the
+   table's lock. */
 inline makeRoom() {
     d_step { tableLock == 0 -> tableLock = me };
     if
@@ -308,10 +309,17 @@ inline makeRoom() {
         dropSnapshotsOfDeadNodes();
         listVersions();
         sweepAll();
-        do
-        :: free == 0 && !noneListed -> giveUpOldest(); listVersions(); sweepAll()
-        :: free != 0 || noneListed -> break
-        od;
+        if
+        :: free == 0 && !noneListed ->
+            giveUpOldest();
+            listVersions();
+            if
+            :: !noneListed -> giveUpOldest(); listVersions()
+            :: skip
+            fi;
+            sweepAll()
+        :: free != 0 || noneListed
+        fi;
         atomic { list[0] = 0; list[ENTRIES - 1] = 0 }
     :: else
     fi;
