@@ -16,6 +16,39 @@ struct MountLifeTests {
         #expect(files.output == "/dev/null\n/dev/null\n/dev/null\n/\n")
     }
 
+    @Test(
+        "Whoever is interrupted or killed while it mounts leaves no mount",
+        arguments: ["INT", "KILL"])
+    func interruptedStart(_ signal: String) throws {
+        let mount = try TestMount("interrupted")
+        let seed = printedSeed("interrupted while it mounts")
+        // Whoever waited for an interrupted one finds a mount or none, and none that is to come.
+        // One that was killed cannot wait: what it had begun ends by itself, unless done.
+        let result = try mount.bash(
+            """
+            RANDOM=\(seed % 32768); set -m; to_come=0 kept=0
+            for round in {1..60}; do
+                rainbowfs "$SPACE" "$MOUNT" & process=$!
+                sleep 0.00$((RANDOM % 10)); kill -\(signal) $process
+                if ! wait $process; then
+                    if [[ \(signal) == KILL ]]; then
+                        for try in {1..100}; do
+                            pgrep -f "^rainbowfs $SPACE" || break
+                            sleep 0.01
+                        done
+                    elif ! mountpoint -q "$MOUNT" && pgrep -f "^rainbowfs $SPACE"; then
+                        ((to_come += 1))
+                    fi
+                    if [[ -e $MOUNT/control ]]; then ((kept += 1)); fi
+                fi
+                fusermount3 -u "$MOUNT"
+            done 2>/dev/null >&2
+            echo $to_come $((kept < 20))
+            """)
+        #expect(result.output == "0 1\n", "\(result.output)\(result.errors)")
+        #expect(eventually { (try? mount.rainbowfs(["destroy", mount.space]).status) == 0 })
+    }
+
     @Test("mount(8) and df(1) show the space as the source, of type fuse.rainbowfs")
     func table() throws {
         let mount = try TestMount("table")

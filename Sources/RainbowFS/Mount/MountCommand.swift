@@ -27,14 +27,16 @@ enum MountCommand {
             }
             let mount = try Mount(
                 space: space, at: point, options: options, foreground: background == nil)
-            background?.report(0)
-            background = nil
-            let exitStatus = mount.serve(singleThreaded: singleThreaded)
+            var exitStatus = MountFailure.Status.mount.rawValue
+            if background?.report(0) ?? true {
+                background = nil
+                exitStatus = mount.serve(singleThreaded: singleThreaded)
+            }
             mount.end()
             return exitStatus
         } catch {
             MountLog.printError(error.message)
-            background?.report(error.status.rawValue)
+            _ = background?.report(error.status.rawValue)
             return error.status.rawValue
         }
     }
