@@ -17,7 +17,7 @@ if [[ ! -x $program ]]; then
 fi
 
 scratch=$(mktemp -d)
-RAINBOWFS_DIR=$(mktemp -d -p /dev/shm rainbowfs-example.XXXXXX)
+RAINBOWFS_DIR=$(mktemp -d -p /dev/shm)
 export RAINBOWFS_DIR
 mkdir "$scratch/bin"
 ln -s "$program" "$scratch/bin/rainbowfs"

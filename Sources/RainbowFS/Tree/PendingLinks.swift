@@ -60,7 +60,7 @@ final class PendingLinks: Sendable {
     }
 
     /// Whether programs that replace links give a name like this to the new one for a while:
-    /// `CuXXXXXX` (coreutils), a leading dot (rsync), or `tmp` in it (libraries).
+    /// `Cu` and six more characters (coreutils), a leading dot (rsync), or `tmp` in it (libraries).
     static func isTemporary(_ name: String) -> Bool {
         if name.hasPrefix(".") || name.hasSuffix("~") { return true }
         if name.hasPrefix("Cu"), name.utf8.count == 8 { return true }
