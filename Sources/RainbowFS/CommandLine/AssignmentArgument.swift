@@ -19,15 +19,6 @@ struct AssignmentArgument: ExpressibleByArgument, Equatable {
             scalar.value > 32 && scalar.value != 127 && !"\"'\\#".unicodeScalars.contains(scalar)
         }
         guard !isPlain || value.isEmpty else { return "\(field)=\(value)" }
-        var quoted = ""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return "\(field)=\"\(quoted)\""
+        return "\(field)=\"\(QuotedText.escaped(value))\""
     }
 }

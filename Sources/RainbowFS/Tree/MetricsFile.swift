@@ -121,7 +121,11 @@ extension MetricsText {
         let moments = space.snapshots
         let snapshots = moments.filter { $0.kind == .named }
         let transactions = moments.filter { $0.kind == .transaction }
-        func age(_ moment: SnapshotInfo) -> UInt64 { now - min(now, moment.milliseconds) }
+        /// Since when, with one more label.
+        func age(_ moment: SnapshotInfo, _ kind: String, _ state: (String, String)) -> Sample {
+            let labels = [(kind, moment.name), ("node", String(moment.node)), state]
+            return Sample(labels, milliseconds: now - min(now, moment.milliseconds))
+        }
         add(
             "snapshot_memory_bytes", .gauge,
             "Memory of what snapshots and running transactions keep readable.",
@@ -132,24 +136,14 @@ extension MetricsText {
         add("snapshots", .gauge, "Named snapshots.", [Sample([], snapshots.count)])
         add(
             "snapshot_age_seconds", .gauge, "Time since a named snapshot was taken.",
-            snapshots.map { snapshot in
-                let labels = [
-                    ("snapshot", snapshot.name), ("node", String(snapshot.node)),
-                    ("state", snapshot.isStale ? "stale" : "open"),
-                ]
-                return Sample(labels, milliseconds: age(snapshot))
-            })
+            snapshots.map { age($0, "snapshot", ("state", $0.isStale ? "stale" : "open")) })
         add(
             "transactions", .gauge, "Transactions that run until they are ended.",
             [Sample([], transactions.count)])
         add(
             "transaction_age_seconds", .gauge, "Time since such a transaction began.",
-            transactions.map { transaction in
-                let labels = [
-                    ("transaction", transaction.name), ("node", String(transaction.node)),
-                    ("mode", transaction.isSerial ? "serial" : "optimistic"),
-                ]
-                return Sample(labels, milliseconds: age(transaction))
+            transactions.map {
+                age($0, "transaction", ("mode", $0.isSerial ? "serial" : "optimistic"))
             })
         add(
             "transaction_bytes", .gauge, "Memory of what such a transaction has read and written.",

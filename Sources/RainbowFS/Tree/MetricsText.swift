@@ -28,24 +28,10 @@ struct MetricsText {
         text += "# HELP rainbowfs_\(name) \(help)\n# TYPE rainbowfs_\(name) \(kind.rawValue)\n"
         var seen: Set<String> = []
         for sample in samples {
-            let labels = sample.labels.map { "\($0.name)=\"\(MetricsText.escaped($0.value))\"" }
+            let labels = sample.labels.map { "\($0.name)=\"\(QuotedText.escaped($0.value))\"" }
                 .joined(separator: ",")
             guard seen.insert(labels).inserted else { continue }
             text += "rainbowfs_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(sample.value)\n"
         }
-    }
-
-    /// A label's value as the format wants it.
-    static func escaped(_ value: String) -> String {
-        var result = ""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\\": result += "\\\\"
-            case "\"": result += "\\\""
-            case "\n": result += "\\n"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }
