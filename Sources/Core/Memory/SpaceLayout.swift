@@ -2,7 +2,7 @@
 /// `Docs/Layout.md` draws it; the numbers are part of the format version.
 enum SpaceLayout {
     static let magic: UInt64 = 0x5346_776f_626e_6961  // "ainbowFS", lowest byte first
-    static let formatVersion: UInt64 = 2
+    static let formatVersion: UInt64 = 3
 
     // The header page.
     static let magicOffset = 0
