@@ -67,9 +67,11 @@ import Testing
         #expect(fixture.space.usage.version == before + 1)
         #expect(try fixture.read(object + "/balance") == "42\n")
         try replace("label", with: "xy")
-        #expect(try fixture.read(object + "/label") == "xy\0\0\0\0\0\0")
-        try replace("label", with: "abcd\0\0\0\0\0\0\0\0")
-        #expect(try fixture.read(object + "/label") == "abcd\0\0\0\0")
+        #expect(try fixture.read(object + "/label") == "xy\n")
+        try replace("label", with: "abcd\n\n")
+        #expect(try fixture.read(object + "/label") == "abcd\n\n")
+        try replace("label", with: "12345678\n")
+        #expect(try fixture.read(object + "/label") == "12345678\n")
         try replace("data", with: "123456")
         #expect(try fixture.read(object + "/data") == "123456")
         try replace("samples", with: "9\n8\n")
@@ -95,8 +97,8 @@ import Testing
         let cases: [(String, String, Int32)] = [
             ("balance", "many", EINVAL), ("balance", "", EINVAL), ("level", "300", ERANGE),
             ("samples", "1 2 3 4 5", EINVAL), ("samples", "", EINVAL),
-            ("label", "ninebytes", ERANGE), ("data", "1234567", ERANGE), ("class", "1", EPERM),
-            ("raw", "1", EPERM),
+            ("label", "ninebytes", ERANGE), ("label", "a\0", EINVAL), ("data", "1234567", ERANGE),
+            ("class", "1", EPERM), ("raw", "1", EPERM),
         ]
         let fields = ["balance", "level", "samples", "label", "data"].map { object + "/" + $0 }
         let before = try fields.map { try fixture.bytes($0) }

@@ -63,7 +63,7 @@ import Testing
         #expect(alice.hasPrefix("objects/0x") && alice.count == 26)
         #expect(try fixture.read(alice + "/balance") == "-5\n")
         #expect(try fixture.read(alice + "/samples") == "1\n2\n0\n9\n")
-        #expect(try fixture.read(alice + "/label") == "a \"b\0\0\0\0")
+        #expect(try fixture.read(alice + "/label") == "a \"b\n")
         #expect(try fixture.read(alice + "/data") == "x y\0\0\0")
         try fixture.link("../" + alice, "names/alice")
         let two = try fixture.command(

@@ -10,7 +10,7 @@ struct TreeModel: Equatable {
         var balance: Int64 = 0
         var level: UInt8 = 0
         var samples: [Int16] = [0, 0, 0, 0]
-        var label: [UInt8] = Array(repeating: 0, count: 8)
+        var label: [UInt8] = []
         var heir: String?
         var history: [String?] = [nil, nil, nil]
     }
@@ -75,7 +75,7 @@ extension TreeFixture {
         seen.balance = Int64(try read(path + "balance").dropLast()) ?? 0
         seen.level = UInt8(try read(path + "level").dropLast()) ?? 0
         seen.samples = try read(path + "samples").split(separator: "\n").compactMap { Int16($0) }
-        seen.label = try bytes(path + "label")
+        seen.label = try bytes(path + "label").dropLast()
         func target(_ name: String) throws -> String? {
             let text = try readLink(path + name)
             return text == "null" ? nil : String(text.drop { $0 == "." || $0 == "/" })

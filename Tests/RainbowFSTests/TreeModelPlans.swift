@@ -126,14 +126,18 @@ struct TreeModelPlans {
         if Bool.random(using: &random) {
             return write(String(decoding: bytes, as: UTF8.self), to: "label", of: object) {
                 guard length <= 8 else { return ERANGE }
-                $0.label = bytes + Array(repeating: 0, count: 8 - length)
+                $0.label = bytes
                 return 0
             }
         }
         let start = Int.random(in: 0...9, using: &random)
         var plan = write("\(bytes) at \(start)", to: "label", of: object) {
-            guard start + length <= 8 else { return EPERM }
-            $0.label.replaceSubrange(start..<start + length, with: bytes)
+            guard start <= $0.label.count + 1 else { return EPERM }
+            guard start + length <= 8 else { return ERANGE }
+            // The line end that is shown after the text becomes a part of it.
+            if start > $0.label.count { $0.label.append(10) }
+            let end = min(start + length, $0.label.count)
+            $0.label.replaceSubrange(start..<end, with: bytes)
             return 0
         }
         plan.operation = { tree, root in

@@ -4,7 +4,8 @@
 /// - Floats: the shortest text that reads back as the same value; `inf` and `nan` as well.
 /// - `bool`: written 0 or 1, read from 0, 1, true and false.
 /// - Arrays: one value a line; read with any blanks between values, exactly as many as there are.
-/// - `string` and `bytes`: the bytes themselves, padded with NUL.
+/// - `string`: shown as its text and a line end; what is parsed is the text itself.
+/// - `bytes`: the bytes themselves, padded with NUL.
 ///
 /// References have no text: they are links.
 public enum FieldText {
@@ -53,8 +54,7 @@ public enum FieldText {
         return bytes
     }
 
-    /// Appends the text of a field's bytes: each value and a line end, or the raw bytes alone
-    /// (those of a string up to its first NUL).
+    /// Appends the text of a field's bytes: each value and a line end; of `bytes` them alone.
     public static func format(
         _ bytes: UnsafeRawBufferPointer, _ field: Field, into text: inout [UInt8]
     ) {
@@ -62,7 +62,8 @@ public enum FieldText {
         guard !field.isRaw else {
             let raw = unsafe bytes[..<field.byteCount]
             if field.type == .string {
-                unsafe text.append(contentsOf: raw.prefix { $0 != 0 })
+                unsafe text.append(contentsOf: string(UnsafeRawBufferPointer(rebasing: raw)))
+                text.append(UInt8(ascii: "\n"))
             } else {
                 unsafe text.append(contentsOf: raw)
             }
@@ -73,6 +74,12 @@ public enum FieldText {
             unsafe FieldValue.format(place, field.type, into: &text)
             text.append(UInt8(ascii: "\n"))
         }
+    }
+
+    /// The text of a string field's bytes: those up to its first NUL.
+    public static func string(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let end = unsafe bytes.firstIndex(of: 0) ?? bytes.count
+        return unsafe UnsafeRawBufferPointer(rebasing: bytes[..<end])
     }
 
     /// The text of a field's bytes.

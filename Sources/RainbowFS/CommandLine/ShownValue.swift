@@ -25,7 +25,8 @@ struct ShownValue: Equatable {
             let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
             return ShownValue(elements: [digits.joined()])
         case .string:
-            let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            let isWhole = bytes.last == UInt8(ascii: "\n")
+            let text = String(decoding: isWhole ? bytes.dropLast() : bytes[...], as: UTF8.self)
             return ShownValue(elements: [text])
         default:
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")

@@ -2,7 +2,7 @@ import Core
 import Glibc
 import Synchronization
 
-/// An open field of type `string` or `bytes`: read and written in place.
+/// An open field of type `bytes`: read and written in place.
 final class FieldBytesFile: OpenObject, @unchecked Sendable {
     private let field: Field
     /// Whether the next write at the start replaces the whole value: the file was opened as `>` of
@@ -41,7 +41,7 @@ final class FieldBytesFile: OpenObject, @unchecked Sendable {
         return bytes.count
     }
 
-    /// Writes the whole value; NUL behind it.
+    /// Writes the whole value; NUL after it.
     private func replace(_ bytes: UnsafeRawBufferPointer) throws(TreeError) {
         try tree.translating {
             try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {

@@ -2,7 +2,7 @@ import Core
 import Glibc
 
 /// The content of a whole file as the value of a field: what one write at the start of a file that
-/// was opened with O_TRUNC means.
+/// was opened with O_TRUNC means. A string is shown with a line end, which is none of its text.
 enum FieldContent {
     /// - Parameter value: what is filled from its start; `field.byteCount` bytes.
     /// - Returns: the bytes of the field that the content sets; of an array, those of the first
@@ -16,9 +16,7 @@ enum FieldContent {
             return count * field.type.elementSize
         }
         var length = content.count
-        if field.type == .string {
-            while length > 0, unsafe content[length - 1] == 0 { length -= 1 }
-        }
+        if field.type == .string, unsafe content.last == StringEdit.lineEnd { length -= 1 }
         let text = unsafe UnsafeRawBufferPointer(rebasing: content[..<length])
         unsafe try FieldText.parse(text, for: field, into: value)
         return field.byteCount

@@ -68,9 +68,9 @@ struct FieldNode: Node {
 
     /// Bytes of the file: those of the text that a read now would give.
     private func size(_ place: FieldPlace, _ tx: inout Transaction) throws -> Int {
-        guard !place.field.isRaw else { return place.field.byteCount }
+        guard place.field.type != .bytes else { return place.field.byteCount }
         var text: [UInt8] = []
-        try FieldTextFile.format(place.object, place.field, into: &text, &tx)
+        try OpenField.format(place.object, place.field, into: &text, &tx)
         return text.count
     }
 
@@ -102,9 +102,11 @@ struct FieldNode: Node {
         case S_IFDIR: throw TreeError(EISDIR, "The field \(field.name) is a directory.")
         case S_IFLNK: throw TreeError(ELOOP, "The field \(field.name) is a reference.")
         default:
-            return field.isRaw
-                ? FieldBytesFile(tree, place, isReplaced: request.truncates)
-                : FieldTextFile(tree, place)
+            return switch field.type {
+            case .bytes: FieldBytesFile(tree, place, isReplaced: request.truncates)
+            case .string: FieldStringFile(tree, place, isReplaced: request.truncates)
+            default: FieldTextFile(tree, place)
+            }
         }
     }
 

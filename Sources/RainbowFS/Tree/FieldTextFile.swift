@@ -4,15 +4,11 @@ import Synchronization
 
 /// An open field that is shown as text: numbers and truth values, one a line.
 ///
-/// A read at the start makes the text anew; reads further on continue that text, so that a reader
-/// in pieces sees one moment. A write sets one value. Of an array it sets as many elements as it
-/// has values, from the first; a write that goes on where the last one ended sets those that
-/// follow, because bash writes line by line and cp writes long files in pieces.
-final class FieldTextFile: OpenObject, @unchecked Sendable {
+/// A write sets one value. Of an array it sets as many elements as it has values, from the first; a
+/// write that goes on where the last one ended sets those that follow, because bash writes line by
+/// line and cp writes long files in pieces.
+final class FieldTextFile: OpenField, @unchecked Sendable {
     private struct State {
-        /// What reads continue.
-        var text: [UInt8] = []
-        var hasText = false
         /// Where the next write has to begin to go on with an array.
         var end: UInt64 = 0
         /// Elements that are set and whose text is complete.
@@ -23,47 +19,9 @@ final class FieldTextFile: OpenObject, @unchecked Sendable {
         var holdsTail = false
     }
 
-    private let field: Field
     private let state = Mutex(State())
     /// A write of at least this many bytes may be a piece that was cut inside of a number.
     private static let pieceBytes = 4096
-
-    init(_ tree: Tree, _ place: FieldPlace) {
-        field = place.field
-        super.init(tree, place.object, place.descriptor)
-    }
-
-    /// Appends the field's text.
-    static func format(
-        _ object: Address, _ field: Field, into text: inout [UInt8], _ tx: inout Transaction
-    ) throws {
-        try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
-            value in
-            unsafe try tx.readField(object, field, into: value)
-            unsafe FieldText.format(UnsafeRawBufferPointer(value), field, into: &text)
-        }
-    }
-
-    override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
-        throws(TreeError) -> Int
-    {
-        try state.withLock { (state) throws(TreeError) in
-            if offset == 0 || !state.hasText { try refresh(&state) }
-            return unsafe state.text.copy(from: offset, into: buffer)
-        }
-    }
-
-    private func refresh(_ state: inout State) throws(TreeError) {
-        noteRead()
-        var text = state.text
-        state.text = []
-        try tree.transact { tx in
-            text.removeAll(keepingCapacity: true)
-            try FieldTextFile.format(object, field, into: &text, &tx)
-        }
-        state.text = text
-        state.hasText = true
-    }
 
     override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
         throws(TreeError) -> Int

@@ -30,8 +30,8 @@ struct FieldTextTests {
             ("float64 x", "1e300", "1e+300\n"), ("float64 x", "inf", "inf\n"),
             ("float64 x", "-infinity", "-inf\n"), ("float64 x", "nan", "nan\n"),
             ("float64 x", "5", "5.0\n"), ("int8 x[3]", "1 2\n3", "1\n2\n3\n"),
-            ("string x[4]", "abcd", "abcd"), ("string x[4]", "a\n", "a\n"),
-            ("string x[4]", "", ""), ("string x[8]", "\u{e4}\u{20ac}", "\u{e4}\u{20ac}"),
+            ("string x[4]", "abcd", "abcd\n"), ("string x[4]", "a\n", "a\n\n"),
+            ("string x[4]", "", "\n"), ("string x[8]", "\u{e4}\u{20ac}", "\u{e4}\u{20ac}\n"),
         ])
     func roundTrips(declaration: String, text: String, shown: String) throws {
         #expect(try FieldTextTests.roundTrip(text, declaration) == shown)

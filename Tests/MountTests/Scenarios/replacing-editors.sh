@@ -3,7 +3,7 @@ printf 'int64 n\nstring label[12]\nint32 list[3]\nref<Object> other\n' > classes
 mkdir regions/transactional/e
 o=$(rainbowfs new regions/transactional/e N n=1 label=one list=1,2,3)
 sed -i s/1/42/ "$o/n" && cat "$o/n"
-sed -i s/one/three/ "$o/label" && tr -d '\0' < "$o/label" && echo
+sed -i s/one/three/ "$o/label" && cat "$o/label"
 sed -i 's/2/22/' "$o/list" && cat "$o/list"
 sed -i s/42/many/ "$o/n" 2>/dev/null || echo "no value: $?"
 tail -n 1 messages | grep -o 'rename.*EINVAL'
