@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import TestSupport
 import Testing
 
 @testable import RainbowFS
@@ -151,7 +152,7 @@ import Testing
             "new Account balance=x", "new Account balance[0]=1", "new Account samples[4]=1",
             "new Account samples[-1]=1", "new Account samples=1,2,3,4,5", "new Account heir=0x10",
             "new Account samples[3]=1,2", "new Account heir=names/nobody", "new Account label=\"x",
-            "new Account heir=classes/Account", "new Account \\", "new Account\nnew Nobody",
+            "new Account heir=classes/Account", "new Account \\", "new Account\nnew Nobody\n",
             "new Account samples[x]=1", "new Account history=null,null,null,null",
         ]
         for text in bad {
@@ -232,14 +233,38 @@ import Testing
         expectError(EPERM) { try fixture.write("int8 y\n", to: "classes/Class") }
     }
 
-    @Test("Several writes to one open file define the class anew with the whole text so far.")
+    @Test("A class comes whole: it is there when its writer has closed it or called fsync(2).")
+    func comingWhole() throws {
+        let file = try fixture.open("classes/Point", O_WRONLY | O_CREAT | O_EXCL)
+        // As bash does it, which moves the descriptor first; and a child that ends in between.
+        try file.flush(by: 1)
+        file.noteWriter(1)
+        try file.put(Array("int64 x\n".utf8), at: 0)
+        try file.flush(by: 2)
+        #expect(!fixture.exists("classes/Point"))
+        try file.put(Array("int64 y\n".utf8), at: 8)
+        try file.flush(by: 1)
+        #expect(try fixture.read("classes/Point") == "int64 x\nint64 y\n")
+        #expect(!file.hasWorkAtEnd)
+        file.close()
+        let other = try fixture.open("classes/Other", O_WRONLY | O_CREAT | O_EXCL)
+        try other.put(Array("int64 x\n".utf8), at: 0)
+        #expect(other.hasWorkAtEnd)
+        try other.finish()
+        other.close()
+        #expect(try fixture.read("classes/Other") == "int64 x\n")
+    }
+
+    @Test("What is written to the same open file later defines the class with the whole text.")
     func definingInPieces() throws {
         let file = try fixture.open("classes/Point", O_WRONLY | O_CREAT | O_TRUNC)
         try file.put(Array("int64 x\n".utf8), at: 0)
+        try file.flush()
         #expect(try fixture.read("classes/Point") == "int64 x\n")
         try file.put(Array("int64 y\n".utf8), at: 8)
-        #expect(try fixture.read("classes/Point") == "int64 x\nint64 y\n")
+        #expect(try fixture.read("classes/Point") == "int64 x\n")
         try file.flush()
+        #expect(try fixture.read("classes/Point") == "int64 x\nint64 y\n")
         file.close()
         try fixture.write("int8 z\n", to: "classes/Point")
         #expect(try fixture.read("classes/Point") == "int8 z\n")
@@ -249,6 +274,37 @@ import Testing
         try long.put(Array(lines.utf8.dropFirst(4100)), at: 4100)
         try long.flush()
         #expect(try fixture.read("classes/Long") == lines)
+    }
+
+    @Test("Each write is checked with the text so far: what can become no class fails there.")
+    func checkedInPieces() throws {
+        let text = """
+            # a comment, ä
+            int64 x
+            \tref<Object> there
+            string  label [ 8 ]
+            float64 samples[10]  # and another
+
+            """
+        let file = try fixture.open("classes/Byte", O_WRONLY | O_CREAT | O_EXCL)
+        for (index, byte) in text.utf8.enumerated() { try file.put([byte], at: UInt64(index)) }
+        try file.flush()
+        #expect(try fixture.read("classes/Byte").contains("float64 samples[10]\n"))
+        let bad = [
+            "q", "bogus x", "int9", "int64 1", "int64 x y", "int64 x[0]", "string x\n", "x\n",
+            "int64 x\nint64 x\n", "ref<Nobody> ", "ref<1", "int64 x[a", "ref<Object> x >",
+        ]
+        for text in bad {
+            let file = try fixture.open("classes/Bad", O_WRONLY | O_CREAT | O_EXCL)
+            expectError(EINVAL) { try file.put(Array(text.utf8), at: 0) }
+            // The lines after it would make another class than was meant.
+            expectError(EINVAL) { try file.put(Array("int64 z\n".utf8), at: 0) }
+            try file.flush()
+            #expect(!file.hasWorkAtEnd)
+            try file.finish()
+            file.close()
+            #expect(!fixture.exists("classes/Bad"), "\(text)")
+        }
     }
 
     @Test("A definition that fails leaves no class behind.")
@@ -263,6 +319,8 @@ import Testing
         }
         let file = try fixture.open("classes/Bad", O_WRONLY | O_CREAT)
         try file.put(Array("int64 x\n".utf8), at: 0)
+        try file.flush()
+        #expect(fixture.exists("classes/Bad"))
         expectError(EINVAL) { try file.put(Array("nonsense y\n".utf8), at: 8) }
         #expect(!fixture.exists("classes/Bad"))
         expectError(EINVAL) { try file.put(Array("int64 z\n".utf8), at: 19) }
@@ -272,13 +330,32 @@ import Testing
     @Test("A new file that is closed without a text is a class without fields.")
     func emptyClass() throws {
         let file = try fixture.open("classes/Empty", O_WRONLY | O_CREAT)
+        try file.flush(by: 1)
         #expect(!fixture.exists("classes/Empty"))
-        try file.flush()
+        try file.finish()
         file.close()
         #expect(try fixture.read("classes/Empty") == "")
         let object = try bank.new(class: "Empty")
         #expect(try fixture.list(object) == ["class", "raw"])
         #expect(try fixture.bytes(bank.raw(object, class: "Empty")).count == 8)
+    }
+
+    @Test("A class without fields is found by the next command of a script.")
+    func emptyClassAtOnce() throws {
+        let file = try fixture.open("classes/Empty", O_WRONLY | O_CREAT)
+        try file.flush(by: 1)
+        let closing = startThread {
+            usleep(20_000)
+            try? file.finish()
+            file.close()
+        }
+        _ = try bank.new(class: "Empty")
+        pthread_join(closing, nil)
+        // A shell that keeps it open holds nobody up for long.
+        let held = try fixture.open("classes/Held", O_WRONLY | O_CREAT)
+        try held.flush(by: 1)
+        #expect(!fixture.exists("classes/Held"))
+        held.close()
     }
 
     @Test("A class that has objects cannot be written or removed: EBUSY.")

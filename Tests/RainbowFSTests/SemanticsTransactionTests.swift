@@ -167,7 +167,7 @@ import Testing
         try fixture.write("8", to: "transactions/t/\(other)/balance")
         try fixture.write("2", to: alice + "/balance")
         expectError(ECANCELED) { try file.put(Array("commit".utf8), at: 0) }
-        let text = String(decoding: try file.all(from: 6), as: UTF8.self)
+        let text = String(decoding: try file.all(), as: UTF8.self)
         #expect(text.hasPrefix("state: conflict\n"))
     }
 

@@ -114,6 +114,7 @@ extension TreeFixture {
         defer { file.close() }
         try file.put(Array(text.utf8), at: 0, isAppend: append)
         try file.flush()
+        try file.finish()
     }
 
     func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(TreeError) {

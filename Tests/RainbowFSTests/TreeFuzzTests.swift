@@ -123,6 +123,7 @@ import Testing
                     let (_, file) = try tree.create(
                         parent, name, mode: 0o644, flags: O_RDWR, caller)
                     try file.flush()
+                    try file.finish()
                     file.close()
                 }
             }

@@ -19,6 +19,26 @@ extension Transaction {
         try defineClass(name: name, try unsafe ClassText.parse(text))
     }
 
+    /// Looks whether `defineClass` would succeed, but for want of memory; changes nothing.
+    public mutating func checkClass(name: String, text: UnsafeRawBufferPointer) throws {
+        let declarations = try unsafe ClassText.parse(text)
+        try checkClassName(name)
+        _ = try ClassLayout(declarations)
+        if let existing = try classObject(named: name),
+            try classDescriptor(at: existing).fields.map(\.declaration) != declarations
+        {
+            try checkHasNoObjects(existing, name)
+        }
+        _ = try targets(of: declarations, inClass: name, at: .null)
+    }
+
+    private mutating func checkHasNoObjects(_ address: Address, _ name: String) throws {
+        guard try link(address, SystemLayout.Class.instances) == .null else {
+            throw ObjectError(
+                .busy, "The class \(name) has objects, so it cannot change; use a new name.")
+        }
+    }
+
     /// Removes a class that has no objects and that no other class refers to.
     public mutating func removeClass(name: String) throws {
         try checkClassName(name)
@@ -49,10 +69,7 @@ extension Transaction {
             let old = try classDescriptor(at: existing)
             // Writing what is there already harms nobody: scripts may run twice.
             if old.fields.map(\.declaration) == declarations { return old }
-            guard try link(existing, SystemLayout.Class.instances) == .null else {
-                throw ObjectError(
-                    .busy, "The class \(name) has objects, so it cannot change; use a new name.")
-            }
+            try checkHasNoObjects(existing, name)
             try removeFields(ofClassAt: existing)
         } else {
             address = try newSystemObject(.class)

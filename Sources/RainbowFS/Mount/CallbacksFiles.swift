@@ -43,19 +43,21 @@ extension Callbacks {
     }
 
     private static func addTransfer(to table: inout fuse_lowlevel_ops) {
-        unsafe table.read = { request, _, size, offset, info in
+        unsafe table.read = { request, node, size, offset, info in
             if let stream = unsafe Handle<OpenFile>(info).object.stream {
                 return unsafe Callbacks.read(stream, request, size, offset, openFlags(info))
             }
-            unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
-                guard let buffer = unsafe ReplyBuffer.current() else {
-                    throw TreeError(ENOMEM, "The mount has no memory for an answer.")
+            let handle = unsafe Handle<OpenFile>(info)
+            guard handle.object.holdsBack else {
+                return unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
+                    unsafe try Callbacks.read(handle, at: offset, size)
+                } answer: { reply, bytes in
+                    unsafe reply.bytes(bytes)
                 }
-                let window = unsafe UnsafeMutableRawBufferPointer(
-                    rebasing: buffer[..<min(size, buffer.count)])
-                let file = unsafe Handle<OpenFile>(info).object
-                let count = unsafe try file.read(at: UInt64(offset), into: window)
-                return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
+            }
+            // What waits there is carried out first.
+            unsafe Callbacks.serveChange(request, .read, at: NodeID(node)) { _ throws(TreeError) in
+                unsafe try Callbacks.read(handle, at: offset, size)
             } answer: { reply, bytes in
                 unsafe reply.bytes(bytes)
             }
@@ -65,6 +67,19 @@ extension Callbacks {
             unsafe Callbacks.write(
                 request, write, UnsafeRawBufferPointer(start: bytes, count: size))
         }
+    }
+
+    /// What is read, in the buffer of this thread.
+    fileprivate static func read(
+        _ handle: Handle<OpenFile>, at offset: off_t, _ size: Int
+    ) throws(TreeError) -> UnsafeRawBufferPointer {
+        guard let buffer = unsafe ReplyBuffer.current() else {
+            throw TreeError(ENOMEM, "The mount has no memory for an answer.")
+        }
+        let window = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<min(size, buffer.count)])
+        let count = unsafe try handle.object.read(at: UInt64(offset), into: window)
+        return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
     }
 
     /// A read of a stream: what it has is read at once; else the read is parked, unless the caller
@@ -90,28 +105,65 @@ extension Callbacks {
 
     private static func addClosing(to table: inout fuse_lowlevel_ops) {
         unsafe table.flush = { request, node, info in
-            let handle = unsafe Handle<OpenFile>(info)
-            unsafe Callbacks.serveChange(request, .flush, at: NodeID(node)) {
-                _ throws(TreeError) in
-                try handle.object.flush()
+            let owner = unsafe info?.pointee.lock_owner ?? 0
+            unsafe Callbacks.finish(request, .flush, NodeID(node), Handle<OpenFile>(info)) {
+                file throws(TreeError) in try file.flush(by: owner)
+            }
+        }
+        // There is no durable copy to wait for.
+        unsafe table.fsync = { request, node, _, info in
+            unsafe Callbacks.finish(request, .fsync, NodeID(node), Handle<OpenFile>(info)) {
+                file throws(TreeError) in try file.flush()
+            }
+        }
+        unsafe table.release = { request, node, info in
+            guard let request = unsafe request else { return }
+            unsafe Callbacks.release(request, NodeID(node), Handle<OpenFile>(info))
+        }
+    }
+
+    /// Carries out what an open file holds back; of most there is nothing, and nothing to wait for.
+    private static func finish(
+        _ request: fuse_req_t?, _ operation: Operation, _ node: NodeID, _ file: Handle<OpenFile>,
+        _ work: @escaping @Sendable (OpenFile) throws(TreeError) -> Void
+    ) {
+        guard file.object.holdsBack else {
+            return unsafe serve(request, operation) { _ throws(TreeError) in
+                try work(file.object)
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
-        // Every write was committed when it returned; there is no durable copy to wait for.
-        unsafe table.fsync = { request, _, _, _ in
-            guard let request = unsafe request else { return }
-            unsafe Reply(request).succeed()
+        unsafe serveChange(request, operation, at: node) { _ throws(TreeError) in
+            try work(file.object)
+        } answer: { reply, _ in
+            reply.succeed()
         }
-        unsafe table.release = { request, _, info in
-            guard let request = unsafe request, let info = unsafe info else { return }
-            let file = unsafe Handle<OpenFile>(info).take()
-            let system = unsafe FileSystem.of(request)
-            system.polls.forget(file)
-            system.followed.forget(file)
-            file.close()
-            unsafe Reply(request).succeed()
+    }
+
+    /// The last descriptor was closed. Nobody waits for the answer.
+    private static func release(_ request: fuse_req_t, _ node: NodeID, _ handle: Handle<OpenFile>) {
+        let system = unsafe FileSystem.of(request)
+        if handle.object.hasWorkAtEnd {
+            guard unsafe beginChange(request, node) else {
+                let number = UInt(bitPattern: request)
+                return unsafe system.putOff.add(request) {
+                    guard let request = unsafe fuse_req_t(bitPattern: number) else { return }
+                    unsafe release(request, node, handle)
+                }
+            }
+            defer { endChange() }
+            do throws(TreeError) {
+                try handle.object.finish()
+            } catch {
+                system.record(error, .release)
+            }
         }
+        let file = handle.take()
+        system.polls.forget(file)
+        system.followed.forget(file)
+        file.close()
+        unsafe Reply(request).succeed()
     }
 }
 
@@ -119,12 +171,15 @@ extension Callbacks {
 private struct WriteRequest: Sendable {
     let node: NodeID
     let offset: UInt64
+    /// The process's table of open files, by a number of the kernel.
+    let owner: UInt64
     let file: Handle<OpenFile>
     let isAppend: Bool
 
     init(_ node: fuse_ino_t, _ offset: off_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
         self.node = NodeID(node)
         self.offset = UInt64(offset)
+        unsafe owner = info?.pointee.lock_owner ?? 0
         unsafe file = Handle<OpenFile>(info)
         unsafe isAppend = openFlags(info) & O_APPEND != 0
     }
@@ -144,6 +199,7 @@ extension Callbacks {
                 }
             }
         }
+        write.file.object.noteWriter(write.owner)
         unsafe serve(request, .write) { _ throws(TreeError) in
             unsafe try write.file.object.write(
                 at: write.offset, bytes, isAppend: write.isAppend)

@@ -34,12 +34,15 @@ final class FileSystem: Sendable {
 
     /// Answers with the error, after its sentence was put where the user can read it.
     func fail(_ reply: consuming Reply, _ error: TreeError, _ operation: Operation) {
-        if !operation.expects(error.errno) {
-            let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
-            forest.record(sentence)
-            log.debug("\(sentence)")
-        }
+        record(error, operation)
         reply.fail(error.errno)
+    }
+
+    func record(_ error: TreeError, _ operation: Operation) {
+        guard !operation.expects(error.errno) else { return }
+        let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
+        forest.record(sentence)
+        log.debug("\(sentence)")
     }
 }
 
@@ -47,7 +50,7 @@ final class FileSystem: Sendable {
 enum Operation: String {
     case lookup, getattr, setattr, access, readlink, mknod, mkdir, unlink, rmdir, symlink, rename,
         link
-    case open, read, write, poll, flush, create, opendir, readdir, statfs
+    case open, read, write, poll, flush, fsync, release, create, opendir, readdir, statfs
     case setxattr, getxattr, listxattr, removexattr
 
     var name: String { rawValue }
@@ -74,7 +77,7 @@ enum ErrorName {
         EAGAIN: "EAGAIN", ENOMEM: "ENOMEM", EACCES: "EACCES", EBUSY: "EBUSY", EEXIST: "EEXIST",
         EXDEV: "EXDEV", ENODEV: "ENODEV", ENOTDIR: "ENOTDIR", EISDIR: "EISDIR",
         EINVAL: "EINVAL", EFBIG: "EFBIG", ENOSPC: "ENOSPC", ESPIPE: "ESPIPE", EROFS: "EROFS",
-        ERANGE: "ERANGE", ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS",
+        ERANGE: "ERANGE", ENOBUFS: "ENOBUFS", ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS",
         ENOTEMPTY: "ENOTEMPTY", ELOOP: "ELOOP", ENODATA: "ENODATA", ENOTSUP: "ENOTSUP",
         ESTALE: "ESTALE", ECANCELED: "ECANCELED",
     ]

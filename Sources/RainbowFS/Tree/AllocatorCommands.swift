@@ -21,8 +21,10 @@ struct AllocatorCommands: CommandInterpreter {
     /// Objects with values that one transaction takes: each needs room in the log.
     private static let valuesMax = 1024
 
-    func execute(_ text: String) throws -> CommandAnswer {
-        let commands = try CommandText.parse(text)
+    func execute(_ commands: [Command]) throws -> CommandAnswer {
+        for command in commands where command.name == "new" {
+            if let name = command.arguments.first { tree.pendingClasses.settle(name) }
+        }
         if commands.count == 1, commands[0].name == "new" {
             let request = try NewRequest(commands[0])
             if request.count > 1 { return .objects(try makeInParts(request)) }
@@ -38,7 +40,7 @@ struct AllocatorCommands: CommandInterpreter {
             }
             return made
         }
-        return .objects(made)
+        return .objects(AllocatorCommands.joined(made))
     }
 
     private static func unknown(_ command: Command) -> TreeError {

@@ -112,6 +112,8 @@ struct AllocatorFile: Node {
             let allocator = try tx.allocator(at: id.address)
             return try status(allocator, &tx)
         }
-        return CommandFile(text: text, AllocatorCommands(tree: tree, allocator: id.address))
+        return CommandFile(
+            text: text, isRead: request.reads,
+            AllocatorCommands(tree: tree, allocator: id.address))
     }
 }

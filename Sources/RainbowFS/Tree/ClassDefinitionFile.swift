@@ -4,13 +4,17 @@ import Synchronization
 
 /// The open text of a class.
 ///
-/// Each write defines the class anew with the whole text so far, because a shell writes line by
-/// line. A write that fails takes back what this file had defined: no half of a new class stays.
+/// A shell writes line by line, and nobody is to see half of a class. So each write is only
+/// checked, with the text so far, and the class comes into being when the writer closes a
+/// descriptor or calls fsync(2). What can never become a class fails at the write, since shells
+/// ignore what close(2) says. Of a text of which a part was refused nothing stays.
 final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     private struct State {
         var text: [UInt8]
-        /// Whether the last line is not in the class yet: the end of a write may have cut it.
-        var holdsLine = false
+        /// Whether the class lacks a part of the text.
+        var isDirty = false
+        /// Whether a part was refused: what follows would make another class than was written.
+        var isRefused = false
         /// Whether a class of this name came into being through this file.
         var isMade = false
     }
@@ -20,8 +24,6 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     /// The number of the new file; nil if the class was there.
     private let pending: NodeID?
     private let state: Mutex<State>
-    /// A write of at least this many bytes may be a piece of a longer text.
-    private static let pieceBytes = 4096
 
     init(_ tree: Tree, name: String, text: [UInt8], pending: NodeID?) {
         self.tree = tree
@@ -41,64 +43,114 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     {
         try state.withLock { (state) throws(TreeError) in
             let start = isAppend ? UInt64(state.text.count) : offset
-            guard start <= UInt64(state.text.count) else {
+            guard !state.isRefused, start <= UInt64(state.text.count) else {
                 throw TreeError(
                     EINVAL,
                     "The text of a class is written from its first line on; what came before this"
-                        + " was refused or is missing.")
+                        + " was refused or is missing. Open the file again and write all of it.")
             }
-            let end = start + UInt64(bytes.count)
-            guard end <= UInt64(ObjectLimits.classTextBytes) else {
-                throw TreeError(
-                    EFBIG, "The text of a class has at most \(ObjectLimits.classTextBytes) bytes.")
+            if let pending { tree.pendingClasses.noteSize(Int(clamping: start), of: pending) }
+            do throws(TreeError) {
+                let end = start + UInt64(bytes.count)
+                guard end <= UInt64(ObjectLimits.classTextBytes) else {
+                    throw TreeError(
+                        EFBIG,
+                        "The text of a class has at most \(ObjectLimits.classTextBytes) bytes.")
+                }
+                var text = state.text
+                let replaced = Int(start)..<min(text.count, Int(end))
+                unsafe text.replaceSubrange(replaced, with: bytes)
+                try check(text)
+                state.text = text
+                state.isDirty = true
+                if let pending { tree.pendingClasses.noteSize(text.count, of: pending) }
+            } catch {
+                noteFailure(error, &state)
+                throw error
             }
-            var text = state.text
-            let replaced = Int(start)..<min(text.count, Int(end))
-            unsafe text.replaceSubrange(replaced, with: bytes)
-            let mayBeCut = bytes.count >= ClassDefinitionFile.pieceBytes
-            try define(text, mayBeCut: mayBeCut, &state)
         }
         return bytes.count
     }
 
-    private func define(
-        _ text: [UInt8], mayBeCut: Bool, _ state: inout State
-    ) throws(TreeError) {
-        let lineEnd = UInt8(ascii: "\n")
-        let holdsLine = mayBeCut && text.last != lineEnd
-        let length = holdsLine ? (text.lastIndex(of: lineEnd) ?? -1) + 1 : text.count
+    /// Whether the text is that of a class, or can become one by what is written next.
+    private func check(_ text: [UInt8]) throws(TreeError) {
+        if (try? checkWhole(text)) != nil { return }
+        // It may refer to a class that is about to come.
+        tree.pendingClasses.settle()
+        do throws(TreeError) {
+            try checkWhole(text)
+        } catch {
+            let end = (text.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
+            guard end < text.count else { throw error }
+            let isPart = ClassText.completions(of: text[end...]).contains { line in
+                (try? checkWhole(text[..<end] + Array(line.utf8))) != nil
+            }
+            guard isPart else { throw error }
+        }
+    }
+
+    private func checkWhole(_ text: some Sequence<UInt8>) throws(TreeError) {
+        try tree.transact { tx in
+            try unsafe Array(text).withUnsafeBytes { text in
+                unsafe try tx.checkClass(name: name, text: text)
+            }
+        }
+    }
+
+    /// A failure that has to do with the text ends the definition and takes back what there is of
+    /// it. Somebody may have used the class already: then it stays.
+    private func noteFailure(_ error: TreeError, _ state: inout State) {
+        switch error.errno {
+        case EINTR, EAGAIN, ENOMEM, ENOSPC, ECANCELED: return
+        default: break
+        }
+        if state.isMade { try? tree.transact { tx in try tx.removeClass(name: name) } }
+        state = State(text: [], isRefused: true)
+        if let pending { tree.pendingClasses.noteSize(0, of: pending) }
+    }
+
+    // MARK: Closing
+
+    override var wantsFlush: Bool { true }
+
+    override var holdsBack: Bool { state.withLock { $0.isDirty } }
+
+    override func flush() throws(TreeError) {
+        try state.withLock { (state) throws(TreeError) in
+            if state.isDirty { try define(&state) }
+        }
+    }
+
+    override var hasWorkAtEnd: Bool {
+        state.withLock { $0.isDirty || pending != nil && !$0.isMade && !$0.isRefused }
+    }
+
+    /// A new file that was closed without a text is a class without fields, if there is none.
+    override func finish() throws(TreeError) {
+        guard hasWorkAtEnd else { return }
+        try state.withLock { (state) throws(TreeError) in try define(&state) }
+    }
+
+    private func define(_ state: inout State) throws(TreeError) {
         do throws(TreeError) {
             try tree.transact { tx in
-                try unsafe text[..<length].withUnsafeBytes { text in
+                if !state.isDirty, try optional({ try tx.classDescriptor(named: name) }) != nil {
+                    return
+                }
+                try unsafe state.text.withUnsafeBytes { text in
                     _ = unsafe try tx.defineClass(name: name, text: text)
                 }
             }
         } catch {
-            takeBack(&state)
+            noteFailure(error, &state)
             throw error
         }
-        state.text = text
-        state.holdsLine = holdsLine
+        state.isDirty = false
         if pending != nil { state.isMade = true }
     }
 
-    /// Removes the class that this file made. Someone may have used it already: then it stays.
-    private func takeBack(_ state: inout State) {
-        guard state.isMade else { return }
-        try? tree.transact { tx in try tx.removeClass(name: name) }
-        state.isMade = false
-        state.text = []
-    }
-
-    override var wantsFlush: Bool { true }
-
-    /// A new file that was closed without a text is a class without fields.
-    override func flush() throws(TreeError) {
-        try state.withLock { (state) throws(TreeError) in
-            let isEmptyClass = pending != nil && !state.isMade && state.text.isEmpty
-            guard isEmptyClass || state.holdsLine else { return }
-            try define(state.text, mayBeCut: false, &state)
-        }
+    override func noteOtherFlush() {
+        if let pending { tree.pendingClasses.noteClosing(pending) }
     }
 
     override func close() {

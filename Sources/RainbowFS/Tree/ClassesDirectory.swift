@@ -34,7 +34,9 @@ struct ClassesDirectory: DirectoryNode {
         try tx.removeClass(name: name)
     }
 
-    /// The class itself comes with the first text, or empty when the file is closed without any.
+    func settle(_ name: String?) { tree.pendingClasses.settle(name) }
+
+    /// The class itself comes when the file is closed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
         try ClassName.check(name)
         let id = try tree.pendingClasses.add(name)
@@ -79,7 +81,7 @@ struct PendingClassFile: Node {
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        guard let name = tree.pendingClasses.name(id) else {
+        guard let (name, size) = tree.pendingClasses.find(id) else {
             throw TreeError(ESTALE, "This class file was closed. Open it again by its path.")
         }
         if let descriptor = try optional({ try tx.classDescriptor(named: name) }) {
@@ -88,7 +90,7 @@ struct PendingClassFile: Node {
             description.attributes.ino = tree.inode(id)
             return description
         }
-        var description = try tree.ownFile(id, mode: 0o644, size: 0, &tx)
+        var description = try tree.ownFile(id, mode: 0o644, size: size, &tx)
         description.isLasting = false
         return description
     }

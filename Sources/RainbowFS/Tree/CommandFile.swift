@@ -2,129 +2,189 @@ import Core
 import Glibc
 import Synchronization
 
-/// Carries out the lines that are written to a file.
+/// Carries out the commands that are written to a file.
 protocol CommandInterpreter: Sendable {
-    /// Carries out one write: all of it or nothing.
-    func execute(_ text: String) throws -> CommandAnswer
+    /// Carries out some commands: all of them or none.
+    func execute(_ commands: [Command]) throws -> CommandAnswer
     /// What can be read after a command that failed; nil for the text that the file began with.
     var status: String? { get }
+    /// Whether a line without an end may be the beginning of a longer one, as of a list.
+    ///
+    /// - Parameter commands: those of the lines before it.
+    func mayContinue(_ line: ArraySlice<UInt8>, after commands: [Command]) -> Bool
 }
 
 extension CommandInterpreter {
     var status: String? { nil }
+
+    func mayContinue(_ line: ArraySlice<UInt8>, after commands: [Command]) -> Bool { true }
 }
 
-/// What a command has to say.
-enum CommandAnswer: Sendable {
-    case text([UInt8])
-    /// One `objects/0x...` line an object, made when they are read: there may be millions.
-    case objects([NewObjects])
-
-    private static let objectLineBytes = "objects/0x0123456789abcdef\n".utf8.count
-
-    /// Copies what lies behind `offset`.
-    func copy(from offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        switch self {
-        case .text(let text): return unsafe text.copy(from: offset, into: buffer)
-        case .objects(let runs):
-            let lineBytes = UInt64(CommandAnswer.objectLineBytes)
-            let first = offset / lineBytes
-            let count = buffer.count / CommandAnswer.objectLineBytes + 2
-            var lines: [UInt8] = []
-            lines.reserveCapacity(count * CommandAnswer.objectLineBytes)
-            for address in CommandAnswer.addresses(runs, from: first, count: count) {
-                lines.append(contentsOf: "objects/\(address)\n".utf8)
-            }
-            return unsafe lines.copy(from: offset % lineBytes, into: buffer)
-        }
-    }
-
-    private static func addresses(_ runs: [NewObjects], from first: UInt64, count: Int) -> [Address]
-    {
-        var found: [Address] = []
-        var skipped: UInt64 = 0
-        for run in runs {
-            let size = UInt64(run.count)
-            var index = first > skipped ? first - skipped : 0
-            while index < size, found.count < count {
-                found.append(run.first + Int(index) * run.stride)
-                index += 1
-            }
-            skipped += size
-        }
-        return found
-    }
-}
-
-/// An open file that takes commands: a text to read, and after a command its answer.
+/// An open file that takes commands: a text to read, and after commands their answers.
+///
+/// Programs write lists in pieces that end anywhere. So a line without an end waits where the
+/// write may have been cut, until the next write completes it, or a read, fsync(2) or close(2)
+/// takes it as it is.
 final class CommandFile: OpenFile, @unchecked Sendable {
     private struct State {
-        /// Nil until the first read or command.
-        var answer: CommandAnswer?
-        /// Where the last write ended: a reader of the same descriptor stands there.
-        var end: UInt64?
-        /// The offset of the answer's first byte, once it was read.
-        var start: UInt64?
+        var answers = CommandAnswers()
+        /// The beginning of a line whose end may come with the next write.
+        var waiting: [UInt8] = []
+        /// Whether the write that was to complete the line did not come about: then nothing else
+        /// does, since the line is not whole.
+        var isWaitingForWrite = false
+        /// Whether a command was carried out.
+        var isUsed = false
     }
 
     private let text: @Sendable () -> String
     private let commands: any CommandInterpreter
+    private let isRead: Bool
     private let state = Mutex(State())
 
-    /// - Parameter text: what can be read before the first command; asked for at the first read.
+    /// A write of at least this many bytes may be a piece of a longer text.
+    static let pieceBytes = 4096
+
+    /// - Parameters:
+    ///   - text: what can be read before the first command; asked for at the first read.
+    ///   - isRead: whether anybody can read the answers.
     init(
-        text: @autoclosure @escaping @Sendable () -> String, _ commands: any CommandInterpreter
+        text: @autoclosure @escaping @Sendable () -> String, isRead: Bool,
+        _ commands: any CommandInterpreter
     ) {
         self.text = text
+        self.isRead = isRead
         self.commands = commands
     }
 
-    /// The answer begins where the write of the command ended, as `read -u` in a shell needs it, or
-    /// at the start of the file, for pread(2) and a new seek: the first read decides.
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
         throws(TreeError) -> Int
     {
-        state.withLock { state in
-            if state.start == nil, let end = state.end {
-                state.start = offset >= end ? end : 0
-            }
-            var start = state.start ?? 0
-            if offset < start {
-                state.start = 0
-                start = 0
-            }
-            let answer = state.answer ?? .text(Array(text().utf8))
-            state.answer = answer
-            return unsafe answer.copy(from: offset - start, into: buffer)
+        try takeWaitingLine()
+        let isEmpty = state.withLock { $0.answers.isEmpty && !$0.isUsed }
+        if isEmpty {
+            let text = CommandAnswer.text(Array(text().utf8))
+            state.withLock { if $0.answers.isEmpty { $0.answers.set(status: text) } }
         }
+        return state.withLock { unsafe $0.answers.read(at: offset, into: buffer) }
     }
 
     override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
         throws(TreeError) -> Int
     {
-        guard let command = unsafe String(validating: bytes, as: UTF8.self) else {
-            throw TreeError(EINVAL, "A command is UTF-8 text; this is not.")
+        let (waiting, isUsed, isFull) = state.withLock { state in
+            defer { state.waiting = [] }
+            return (state.waiting, state.isUsed, state.answers.isFull)
         }
-        let outcome: Result<CommandAnswer, TreeError>
+        var answers: [CommandAnswer] = []
         do throws(TreeError) {
-            outcome = .success(try translating(command))
+            guard !isFull else { throw CommandFile.unreadAnswers }
+            let text = unsafe waiting + bytes
+            var list = try CommandText(text)
+            var line = text[list.rest...]
+            let mayBeCut = bytes.count >= CommandFile.pieceBytes || list.rest > 0
+            if !mayBeCut || !commands.mayContinue(line, after: list.commands.map(\.command)) {
+                if let last = try CommandText.command(line) { list.append(last, end: text.count) }
+                line = []
+            }
+            let isUsed = isUsed || !list.commands.isEmpty
+            guard isUsed || !line.isEmpty || bytes.count >= CommandFile.pieceBytes else {
+                throw CommandText.noCommand
+            }
+            let done = try carryOut(list.commands, &answers)
+            let isWhole = done == list.commands.count
+            // The writer writes the rest again, and is told then what is wrong with it.
+            let count = isWhole ? bytes.count : list.commands[done - 1].end - waiting.count
+            state.withLock { state in
+                state.answers.noteWrite(at: offset, count: count)
+                if isRead { for answer in answers { state.answers.add(answer) } }
+                state.waiting = isWhole ? Array(line) : []
+                state.isWaitingForWrite = false
+                state.isUsed = isUsed
+            }
+            return count
         } catch {
-            outcome = .failure(error)
+            noteFailure(error, waiting, at: offset)
+            throw error
         }
-        state.withLock { state in
-            state.answer = (try? outcome.get()) ?? .text(Array((commands.status ?? text()).utf8))
-            state.end = offset + UInt64(bytes.count)
-            state.start = nil
-        }
-        _ = try outcome.get()
-        return bytes.count
     }
 
-    private func translating(_ command: String) throws(TreeError) -> CommandAnswer {
+    private static let unreadAnswers = TreeError(
+        ENOBUFS,
+        "Too many answers of this open file were not read. Read them, or open it for"
+            + " writing only.")
+
+    /// Carries out all commands in one transaction, or in several if that is too large.
+    ///
+    /// - Returns: how many were carried out, at least the first: the next one failed.
+    private func carryOut(
+        _ list: [(command: Command, end: Int)], _ answers: inout [CommandAnswer]
+    ) throws(TreeError) -> Int {
+        var (done, size) = (0, list.count)
+        while done < list.count {
+            let part = list[done..<min(done + size, list.count)].map(\.command)
+            do throws(TreeError) {
+                answers.append(try execute(part))
+                done += part.count
+            } catch {
+                if error.errno == EFBIG, part.count > 1 {
+                    size = part.count / 2
+                } else if done > 0 {
+                    return done
+                } else {
+                    throw error
+                }
+            }
+        }
+        return done
+    }
+
+    private func execute(_ list: [Command]) throws(TreeError) -> CommandAnswer {
         do {
-            return try commands.execute(command)
+            return try commands.execute(list)
         } catch {
             throw TreeError(error)
+        }
+    }
+
+    /// Of a write that failed nothing stays, nor of the line that it was to complete; only after an
+    /// interrupt the writer may write the same again.
+    private func noteFailure(_ error: TreeError, _ waiting: [UInt8], at offset: UInt64) {
+        let isInterrupted = error.errno == EINTR
+        let status = isInterrupted || !isRead ? nil : Array((commands.status ?? text()).utf8)
+        state.withLock { state in
+            if isInterrupted {
+                state.waiting = waiting
+                state.isWaitingForWrite = true
+            } else {
+                state.answers.noteWrite(at: offset, count: 0)
+                if let status { state.answers.set(status: .text(status)) }
+            }
+        }
+    }
+
+    // MARK: The line that waits
+
+    override var wantsFlush: Bool { true }
+
+    override var holdsBack: Bool { state.withLock { !$0.waiting.isEmpty } }
+
+    override func flush() throws(TreeError) { try takeWaitingLine() }
+
+    /// Takes the line that waits as it is.
+    private func takeWaitingLine() throws(TreeError) {
+        let line = state.withLock { state in
+            defer { state.waiting = [] }
+            return state.isWaitingForWrite ? [] : state.waiting
+        }
+        guard !line.isEmpty else { return }
+        do throws(TreeError) {
+            guard let command = try CommandText.command(line[...]) else { return }
+            let answer = try execute([command])
+            if isRead { state.withLock { $0.answers.add(answer) } }
+        } catch {
+            if error.errno == EINTR { state.withLock { $0.waiting = line } }
+            throw error
         }
     }
 }

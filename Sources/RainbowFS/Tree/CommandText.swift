@@ -8,103 +8,66 @@ struct Command: Equatable, Sendable {
     var arguments: ArraySlice<String> { words.dropFirst() }
 }
 
-/// Splits what is written to `allocator` and `control` into commands.
+/// What is written to `allocator` and `control`, split into commands.
 ///
 /// One command a line; words are parted by blanks. Blanks, line ends and `#` belong to a word
 /// inside of double quotes, where `\"`, `\\`, `\n` and `\t` stand for themselves, inside of single
-/// quotes, where nothing does, and behind a backslash. `#` begins a comment.
+/// quotes, where nothing does, and after a backslash. `#` begins a comment.
 struct CommandText {
-    private var rest: Substring.UnicodeScalarView
+    /// The commands of the lines that have an end, and where each line ends in the text.
+    private(set) var commands: [(command: Command, end: Int)] = []
+    /// Where the line without an end begins: the end of the text if there is none.
+    private(set) var rest = 0
+
+    /// Adds the command of the line without an end.
+    mutating func append(_ command: Command, end: Int) {
+        commands.append((command, end))
+        rest = end
+    }
+
+    /// Of one command.
     static let bytesMax = 64 << 10
 
+    init(_ text: [UInt8]) throws(TreeError) {
+        var parser = CommandLineParser(text: text)
+        while rest < text.count {
+            let line = try parser.line()
+            guard parser.hasEnd else { break }
+            if let line { commands.append((line, parser.position)) }
+            rest = parser.position
+        }
+        try CommandText.checkLength(text.count - rest)
+    }
+
+    /// The command of a line that has no end; nil if it has only blanks and a comment.
+    static func command(_ line: ArraySlice<UInt8>) throws(TreeError) -> Command? {
+        var parser = CommandLineParser(text: Array(line) + [UInt8(ascii: "\n")])
+        let command = try parser.line()
+        guard parser.hasEnd else {
+            throw TreeError(EINVAL, "The text ends inside of quotes or after a backslash.")
+        }
+        return command
+    }
+
+    /// All commands of a whole text.
     static func parse(_ text: String) throws(TreeError) -> [Command] {
-        guard text.utf8.count <= bytesMax else {
-            throw TreeError(EINVAL, "A command has at most \(bytesMax) bytes.")
-        }
-        var parser = CommandText(rest: text.unicodeScalars[...])
-        var commands: [Command] = []
-        while !parser.rest.isEmpty {
-            let words = try parser.line()
-            if !words.isEmpty { commands.append(Command(words: words)) }
-        }
-        guard !commands.isEmpty else { throw TreeError(EINVAL, "There is no command in the text.") }
+        let bytes = Array(text.utf8)
+        let parsed = try CommandText(bytes)
+        var commands = parsed.commands.map(\.command)
+        if let last = try command(bytes[parsed.rest...]) { commands.append(last) }
+        guard !commands.isEmpty else { throw noCommand }
         return commands
     }
 
-    /// The words up to the end of the line, which is passed.
-    private mutating func line() throws(TreeError) -> [String] {
-        var words: [String] = []
-        while let next = rest.first {
-            switch next {
-            case "\n":
-                rest.removeFirst()
-                return words
-            case " ", "\t", "\r":
-                rest.removeFirst()
-            case "#":
-                rest = rest.drop { $0 != "\n" }
-            default:
-                words.append(try word())
-            }
+    static let noCommand = TreeError(EINVAL, "There is no command in the text.")
+
+    fileprivate static func checkLength(_ count: Int) throws(TreeError) {
+        guard count <= bytesMax else {
+            throw TreeError(EINVAL, "A command has at most \(bytesMax) bytes.")
         }
-        return words
     }
 
-    private mutating func word() throws(TreeError) -> String {
-        var word = ""
-        while let next = rest.first {
-            switch next {
-            case " ", "\t", "\r", "\n":
-                return word
-            case "\"":
-                rest.removeFirst()
-                try quoted(into: &word)
-            case "'":
-                rest.removeFirst()
-                try literal(into: &word)
-            case "\\":
-                rest.removeFirst()
-                guard let escaped = rest.popFirst() else { throw CommandText.unfinished }
-                word.unicodeScalars.append(escaped)
-            default:
-                rest.removeFirst()
-                word.unicodeScalars.append(next)
-            }
-        }
-        return word
-    }
-
-    private mutating func quoted(into word: inout String) throws(TreeError) {
-        while let next = rest.popFirst() {
-            switch next {
-            case "\"":
-                return
-            case "\\":
-                guard let escaped = rest.popFirst() else { throw CommandText.unfinished }
-                switch escaped {
-                case "n": word.append("\n")
-                case "t": word.append("\t")
-                default: word.unicodeScalars.append(escaped)
-                }
-            default:
-                word.unicodeScalars.append(next)
-            }
-        }
-        throw CommandText.unfinished
-    }
-
-    private mutating func literal(into word: inout String) throws(TreeError) {
-        while let next = rest.popFirst() {
-            guard next != "'" else { return }
-            word.unicodeScalars.append(next)
-        }
-        throw CommandText.unfinished
-    }
-
-    private static let unfinished = TreeError(
-        EINVAL, "The text ends inside of quotes or behind a backslash.")
-
-    /// A number of bytes: decimal, with K, M, G or T behind it for powers of 1024.
+    /// A number of bytes: decimal, with K, M, G or T after it for powers of 1024.
     static func bytes(_ text: String) throws(TreeError) -> UInt64 {
         let units: [Character: UInt64] = ["K": 10, "M": 20, "G": 30, "T": 40]
         var digits = Substring(text)
@@ -120,5 +83,101 @@ struct CommandText {
                 EINVAL, "\(TreeError.quoted(text)) is no size. Write bytes, or like 64M or 1G.")
         }
         return number << shift
+    }
+}
+
+/// Reads one line of commands after the other.
+private struct CommandLineParser {
+    let text: [UInt8]
+    private(set) var position = 0
+    /// Whether the last line had an end, outside of quotes.
+    private(set) var hasEnd = false
+
+    private static let lineEnd = UInt8(ascii: "\n")
+
+    /// The command up to the end of the line, which is passed; nil if there is none, or no end.
+    mutating func line() throws(TreeError) -> Command? {
+        let start = position
+        var words: [String] = []
+        hasEnd = false
+        while position < text.count, !hasEnd {
+            let byte = text[position]
+            switch byte {
+            case CommandLineParser.lineEnd:
+                position += 1
+                hasEnd = true
+            case _ where CommandLineParser.isBlank(byte):
+                position += 1
+            case UInt8(ascii: "#"):
+                position = text[position...].firstIndex(of: CommandLineParser.lineEnd) ?? text.count
+            default:
+                guard let bytes = word() else {
+                    position = text.count
+                    break
+                }
+                // What follows of a word at the end of the text is not there yet.
+                guard position < text.count else { break }
+                guard let word = String(validating: bytes, as: UTF8.self) else {
+                    throw TreeError(EINVAL, "A command is UTF-8 text; this is not.")
+                }
+                words.append(word)
+            }
+        }
+        guard hasEnd else { return nil }
+        try CommandText.checkLength(position - start)
+        return words.isEmpty ? nil : Command(words: words)
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+    }
+
+    /// Nil if the text ends inside of quotes or after a backslash.
+    private mutating func word() -> [UInt8]? {
+        var word: [UInt8] = []
+        while position < text.count {
+            let byte = text[position]
+            if byte == CommandLineParser.lineEnd || CommandLineParser.isBlank(byte) { return word }
+            position += 1
+            switch byte {
+            case UInt8(ascii: "\""):
+                guard quoted(into: &word) else { return nil }
+            case UInt8(ascii: "'"):
+                guard let end = text[position...].firstIndex(of: byte) else { return nil }
+                word += text[position..<end]
+                position = end + 1
+            case UInt8(ascii: "\\"):
+                guard position < text.count else { return nil }
+                word.append(text[position])
+                position += 1
+            default:
+                word.append(byte)
+            }
+        }
+        return word
+    }
+
+    private mutating func quoted(into word: inout [UInt8]) -> Bool {
+        while position < text.count {
+            let byte = text[position]
+            position += 1
+            switch byte {
+            case UInt8(ascii: "\""): return true
+            case UInt8(ascii: "\\"):
+                guard position < text.count else { return false }
+                word.append(CommandLineParser.escaped(text[position]))
+                position += 1
+            default: word.append(byte)
+            }
+        }
+        return false
+    }
+
+    private static func escaped(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case UInt8(ascii: "n"): lineEnd
+        case UInt8(ascii: "t"): UInt8(ascii: "\t")
+        default: byte
+        }
     }
 }

@@ -24,7 +24,9 @@ struct ControlFile: Node {
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        CommandFile(text: ControlFile.help, ControlCommands(tree: tree, caller: request.caller))
+        CommandFile(
+            text: ControlFile.help, isRead: request.reads,
+            ControlCommands(tree: tree, caller: request.caller))
     }
 }
 
@@ -34,8 +36,7 @@ struct ControlCommands: CommandInterpreter {
     /// Who opened the file: everyone may write here, but not to every object.
     let caller: Caller
 
-    func execute(_ text: String) throws -> CommandAnswer {
-        let commands = try CommandText.parse(text)
+    func execute(_ commands: [Command]) throws -> CommandAnswer {
         var clearsMessages = false
         var answer = ""
         try tree.transact { tx in

@@ -32,6 +32,8 @@ protocol DirectoryNode: Node {
     /// Whether symbolic links can be made here.
     var takesLinks: Bool { get }
 
+    /// Waits for an entry that is about to come, because a program relies on it; nil: for all.
+    func settle(_ name: String?)
     /// - Returns: nil if there is no such entry.
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID?
     /// - Parameter key: 0 lists from the start; keys begin at `ListingKey.first`.
@@ -63,6 +65,8 @@ extension DirectoryNode {
     private var refused: TreeError { TreeError(EPERM, refusal) }
 
     var takesLinks: Bool { false }
+
+    func settle(_ name: String?) {}
 
     func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
         -> NodeID

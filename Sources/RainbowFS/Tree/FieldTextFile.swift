@@ -40,6 +40,8 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
     /// A field with one value is set by each write.
     override var wantsFlush: Bool { field.arrayCount != nil }
 
+    override var holdsBack: Bool { state.withLock { $0.holdsTail } }
+
     /// A number that was cut off by the end of a write and not continued is complete now.
     override func flush() throws(TreeError) {
         try state.withLock { (state) throws(TreeError) in

@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import Synchronization
 
 /// A file that someone has open: one a call of open(2).
 ///
@@ -34,12 +35,38 @@ class OpenFile: @unchecked Sendable {
         throw TreeError(EBADF, "This file cannot be written.")
     }
 
-    /// Whether closing a descriptor by which was written may have something left to do: then the
-    /// mount calls `flush`. A shell closes two for each `echo >FILE`.
+    /// Whether something of what is written may wait for a flush. A shell closes two descriptors
+    /// for each `echo >FILE`, so the mount asks the kernel not to tell it where this is false.
     var wantsFlush: Bool { false }
 
-    /// One of its descriptors was closed. May be called several times; an error reaches close(2).
+    /// Whether something waits for a flush now.
+    var holdsBack: Bool { false }
+
+    /// Takes what was written and waits as it is. Called at fsync(2), and when the process that
+    /// wrote last closes one of its descriptors: an error reaches it. Other processes have the file
+    /// open that know nothing of it, as children of a shell do.
     func flush() throws(TreeError) {}
+
+    /// A process closed one of its descriptors that has not written last.
+    func noteOtherFlush() {}
+
+    /// Whether there is something left to do when the last descriptor was closed.
+    var hasWorkAtEnd: Bool { holdsBack }
+
+    /// Does that: nobody is told of an error but `messages`.
+    func finish() throws(TreeError) { try flush() }
+
+    /// The process that wrote last, by the number that the kernel has for its descriptors.
+    private let writer = Atomic<UInt64>(0)
+
+    final func noteWriter(_ owner: UInt64) { writer.store(owner, ordering: .relaxed) }
+
+    /// The kernel closed a descriptor of a process.
+    final func flush(by owner: UInt64) throws(TreeError) {
+        if isWriter(owner) { try flush() } else { noteOtherFlush() }
+    }
+
+    private func isWriter(_ owner: UInt64) -> Bool { writer.load(ordering: .relaxed) == owner }
 
     /// What poll(2) tells. If that can change, `stream` or `watchedMemory` says by what.
     func readiness() throws(TreeError) -> Readiness { [.readable, .writable] }

@@ -36,7 +36,7 @@ struct TransactionControl: Node {
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        TransactionControlFile(tree, transaction, request.caller)
+        TransactionControlFile(tree, transaction, request)
     }
 }
 
@@ -49,10 +49,15 @@ private struct TransactionCommands: CommandInterpreter {
 
     var status: String? { TransactionReport(transaction: transaction).text }
 
-    func execute(_ text: String) throws -> CommandAnswer {
-        let commands = try CommandText.parse(text)
+    /// Only a list of `set` may be longer than a write.
+    func mayContinue(_ line: ArraySlice<UInt8>, after commands: [Command]) -> Bool {
+        let name = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        return name.starts(with: "set".utf8) && commands.allSatisfy { $0.name == "set" }
+    }
+
+    func execute(_ commands: [Command]) throws -> CommandAnswer {
         if commands.allSatisfy({ $0.name == "set" }) {
-            return try ControlCommands(tree: tree, caller: caller).execute(text)
+            return try ControlCommands(tree: tree, caller: caller).execute(commands)
         }
         guard commands.count == 1 else {
             throw TreeError(EINVAL, "Write commit, abort, restart and hold each by itself.")
@@ -94,13 +99,15 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
         let isHolding = Atomic<Bool>(false)
     }
 
-    init(_ tree: Tree, _ transaction: NamedTransaction, _ caller: Caller) {
+    init(_ tree: Tree, _ transaction: NamedTransaction, _ request: OpenRequest) {
         let holder = Holder()
         self.holder = holder
         self.transaction = transaction
         file = CommandFile(
-            text: TransactionReport(transaction: transaction).text,
-            TransactionCommands(tree: tree, transaction: transaction, caller: caller) {
+            text: TransactionReport(transaction: transaction).text, isRead: request.reads,
+            TransactionCommands(
+                tree: tree, transaction: transaction, caller: request.caller
+            ) {
                 holder.isHolding.store(true, ordering: .relaxed)
                 transaction.hold()
             })
@@ -117,6 +124,10 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
     {
         unsafe try file.write(at: offset, bytes, isAppend: isAppend)
     }
+
+    override var wantsFlush: Bool { file.wantsFlush }
+    override var holdsBack: Bool { file.holdsBack }
+    override func flush() throws(TreeError) { try file.flush() }
 
     override func close() {
         if holder.isHolding.load(ordering: .relaxed) { transaction.remove() }

@@ -6,6 +6,7 @@ extension Tree {
     func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
         try translating {
             let directory = try directory(parent)
+            directory.settle(name)
             return try entry(in: directory) { tx in
                 guard
                     let child = try directory.lookup(name, &tx)
@@ -17,7 +18,11 @@ extension Tree {
     }
 
     func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
-        try translating { DirectoryCursor(tree: self, node: try directory(node)) }
+        try translating {
+            let directory = try directory(node)
+            directory.settle(nil)
+            return DirectoryCursor(tree: self, node: directory)
+        }
     }
 
     func makeDirectory(_ parent: NodeID, _ name: String, mode: UInt32, _ caller: Caller)
