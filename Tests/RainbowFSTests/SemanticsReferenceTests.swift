@@ -250,7 +250,7 @@ import Testing
         let name = try #require(names.first { $0.hasSuffix(".Name") })
         let object = "objects/" + name.prefix { $0 != "." }
         #expect(try fixture.readLink(object + "/target") == "../" + Bank.address(alice))
-        #expect(try fixture.read(object + "/name").hasPrefix("alice\0"))
+        #expect(try fixture.read(object + "/name").hasPrefix("alice\n"))
         #expect(try fixture.attributes(object + "/name").mode & 0o222 == 0)
         expectError(EPERM) { _ = try fixture.open(object + "/name", O_WRONLY) }
         expectError(EPERM) { _ = try fixture.open(system + "/" + name, O_RDWR) }

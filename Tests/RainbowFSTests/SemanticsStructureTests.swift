@@ -26,6 +26,7 @@ import Testing
     func allocators() throws {
         let caller = Caller(uid: 1234, gid: 567, pid: 1)
         let region = try fixture.node("regions/transactional")
+        try change("regions/transactional", mode: 0o777)
         let entry = try fixture.tree.makeDirectory(region, "mine", mode: 0o750, caller)
         #expect(entry.attributes.mode == S_IFDIR | 0o750)
         #expect(entry.attributes.uid == 1234 && entry.attributes.gid == 567)

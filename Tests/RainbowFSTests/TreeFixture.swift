@@ -175,6 +175,46 @@ extension TreeFixture {
     }
 }
 
+/// What this process may do.
+extension Forest {
+    func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
+        try attributes(node, .current)
+    }
+
+    func readLink(_ node: NodeID) throws(TreeError) -> String {
+        try readLink(node, .current)
+    }
+
+    func removeDirectory(_ parent: NodeID, _ name: String) throws(TreeError) {
+        try removeDirectory(parent, name, .current)
+    }
+
+    func unlink(_ parent: NodeID, _ name: String) throws(TreeError) {
+        try unlink(parent, name, .current)
+    }
+
+    func rename(
+        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32
+    ) throws(TreeError) {
+        try rename(parent, name, to: newParent, newName, flags: flags, .current)
+    }
+
+    func setAttributes(
+        _ node: NodeID, mode: UInt32?, uid: UInt32?, gid: UInt32?, size: UInt64?, _ caller: Caller
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
+        try setAttributes(
+            node, AttributeChange(mode: mode, uid: uid, gid: gid, size: size), caller)
+    }
+
+    func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {
+        try extendedAttribute(node, name, .current)
+    }
+
+    func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
+        try extendedAttributeNames(node, .current)
+    }
+}
+
 extension OpenFile {
     func put(_ bytes: [UInt8], at offset: UInt64, isAppend: Bool = false) throws(TreeError) {
         let outcome = unsafe bytes.withUnsafeBytes { bytes in

@@ -69,13 +69,11 @@ enum Connection {
 
 /// One request: whose file system it is for, and who asks.
 @safe struct Call {
-    private let request: fuse_req_t
     let place: UnsafeMutablePointer<RequestInWork>
     let system: FileSystem
     let caller: Caller
 
     init(_ request: fuse_req_t) {
-        unsafe self.request = request
         unsafe place = RequestsInWork.current()
         system = unsafe FileSystem.of(request)
         let context = unsafe fuse_req_ctx(request).pointee
@@ -85,20 +83,6 @@ enum Connection {
 
     var forest: Forest { system.forest }
 
-    /// The supplementary groups of the caller; none if it was interrupted and is gone.
-    var groups: [UInt32] {
-        let place = unsafe place
-        let found: [UInt32]? = unsafe place.pointee.whileUnanswered(request) {
-            var groups = [gid_t](repeating: 0, count: 64)
-            var count = unsafe fuse_req_getgroups(request, Int32(groups.count), &groups)
-            if count > groups.count {
-                groups = [gid_t](repeating: 0, count: Int(count))
-                unsafe count = fuse_req_getgroups(request, count, &groups)
-            }
-            return Array(groups.prefix(max(0, Int(count))))
-        }
-        return found ?? []
-    }
 }
 
 extension NodeID {

@@ -6,8 +6,7 @@ extension Callbacks {
     static func addDirectories(to table: inout fuse_lowlevel_ops) {
         unsafe table.opendir = { request, node, _ in
             unsafe Callbacks.serve(request, .opendir) { call throws(TreeError) in
-                try call.require(.read, NodeID(node))
-                return try call.forest.openDirectory(NodeID(node), call.caller)
+                try call.forest.openDirectory(NodeID(node), call.caller)
             } answer: { reply, directory in
                 let handle = Handle(retaining: directory)
                 if !reply.openDirectory(handle: handle.number) {

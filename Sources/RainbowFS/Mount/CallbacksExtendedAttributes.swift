@@ -5,14 +5,14 @@ extension Callbacks {
     static func addExtendedAttributes(to table: inout fuse_lowlevel_ops) {
         unsafe table.getxattr = { request, node, name, size in
             unsafe Callbacks.serve(request, .getxattr) { call throws(TreeError) in
-                try call.forest.extendedAttribute(NodeID(node), unsafe text(name))
+                try call.forest.extendedAttribute(NodeID(node), unsafe text(name), call.caller)
             } answer: { reply, value in
                 reply.extendedAttribute(value, size: size)
             }
         }
         unsafe table.listxattr = { request, node, size in
             unsafe Callbacks.serve(request, .listxattr) { call throws(TreeError) in
-                try call.forest.extendedAttributeNames(NodeID(node))
+                try call.forest.extendedAttributeNames(NodeID(node), call.caller)
             } answer: { reply, names in
                 reply.extendedAttribute(names.flatMap { Array($0.utf8) + [0] }, size: size)
             }

@@ -13,8 +13,7 @@ extension Callbacks {
     private static func addOpening(to table: inout fuse_lowlevel_ops) {
         unsafe table.open = { request, node, info in
             unsafe Callbacks.serve(request, .open) { call throws(TreeError) in
-                unsafe try call.require(.opening(openFlags(info)), NodeID(node))
-                return try call.forest.open(
+                try call.forest.open(
                     NodeID(node), flags: unsafe openFlags(info), call.caller)
             } answer: { reply, file in
                 let handle = Handle(retaining: file)
@@ -29,8 +28,7 @@ extension Callbacks {
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let flags = unsafe openFlags(info)
             unsafe Callbacks.serveChange(request, .create, at: parent) { call throws(TreeError) in
-                try call.require([.write, .search], parent)
-                return try call.forest.create(
+                try call.forest.create(
                     parent, name.get(), mode: mode, flags: flags, call.caller)
             } answer: { reply, made in
                 let handle = Handle(retaining: made.1)

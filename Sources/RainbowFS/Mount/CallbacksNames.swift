@@ -12,8 +12,7 @@ extension Callbacks {
         unsafe table.mkdir = { request, parent, name, mode in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             unsafe Callbacks.serveChange(request, .mkdir, at: parent) { call throws(TreeError) in
-                try call.require([.write, .search], parent)
-                return try call.forest.makeDirectory(parent, name.get(), mode: mode, call.caller)
+                try call.forest.makeDirectory(parent, name.get(), mode: mode, call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -22,8 +21,7 @@ extension Callbacks {
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let target = unsafe RequestText(target)
             unsafe Callbacks.serveChange(request, .symlink, at: parent) { call throws(TreeError) in
-                try call.require([.write, .search], parent)
-                return try call.forest.symlink(
+                try call.forest.symlink(
                     parent, name.get(), target: target.get(), call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
@@ -49,8 +47,7 @@ extension Callbacks {
         unsafe table.unlink = { request, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             unsafe Callbacks.serveChange(request, .unlink, at: parent) { call throws(TreeError) in
-                try call.requireRemoval(of: name.get(), from: parent)
-                try call.forest.unlink(parent, name.get())
+                try call.forest.unlink(parent, name.get(), call.caller)
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -58,8 +55,7 @@ extension Callbacks {
         unsafe table.rmdir = { request, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             unsafe Callbacks.serveChange(request, .rmdir, at: parent) { call throws(TreeError) in
-                try call.requireRemoval(of: name.get(), from: parent)
-                try call.forest.removeDirectory(parent, name.get())
+                try call.forest.removeDirectory(parent, name.get(), call.caller)
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -68,10 +64,8 @@ extension Callbacks {
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let (newParent, newName) = (NodeID(newParent), unsafe RequestText(newName))
             unsafe Callbacks.serveChange(request, .rename, at: parent) { call throws(TreeError) in
-                try call.requireRemoval(of: name.get(), from: parent)
-                try call.require([.write, .search], newParent)
                 try call.forest.rename(
-                    parent, name.get(), to: newParent, newName.get(), flags: flags)
+                    parent, name.get(), to: newParent, newName.get(), flags: flags, call.caller)
             } answer: { reply, _ in
                 reply.succeed()
             }

@@ -6,7 +6,6 @@ extension Callbacks {
     static func addNodes(to table: inout fuse_lowlevel_ops) {
         unsafe table.lookup = { request, parent, name in
             unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
-                try call.require(.search, NodeID(parent))
                 let entry = try call.forest.lookup(
                     NodeID(parent), unsafe text(name), call.caller)
                 return call.system.kept.keeping(entry)
@@ -25,7 +24,7 @@ extension Callbacks {
         }
         unsafe table.getattr = { request, node, info in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
-                var (attributes, seconds) = try call.forest.attributes(NodeID(node))
+                var (attributes, seconds) = try call.forest.attributes(NodeID(node), call.caller)
                 if attributes.isRegularFile, let size = unsafe Callbacks.ownSize(node, info, call) {
                     attributes.size = size
                 }
@@ -36,30 +35,26 @@ extension Callbacks {
         }
         unsafe table.access = { request, node, wanted in
             unsafe Callbacks.serve(request, .access) { call throws(TreeError) in
-                try call.require(Access(rawValue: UInt32(wanted & 7)), NodeID(node))
+                try call.forest.access(
+                    NodeID(node), Access(rawValue: UInt32(wanted & 7)), call.caller)
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.setattr = { request, node, wanted, change, file in
             let node = NodeID(node)
-            let wanted = unsafe AttributeRequest(wanted?.pointee ?? stat(), flags: change)
-            // ftruncate(2) was allowed when the file was opened.
-            let isOpen = unsafe file != nil
+            var wanted = unsafe AttributeChange(wanted?.pointee ?? stat(), flags: change)
+            wanted.isOpen = unsafe file != nil
+            let asked = wanted
             unsafe Callbacks.serveChange(request, .setattr, at: node) { call throws(TreeError) in
-                var asked = wanted
-                if isOpen { asked.size = nil }
-                try call.require(asked, node)
-                return try call.forest.setAttributes(
-                    node, mode: wanted.mode, uid: wanted.uid, gid: wanted.gid,
-                    size: wanted.size, call.caller)
+                try call.forest.setAttributes(node, asked, call.caller)
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.seconds)
             }
         }
         unsafe table.readlink = { request, node in
             unsafe Callbacks.serve(request, .readlink) { call throws(TreeError) in
-                try call.forest.readLink(NodeID(node))
+                try call.forest.readLink(NodeID(node), call.caller)
             } answer: { reply, target in
                 reply.link(target)
             }
@@ -87,17 +82,17 @@ extension Callbacks {
     }
 }
 
-/// What a setattr request wants changed. Times are left out: they are those of commits.
-struct AttributeRequest {
-    var mode: UInt32?
-    var uid: UInt32?
-    var gid: UInt32?
-    var size: UInt64?
-
-    init(_ values: stat, flags: Int32) {
+extension AttributeChange {
+    /// What a setattr request wants changed.
+    fileprivate init(_ values: stat, flags: Int32) {
+        self.init()
         if flags & FUSE_SET_ATTR_MODE != 0 { mode = values.st_mode }
         if flags & FUSE_SET_ATTR_UID != 0 { uid = values.st_uid }
         if flags & FUSE_SET_ATTR_GID != 0 { gid = values.st_gid }
         if flags & FUSE_SET_ATTR_SIZE != 0 { size = UInt64(max(values.st_size, 0)) }
+        let both = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME
+        let now = FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW
+        guard flags & both != 0 else { return }
+        times = flags & (both | now) == both | now ? .now : .given
     }
 }

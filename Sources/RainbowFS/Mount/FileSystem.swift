@@ -7,8 +7,6 @@ import Logging
 final class FileSystem: Sendable {
     let forest: Forest
     let log: Logger
-    /// Whether the kernel was told to check permissions (`-o default_permissions`).
-    let kernelChecksPermissions: Bool
     let listing: ListingMode
     let kept = KeptAttributes()
     let parked = ParkedReads()
@@ -24,7 +22,6 @@ final class FileSystem: Sendable {
         putOff = PutOffChanges(forest.gate)
         self.log = log
         forest.space.setInterruptCheck { RequestsInWork.isChangeInterrupted }
-        kernelChecksPermissions = options.kernelChecksPermissions
         listing = options.listing
     }
 

@@ -5,8 +5,6 @@ import Glibc
 struct MountOptions: Sendable, Equatable {
     /// Words for libfuse and the kernel, as they were given.
     var kernel: [String] = []
-    /// Permissions are checked by the kernel instead of here.
-    var kernelChecksPermissions = false
     var isReadOnly = false
     var uid: UInt32?
     var gid: UInt32?
@@ -26,7 +24,7 @@ struct MountOptions: Sendable, Equatable {
         ro, rw             refuse or allow every change through this mount
         allow_other        let other users in, if /etc/fuse.conf allows it
         allow_root         let root in
-        default_permissions  let the kernel check permissions, a request a directory
+        default_permissions  let the kernel check permissions as well
         auto_unmount       unmount when the daemon dies
         uid=N, gid=N       show everything as owned by this user or group
         umask=OCTAL        take these permission bits away
@@ -68,10 +66,8 @@ struct MountOptions: Sendable, Equatable {
         case "rw":
             isReadOnly = false
         case "allow_other", "allow_root", "auto_unmount", "exec", "noexec", "async", "sync",
-            "dirsync", "atime", "noatime":
-            kernel.append(word)
-        case "default_permissions":
-            kernelChecksPermissions = true
+            "dirsync", "atime", "noatime",
+            "default_permissions":
             kernel.append(word)
         case "debug":
             isDebug = true

@@ -27,14 +27,6 @@ import Synchronization
         return true
     }
 
-    /// Lets `body` use the request while nobody can answer it; nil if somebody has.
-    func whileUnanswered<R>(_ request: fuse_req_t, _ body: () -> R) -> R? {
-        let number = UInt(bitPattern: request)
-        guard hold(number) else { return nil }
-        defer { self.request.store(number, ordering: .releasing) }
-        return body()
-    }
-
     /// Answers EINTR if the caller of the request was interrupted and the thread has been at it
     /// since `earlier`, which the last call returned.
     func answerIfInterrupted(since earlier: UInt64) -> UInt64 {

@@ -15,6 +15,8 @@ struct NewObjects: Equatable, Sendable {
 struct AllocatorCommands: CommandInterpreter {
     let tree: Tree
     let allocator: Address
+    /// Who opened the file.
+    let caller: Caller
 
     /// Bytes of new objects that one transaction takes.
     private static let bytesMax = 1 << 20
@@ -93,7 +95,7 @@ struct AllocatorCommands: CommandInterpreter {
     private func make(_ request: NewRequest, _ tx: inout Transaction) throws -> NewObjects {
         let descriptor = try descriptor(request.className, &tx)
         let values = try request.values.map { word in
-            try FieldAssignment(word, of: descriptor, tree, &tx)
+            try FieldAssignment(word, of: descriptor, tree, caller, &tx)
         }
         if case .transaction(let transaction) = tree.moment { transaction.noteNewObjects() }
         let first = try tx.newObjects(of: descriptor, in: allocator, count: request.count)

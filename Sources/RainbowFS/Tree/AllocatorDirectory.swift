@@ -114,6 +114,6 @@ struct AllocatorFile: Node {
         }
         return CommandFile(
             text: text, isRead: request.reads,
-            AllocatorCommands(tree: tree, allocator: id.address))
+            AllocatorCommands(tree: tree, allocator: id.address, caller: request.caller.kept))
     }
 }

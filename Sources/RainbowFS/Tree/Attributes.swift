@@ -37,11 +37,26 @@ struct Entry: Equatable, Sendable {
     var generation: UInt64 = 0
 }
 
-/// Who asks: the process behind a request.
+/// Who asks: the thread of a process behind a request.
 struct Caller: Sendable {
     var uid: UInt32
     var gid: UInt32
     var pid: UInt32
+    /// The supplementary groups; nil: to be looked up while the request is there.
+    var groups: [UInt32]?
+
+    func isMember(of group: UInt32) -> Bool {
+        gid == group || (groups ?? ProcessGroups.of(pid)).contains(group)
+    }
+
+    /// The caller with its groups, for what outlives the request: an open file goes by what was
+    /// the case when it was opened.
+    var kept: Caller {
+        guard uid != 0, groups == nil else { return self }
+        var caller = self
+        caller.groups = ProcessGroups.of(pid)
+        return caller
+    }
 
     /// This process itself.
     static var current: Caller {

@@ -60,11 +60,19 @@ struct ClassFile: Node {
                 version: version))
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let descriptor = try tree.transact { tx in try tx.classDescriptor(at: id.address) }
-        if request.writes, descriptor.isSystem {
+    func checkWritable(_ tx: inout Transaction) throws {
+        try ClassFile.checkWritable(tx.classDescriptor(at: id.address))
+    }
+
+    private static func checkWritable(_ descriptor: ClassDescriptor) throws(TreeError) {
+        guard !descriptor.isSystem else {
             throw TreeError(EPERM, "The class \(descriptor.name) is built in and stays as it is.")
         }
+    }
+
+    func open(_ request: OpenRequest) throws -> OpenFile {
+        let descriptor = try tree.transact { tx in try tx.classDescriptor(at: id.address) }
+        if request.writes { try ClassFile.checkWritable(descriptor) }
         let text = Array(descriptor.text.utf8)
         return ClassDefinitionFile(
             tree, name: descriptor.name, text: request.truncates ? [] : text, pending: nil)

@@ -26,7 +26,7 @@ struct ControlFile: Node {
     func open(_ request: OpenRequest) throws -> OpenFile {
         CommandFile(
             text: ControlFile.help, isRead: request.reads,
-            ControlCommands(tree: tree, caller: request.caller))
+            ControlCommands(tree: tree, caller: request.caller.kept))
     }
 }
 
@@ -63,28 +63,18 @@ struct ControlCommands: CommandInterpreter {
         guard command.words.count > 2 else {
             throw TreeError(EINVAL, "Write \"set OBJECT FIELD=VALUE ...\".")
         }
-        let object = try FieldAssignment.object(command.words[1], tree, &tx)
+        let object = try FieldAssignment.object(command.words[1], tree, caller, &tx)
         guard object != .null else {
             throw TreeError(EINVAL, "null is no object whose fields could be set.")
         }
         let state = try ObjectState(object, &tx)
-        guard caller.mayWrite(state.ownership) else {
-            throw TreeError(
-                EACCES, "The allocator of \(object) does not let you write to its objects.")
-        }
+        guard !state.descriptor.isSystem else { throw FieldNode.systemRefusal }
+        // What opening one of its fields for writing would ask.
+        try caller.require(
+            .write, state.file(tree, NodeID(.object, address: object), size: 0).attributes)
         for word in command.words[2...] {
-            try FieldAssignment(word, of: state.descriptor, tree, &tx).apply(to: object, &tx)
+            let assignment = try FieldAssignment(word, of: state.descriptor, tree, caller, &tx)
+            try assignment.apply(to: object, &tx)
         }
-    }
-}
-
-extension Caller {
-    /// What the kernel asks before it opens a file for writing. Of the caller's groups only the
-    /// first is known here, so the others count as strangers.
-    func mayWrite(_ ownership: Ownership) -> Bool {
-        if uid == 0 { return true }
-        if uid == ownership.uid { return ownership.mode & 0o200 != 0 }
-        if gid == ownership.gid { return ownership.mode & 0o020 != 0 }
-        return ownership.mode & 0o002 != 0
     }
 }

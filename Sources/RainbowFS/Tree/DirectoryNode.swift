@@ -42,9 +42,9 @@ protocol DirectoryNode: Node {
     func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
         -> NodeID
     func removeDirectory(_ name: String, _ tx: inout Transaction) throws
-    /// Makes a directory by more than one transaction, or none.
+    /// Makes a directory by more than one transaction, or none, if the caller may.
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID
-    func removeDirectory(_ name: String) throws
+    func removeDirectory(_ name: String, _ caller: Caller) throws
     func unlink(_ name: String, _ tx: inout Transaction) throws
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile)
@@ -75,11 +75,17 @@ extension DirectoryNode {
     }
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
-        try tree.transact(for: self) { tx in try makeDirectory(name, request, &tx) }
+        try tree.transact(for: self, [.write, .search], request.caller) { tx in
+            try makeDirectory(name, request, &tx)
+        }
     }
 
-    func removeDirectory(_ name: String) throws {
-        try tree.transact(for: self) { tx in try removeDirectory(name, &tx) }
+    func removeDirectory(_ name: String, _ caller: Caller) throws {
+        try tree.transact(for: self, caller) { tx in
+            try tree.requireRemoval(of: name, from: self, for: caller, &tx)
+        } body: { tx in
+            try removeDirectory(name, &tx)
+        }
     }
 
     func removeDirectory(_ name: String, _ tx: inout Transaction) throws {

@@ -43,10 +43,13 @@ final class EventStream: OpenFile, @unchecked Sendable {
     private static let blockBytes = 4096
 
     private let tree: Tree
+    /// Who opened it.
+    private let caller: Caller
     private let state = Mutex(State())
 
-    init(_ tree: Tree) {
+    init(_ tree: Tree, _ caller: Caller) {
         self.tree = tree
+        self.caller = caller.kept
         super.init()
         tree.events.add(self)
     }
@@ -141,7 +144,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
         }
         return try tree.transact { tx in
             try paths.map { path in
-                let address = try FieldAssignment.object(String(path), tree, &tx)
+                let address = try FieldAssignment.object(String(path), tree, caller, &tx)
                 guard address != .null else {
                     throw TreeError(EINVAL, "null is no object whose commits could be watched.")
                 }

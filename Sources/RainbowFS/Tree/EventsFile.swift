@@ -19,6 +19,6 @@ struct EventsFile: Node {
                 "Open events for reading; or for reading and writing, to write the paths of the"
                     + " objects that it shall tell of.")
         }
-        return EventStream(tree)
+        return EventStream(tree, request.caller)
     }
 }

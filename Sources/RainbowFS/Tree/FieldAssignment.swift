@@ -17,9 +17,10 @@ struct FieldAssignment: Sendable {
     private let value: Value
 
     /// - Throws: EINVAL or ERANGE, with a sentence that names the field.
-    init(_ word: String, of descriptor: ClassDescriptor, _ tree: Tree, _ tx: inout Transaction)
-        throws
-    {
+    init(
+        _ word: String, of descriptor: ClassDescriptor, _ tree: Tree, _ caller: Caller,
+        _ tx: inout Transaction
+    ) throws {
         guard let equals = word.firstIndex(of: "=") else {
             throw TreeError(
                 EINVAL, "\(TreeError.quoted(word)) is no value. Write it as FIELD=VALUE.")
@@ -40,7 +41,7 @@ struct FieldAssignment: Sendable {
         let text = String(word[word.index(after: equals)...])
         value =
             field.isReference
-            ? .references(try FieldAssignment.references(text, field, tree, &tx))
+            ? .references(try FieldAssignment.references(text, field, tree, caller, &tx))
             : .bytes(try FieldAssignment.bytes(text, field))
         let count =
             switch value {
@@ -81,16 +82,18 @@ struct FieldAssignment: Sendable {
     }
 
     private static func references(
-        _ text: String, _ field: Field, _ tree: Tree, _ tx: inout Transaction
+        _ text: String, _ field: Field, _ tree: Tree, _ caller: Caller, _ tx: inout Transaction
     ) throws -> [Address] {
         let parts =
             field.arrayCount == nil
             ? [text[...]] : text.split(separator: ",", omittingEmptySubsequences: false)
-        return try parts.map { try object(String($0), tree, &tx) }
+        return try parts.map { try object(String($0), tree, caller, &tx) }
     }
 
     /// The object that a word of a command names; null for `null`.
-    static func object(_ text: String, _ tree: Tree, _ tx: inout Transaction) throws -> Address {
+    static func object(
+        _ text: String, _ tree: Tree, _ caller: Caller, _ tx: inout Transaction
+    ) throws -> Address {
         if let address = Address(text: text) {
             if address == .null { return .null }
             guard try tx.isObject(address) else {
@@ -99,7 +102,7 @@ struct FieldAssignment: Sendable {
             return address
         }
         do {
-            return try LinkResolver(tree).object(text, from: .root, &tx)
+            return try LinkResolver(tree, caller).object(text, from: .root, &tx)
         } catch let error as TreeError where error.errno == EINVAL {
             throw TreeError(
                 EINVAL,

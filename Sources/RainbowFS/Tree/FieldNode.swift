@@ -79,6 +79,10 @@ struct FieldNode: Node {
         try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }
 
+    func checkWritable(_ tx: inout Transaction) throws {
+        if try place(&tx).descriptor.isSystem { throw FieldNode.systemRefusal }
+    }
+
     func readLink(_ tx: inout Transaction) throws -> String {
         let place = try place(&tx)
         guard FieldNode.type(of: place.field) == S_IFLNK else {

@@ -46,14 +46,14 @@ extension Forest {
         return try tree.makeDirectory(parent, name, mode: mode, caller)
     }
 
-    func removeDirectory(_ parent: NodeID, _ name: String) throws(TreeError) {
+    func removeDirectory(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
         let (tree, parent) = try place(parent)
-        try tree.removeDirectory(parent, name)
+        try tree.removeDirectory(parent, name, caller)
     }
 
-    func unlink(_ parent: NodeID, _ name: String) throws(TreeError) {
+    func unlink(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
         let (tree, parent) = try place(parent)
-        try tree.unlink(parent, name)
+        try tree.unlink(parent, name, caller)
     }
 
     func symlink(_ parent: NodeID, _ name: String, target: String, _ caller: Caller)
@@ -71,7 +71,8 @@ extension Forest {
     }
 
     func rename(
-        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32
+        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32,
+        _ caller: Caller
     ) throws(TreeError) {
         let (tree, parent) = try place(parent)
         let (newTree, newParent) = try place(newParent)
@@ -79,27 +80,34 @@ extension Forest {
             throw TreeError(
                 EXDEV, "Nothing can be moved into a transaction or a snapshot, or out of it.")
         }
-        try tree.rename(parent, name, to: newParent, newName, flags: flags)
+        try tree.rename(parent, name, to: newParent, newName, flags: flags, caller)
     }
 }
 
 /// What is done to single nodes.
 extension Forest {
-    func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
+    func attributes(
+        _ node: NodeID, _ caller: Caller
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
         let (tree, node) = try place(node)
-        return try tree.attributes(node)
+        return try tree.attributes(node, caller)
     }
 
     func setAttributes(
-        _ node: NodeID, mode: UInt32?, uid: UInt32?, gid: UInt32?, size: UInt64?, _ caller: Caller
+        _ node: NodeID, _ change: AttributeChange, _ caller: Caller
     ) throws(TreeError) -> (Attributes, seconds: Double) {
         let (tree, node) = try place(node)
-        return try tree.setAttributes(node, mode: mode, uid: uid, gid: gid, size: size, caller)
+        return try tree.setAttributes(node, change, caller)
     }
 
-    func readLink(_ node: NodeID) throws(TreeError) -> String {
+    func access(_ node: NodeID, _ access: Access, _ caller: Caller) throws(TreeError) {
         let (tree, node) = try place(node)
-        return try tree.readLink(node)
+        try tree.access(node, access, caller)
+    }
+
+    func readLink(_ node: NodeID, _ caller: Caller) throws(TreeError) -> String {
+        let (tree, node) = try place(node)
+        return try tree.readLink(node, caller)
     }
 
     func open(_ node: NodeID, flags: Int32, _ caller: Caller) throws(TreeError) -> OpenFile {
@@ -111,14 +119,16 @@ extension Forest {
         try present.fileSystemStatistics()
     }
 
-    func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {
+    func extendedAttribute(_ node: NodeID, _ name: String, _ caller: Caller) throws(TreeError)
+        -> [UInt8]
+    {
         let (tree, node) = try place(node)
-        return try tree.extendedAttribute(node, name)
+        return try tree.extendedAttribute(node, name, caller)
     }
 
-    func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
+    func extendedAttributeNames(_ node: NodeID, _ caller: Caller) throws(TreeError) -> [String] {
         let (tree, node) = try place(node)
-        return try tree.extendedAttributeNames(node)
+        return try tree.extendedAttributeNames(node, caller)
     }
 
     func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {

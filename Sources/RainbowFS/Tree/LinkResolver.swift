@@ -7,10 +7,13 @@ import Glibc
 /// mount is taken: relative to the link's directory or absolute, through names and references.
 struct LinkResolver {
     private let tree: Tree
+    /// Who wrote the path: it leads only through what they may search.
+    private let caller: Caller
     private static let linksMax = 40
 
-    init(_ tree: Tree) {
+    init(_ tree: Tree, _ caller: Caller) {
         self.tree = tree
+        self.caller = caller
     }
 
     /// - Parameter directory: where the link will be.
@@ -48,9 +51,12 @@ struct LinkResolver {
                 walk.place.removeLast()
                 continue
             }
-            guard let here = walk.place.last,
-                let child = try directory(here, &tx).lookup(String(part), &tx)
-            else { throw TreeError.notFound(path) }
+            guard let here = walk.place.last else { throw TreeError.notFound(path) }
+            let directory = try directory(here, &tx)
+            try tree.require(.search, of: directory, for: caller, &tx)
+            guard let child = try directory.lookup(String(part), &tx) else {
+                throw TreeError.notFound(path)
+            }
             let node = try tree.node(child)
             guard try isLink(node, &tx) else {
                 walk.place.append(child)

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// `messages`: what went wrong through this mount and why, newest last.
-struct MessagesFile: Node {
+struct MessagesFile: TextNode {
     let tree: Tree
     let id = NodeID(.messages)
 

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Its size is 0, as that of files below /proc: the numbers never rest, so no size told before a
 /// read could be true, and programs read such files to their end.
-struct MetricsFile: Node {
+struct MetricsFile: TextNode {
     let tree: Tree
     let id = NodeID(.metrics)
 

@@ -88,6 +88,14 @@ final class NamedTransaction: Sendable {
         state.withLock { $0.version = version }
     }
 
+    /// Of its directory.
+    var attributes: Attributes {
+        Attributes(
+            ino: NodeID.root.at(moment: place.number).inode,
+            mode: S_IFDIR | UInt32(ownership.mode), uid: ownership.uid, gid: ownership.gid,
+            mtimeSeconds: Int64(made / 1000), mtimeNanoseconds: Int64(made % 1000 * 1_000_000))
+    }
+
     var phase: Phase { state.withLock { $0.phase } }
     var isSerial: Bool { state.withLock { $0.serialSince != nil } }
     var isHeld: Bool { state.withLock { $0.isHeld } }

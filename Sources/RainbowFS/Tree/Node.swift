@@ -15,6 +15,21 @@ struct AttributeChange: Sendable {
     var uid: UInt32?
     var gid: UInt32?
     var size: UInt64?
+    var times = TimesChange.none
+    /// By ftruncate(2): whether the size may be changed was asked when the file was opened.
+    var isOpen = false
+
+    /// Whether anything is to change but times, which are those of commits.
+    var changes: Bool { mode != nil || uid != nil || gid != nil || size != nil }
+}
+
+/// Which times setattr wants set.
+enum TimesChange: Sendable {
+    case none
+    /// Both, to the present.
+    case now
+    /// One of them, or to times that it names.
+    case given
 }
 
 /// How a file is opened or created, and by whom.
@@ -43,6 +58,8 @@ protocol Node: Sendable {
 
     func describe(_ tx: inout Transaction) throws -> Description
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws
+    /// Throws what opening for writing would throw, whatever the mode allows.
+    func checkWritable(_ tx: inout Transaction) throws
     func readLink(_ tx: inout Transaction) throws -> String
     func open(_ request: OpenRequest) throws -> OpenFile
     /// Pairs of a name below `user.rainbow.` and a value.
@@ -75,6 +92,8 @@ extension Node {
             "The size of this file cannot be changed: it is that of what the file stands for.")
     }
 
+    func checkWritable(_ tx: inout Transaction) throws {}
+
     func readLink(_ tx: inout Transaction) throws -> String {
         throw TreeError(EINVAL, "This is not a symbolic link.")
     }
@@ -87,11 +106,16 @@ extension Node {
         []
     }
 
-    /// Refuses to open for writing a file whose text is made on reading.
+}
+
+/// A file whose text is made when it is opened.
+protocol TextNode: Node {}
+
+extension TextNode {
+    func checkWritable(_ tx: inout Transaction) throws { throw TextFile.refusal }
+
     func refuseWriting(_ request: OpenRequest) throws {
-        guard !request.writes else {
-            throw TreeError(EACCES, "This file can only be read: its text is made when it is.")
-        }
+        guard !request.writes else { throw TextFile.refusal }
     }
 }
 

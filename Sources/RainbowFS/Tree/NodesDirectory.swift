@@ -31,7 +31,7 @@ struct NodesDirectory: DirectoryNode {
 }
 
 /// `nodes/N`
-struct NodeFile: Node {
+struct NodeFile: TextNode {
     let tree: Tree
     let id: NodeID
 

@@ -15,6 +15,10 @@ struct ObjectFile: Node {
         try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }
 
+    func checkWritable(_ tx: inout Transaction) throws {
+        if try tx.descriptor(of: id.address).isSystem { throw FieldNode.systemRefusal }
+    }
+
     func open(_ request: OpenRequest) throws -> OpenFile {
         let address = id.address
         let descriptor = try tree.transact { tx in try tx.descriptor(of: address) }

@@ -87,7 +87,7 @@ extension RegionInfo {
 }
 
 /// `regions/NAME/status`
-struct RegionStatusFile: Node {
+struct RegionStatusFile: TextNode {
     let tree: Tree
     let id: NodeID
 

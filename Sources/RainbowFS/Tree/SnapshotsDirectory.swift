@@ -40,12 +40,15 @@ struct SnapshotsDirectory: DirectoryNode {
     }
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
-        node(try moments().takeSnapshot(name, request.caller))
+        try tree.transact(for: self, [.write, .search], request.caller) { _ in }
+        return node(try moments().takeSnapshot(name, request.caller))
     }
 
-    func removeDirectory(_ name: String) throws {
+    func removeDirectory(_ name: String, _ caller: Caller) throws {
         let moments = try moments()
         guard let snapshot = moments.snapshot(name) else { throw TreeError.notFound(name) }
+        let attributes = try tree.examine(self) { tx in try describe(&tx) }.attributes
+        try caller.requireRemoval(of: name, from: attributes) { snapshot.ownership.uid }
         moments.remove(snapshot)
     }
 }

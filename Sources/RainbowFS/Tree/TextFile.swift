@@ -5,6 +5,9 @@ import Glibc
 final class TextFile: OpenFile, @unchecked Sendable {
     private let text: [UInt8]
 
+    static let refusal = TreeError(
+        EACCES, "This file can only be read: its text is made when it is.")
+
     init(_ text: String) {
         self.text = Array(text.utf8)
     }

@@ -106,7 +106,7 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
         file = CommandFile(
             text: TransactionReport(transaction: transaction).text, isRead: request.reads,
             TransactionCommands(
-                tree: tree, transaction: transaction, caller: request.caller
+                tree: tree, transaction: transaction, caller: request.caller.kept
             ) {
                 holder.isHolding.store(true, ordering: .relaxed)
                 transaction.hold()

@@ -40,12 +40,16 @@ struct TransactionsDirectory: DirectoryNode {
     }
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
-        node(try moments().begin(name, request.caller))
+        let caller = request.caller
+        try tree.transact(for: self, [.write, .search], caller) { _ in }
+        return node(try moments().begin(name, caller))
     }
 
-    func removeDirectory(_ name: String) throws {
+    func removeDirectory(_ name: String, _ caller: Caller) throws {
         let moments = try moments()
         guard let transaction = moments.transaction(name) else { throw TreeError.notFound(name) }
+        let attributes = try tree.examine(self) { tx in try describe(&tx) }.attributes
+        try caller.requireRemoval(of: name, from: attributes) { transaction.ownership.uid }
         moments.remove(transaction)
     }
 }
@@ -76,9 +80,7 @@ struct TransactionRoot: DirectoryNode, MomentNode {
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        Description(
-            attributes: tree.ownAttributes(
-                id, S_IFDIR, transaction.ownership, size: 0, milliseconds: transaction.made))
+        Description(attributes: transaction.attributes)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {

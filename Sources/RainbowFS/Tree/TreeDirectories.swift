@@ -7,7 +7,7 @@ extension Tree {
         try translating {
             let directory = try directory(parent)
             directory.settle(name)
-            return try entry(in: directory) { tx in
+            return try entry(in: directory, for: caller) { tx in
                 guard
                     let child = try directory.lookup(name, &tx)
                         ?? pendingLinks.find(parent, name)?.node
@@ -20,6 +20,11 @@ extension Tree {
     func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
         try translating {
             let directory = try directory(node)
+            if caller.uid != 0 {
+                try examine(directory) { tx in
+                    try require(.read, of: directory, for: caller, &tx)
+                }
+            }
             directory.settle(nil)
             return DirectoryCursor(tree: self, node: directory)
         }
@@ -36,23 +41,32 @@ extension Tree {
         }
     }
 
-    func removeDirectory(_ parent: NodeID, _ name: String) throws(TreeError) {
+    func removeDirectory(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
         try checkWritable()
         try translating {
             let directory = try directory(parent)
-            try directory.removeDirectory(name)
+            try directory.removeDirectory(name, caller)
         }
     }
 
-    func unlink(_ parent: NodeID, _ name: String) throws(TreeError) {
+    func unlink(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
         try checkWritable()
         try translating {
             let directory = try directory(parent)
-            guard !pendingLinks.remove(parent, name), !pendingFiles.remove(parent, name) else {
-                return
+            if isPending(parent, name) {
+                try transact(for: directory, [.write, .search], caller) { _ in }
+                if pendingLinks.remove(parent, name) || pendingFiles.remove(parent, name) { return }
             }
-            try transact(for: directory) { tx in try directory.unlink(name, &tx) }
+            try transact(for: directory, caller) { tx in
+                try requireRemoval(of: name, from: directory, for: caller, &tx)
+            } body: { tx in
+                try directory.unlink(name, &tx)
+            }
         }
+    }
+
+    private func isPending(_ parent: NodeID, _ name: String) -> Bool {
+        pendingLinks.find(parent, name) != nil || pendingFiles.find(parent, name) != nil
     }
 
     /// - Parameter target: any path that leads to an object, as seen from this directory or from
@@ -63,12 +77,13 @@ extension Tree {
         try checkWritable()
         return try translating {
             let directory = try directory(parent)
-            let link = try transact(for: directory) { tx in
+            let link = try transact(for: directory, [.write, .search], caller) { tx in
                 guard try directory.lookup(name, &tx) == nil else { throw TreeError.exists(name) }
                 let resolved = LinkTarget(
                     text: target,
                     address: directory.takesLinks
-                        ? try LinkResolver(self).object(target, from: directory.id, &tx) : .null)
+                        ? try LinkResolver(self, caller).object(target, from: directory.id, &tx)
+                        : .null)
                 return try directory.symlink(name, resolved, &tx)
             }
             let child =
@@ -87,19 +102,24 @@ extension Tree {
         return try translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: flags, mode: mode, caller: caller)
-            let found = try transact(for: directory) { tx in try directory.lookup(name, &tx) }
+            let found = try transact(for: directory, .search, caller) { tx in
+                try directory.lookup(name, &tx)
+            }
+            // Another made it since the kernel looked for it: it is opened like any other file.
             if let existing = found {
                 guard flags & O_EXCL == 0 else { throw TreeError.exists(name) }
-                let file = try node(existing).open(request)
+                let file = try open(existing, flags: flags, caller)
                 return (try entry(existing), file)
             }
+            try transact(for: directory, [.write, .search], caller) { _ in }
             let (id, file) = try directory.create(name, request)
             return (try entry(id), file)
         }
     }
 
     func rename(
-        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32
+        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32,
+        _ caller: Caller
     ) throws(TreeError) {
         try checkWritable()
         try translating {
@@ -109,7 +129,8 @@ extension Tree {
                 guard flags == 0 else {
                     throw TreeError(EINVAL, "A new link can only be renamed over a reference.")
                 }
-                try transact { tx in
+                try transact(for: source, [.write, .search], caller) { _ in }
+                try transact(for: destination, [.write, .search], caller) { tx in
                     try destination.replace(newName, with: pending.target, &tx)
                 }
                 pendingLinks.remove(parent, name)
@@ -119,10 +140,15 @@ extension Tree {
                 throw TreeError(EXDEV, "Nothing here can be moved to another directory.")
             }
             if let file = pendingFiles.find(parent, name) {
-                try rename(file, in: destination, to: newName, flags: flags)
+                try rename(file, in: destination, to: newName, flags: flags, caller)
                 return
             }
-            try transact(for: source) { tx in
+            try transact(for: source, caller) { tx in
+                try requireRemoval(of: name, from: source, for: caller, &tx)
+                if try source.lookup(newName, &tx) != nil {
+                    try requireRemoval(of: newName, from: source, for: caller, &tx)
+                }
+            } body: { tx in
                 try source.rename(name, to: newName, flags: flags, &tx)
             }
         }
@@ -133,20 +159,25 @@ extension Tree {
     /// Renames a file that was made beside the fields: over one of them, which takes its content,
     /// or to another name that is none.
     private func rename(
-        _ file: PendingFile, in directory: any DirectoryNode, to newName: String, flags: UInt32
+        _ file: PendingFile, in directory: any DirectoryNode, to newName: String, flags: UInt32,
+        _ caller: Caller
     ) throws {
         let keepsOther = flags == RenameFlag.noReplace
         guard flags == 0 || keepsOther else {
             throw TreeError(EINVAL, "A new file and a field cannot be exchanged.")
         }
-        let other = try transact { tx in try directory.lookup(newName, &tx) }
+        let other = try transact(for: directory, [.write, .search], caller) { tx in
+            try directory.lookup(newName, &tx)
+        }
         guard let other, other.view != .pendingFile else {
             try pendingFiles.rename(file, to: newName, keepsOther: keepsOther)
             return
         }
         guard !keepsOther else { throw TreeError.exists(newName) }
         try file.place { content throws(TreeError) in
-            try transact { tx in try directory.replace(newName, with: content, &tx) }
+            try transact(for: directory, [.write, .search], caller) { tx in
+                try directory.replace(newName, with: content, &tx)
+            }
         }
         pendingFiles.remove(file)
     }

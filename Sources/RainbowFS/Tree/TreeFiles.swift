@@ -3,33 +3,50 @@ import Glibc
 
 /// What is done to single nodes.
 extension Tree {
-    func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
+    func attributes(
+        _ node: NodeID, _ caller: Caller
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
+        try requireEntry(for: caller)
         let node = try self.node(node)
         let description = try examine(node) { tx in try node.describe(&tx) }
         return (description.attributes, Tree.attributeSeconds)
     }
 
-    /// Times are not taken: they are those of commits.
+    /// Times are not taken: they are those of commits. Who may not set them learns it all the same.
     func setAttributes(
-        _ node: NodeID, mode: UInt32?, uid: UInt32?, gid: UInt32?, size: UInt64?, _ caller: Caller
+        _ node: NodeID, _ change: AttributeChange, _ caller: Caller
     ) throws(TreeError) -> (Attributes, seconds: Double) {
         let node = try self.node(node)
-        let change = AttributeChange(mode: mode, uid: uid, gid: gid, size: size)
-        let changes = mode != nil || uid != nil || gid != nil || size != nil
-        if changes { try checkWritable() }
-        if changes, moment.isTransaction {
-            try transact(for: node) { tx in try node.change(change, &tx) }
+        if change.changes || change.times != .none { try checkWritable() }
+        if change.changes, moment.isTransaction {
+            let allowed = try examine(node) { tx in
+                try self.allowed(change, of: node, caller, &tx)
+            }
+            try transact(for: node) { tx in try node.change(allowed, &tx) }
             let description = try examine(node) { tx in try node.describe(&tx) }
             return (description.attributes, Tree.attributeSeconds)
         }
         let description = try transact(for: node) { tx in
-            if changes { try node.change(change, &tx) }
+            let allowed = try self.allowed(change, of: node, caller, &tx)
+            if change.changes { try node.change(allowed, &tx) }
             return try node.describe(&tx)
         }
         return (description.attributes, Tree.attributeSeconds)
     }
 
-    func readLink(_ node: NodeID) throws(TreeError) -> String {
+    /// The change as the caller may make it.
+    private func allowed(
+        _ change: AttributeChange, of node: any Node, _ caller: Caller, _ tx: inout Transaction
+    ) throws -> AttributeChange {
+        guard caller.uid != 0 else { return change }
+        try requireEntry(for: caller)
+        let attributes = try node.describe(&tx).attributes
+        try caller.require(change, attributes)
+        return caller.allowed(change, attributes)
+    }
+
+    func readLink(_ node: NodeID, _ caller: Caller) throws(TreeError) -> String {
+        try requireEntry(for: caller)
         let node = try self.node(node)
         return try transact(for: node) { tx in try node.readLink(&tx) }
     }
@@ -38,6 +55,11 @@ extension Tree {
         let request = OpenRequest(flags: flags, caller: caller)
         if request.writes { try checkWritable() }
         let node = try self.node(node)
+        if caller.uid != 0 {
+            try examine(node) { tx in
+                try require(.opening(flags), of: node, for: caller, &tx)
+            }
+        }
         return try translating { try node.open(request) }
     }
 
@@ -69,23 +91,33 @@ extension Tree {
 extension Tree {
     private static let attributePrefix = "user.rainbow."
 
-    func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {
+    func extendedAttribute(_ node: NodeID, _ name: String, _ caller: Caller) throws(TreeError)
+        -> [UInt8]
+    {
         let node = try self.node(node)
         guard name.hasPrefix(Tree.attributePrefix) else {
             throw TreeError(
                 ENODATA, "There are only attributes whose names begin with user.rainbow.")
         }
         let wanted = name.dropFirst(Tree.attributePrefix.count)
-        let all = try examine(node) { tx in try node.extendedAttributes(&tx) }
+        let all = try examine(node) { tx in
+            try require(.read, of: node, for: caller, &tx)
+            return try node.extendedAttributes(&tx)
+        }
         guard let found = all.first(where: { $0.name == wanted }) else {
             throw TreeError(ENODATA, "This has no attribute \(TreeError.quoted(name)).")
         }
         return Array(found.value.utf8)
     }
 
-    func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
+    /// None of what the caller may not read.
+    func extendedAttributeNames(_ node: NodeID, _ caller: Caller) throws(TreeError) -> [String] {
+        try requireEntry(for: caller)
         let node = try self.node(node)
-        let all = try examine(node) { tx in try node.extendedAttributes(&tx) }
+        let all = try examine(node) { tx in
+            caller.may(.read, try node.describe(&tx).attributes)
+                ? try node.extendedAttributes(&tx) : []
+        }
         return all.map { Tree.attributePrefix + $0.name }
     }
 

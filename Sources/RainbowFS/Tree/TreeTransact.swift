@@ -92,12 +92,16 @@ extension Tree {
 extension Tree {
     /// Looks for a node or makes it, and describes it: in the present both at one moment.
     func entry(
-        in directory: any DirectoryNode, _ find: (inout Transaction) throws -> NodeID
+        in directory: any DirectoryNode, for caller: Caller,
+        _ find: (inout Transaction) throws -> NodeID
     ) throws(TreeError) -> Entry {
         if case .present = moment {
-            return try transact { tx in try entry(find(&tx), &tx) }
+            return try transact { tx in
+                try require(.search, of: directory, for: caller, &tx)
+                return try entry(find(&tx), &tx)
+            }
         }
-        return try entry(transact(for: directory, find))
+        return try entry(transact(for: directory, .search, caller, find))
     }
 
     func entry(_ id: NodeID) throws(TreeError) -> Entry {
