@@ -49,3 +49,9 @@ private func firstLine(of path: String) -> String? {
     guard unsafe fgets(&line, Int32(line.count), file) != nil else { return nil }
     return String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }
+
+/// Whether a process is stopped, as by SIGSTOP.
+public func isStopped(_ process: pid_t) -> Bool {
+    guard let line = firstLine(of: "/proc/\(process)/stat") else { return false }
+    return line.split(separator: ")").last?.hasPrefix(" T") ?? false
+}

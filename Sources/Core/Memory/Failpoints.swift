@@ -27,17 +27,22 @@ public enum Failpoint: String, CaseIterable, Sendable {
 }
 
 /// At most one armed failpoint: `RAINBOWFS_FAILPOINT=NAME[:N]` kills the process, as `kill -9`
-/// would, when it reaches the place for the N-th time. Costs one comparison elsewhere.
+/// would, when it reaches the place for the N-th time; `stop:NAME[:N]` stops it there, once, as
+/// `kill -STOP` would. Costs one comparison elsewhere.
 @safe
 struct Failpoints: Sendable {
     private let armed: Failpoint?
+    private let isStop: Bool
     private nonisolated(unsafe) let remaining: UnsafeMutablePointer<Atomic<Int>>?
 
     static let none = Failpoints(nil)
 
-    /// - Parameter text: `NAME` or `NAME:N`; anything else arms nothing.
+    /// - Parameter text: `NAME`, `NAME:N`, or one of these after `stop:`; anything else arms
+    ///   nothing.
     init(_ text: String?) {
-        let parts = (text ?? "").split(separator: ":")
+        var parts = (text ?? "").split(separator: ":")
+        isStop = parts.first == "stop"
+        if isStop { parts.removeFirst() }
         armed = parts.first.flatMap { Failpoint(rawValue: String($0)) }
         guard armed != nil else {
             unsafe remaining = nil
@@ -61,7 +66,11 @@ struct Failpoints: Sendable {
     @inline(never)
     private func dieIfDue() {
         guard let remaining = unsafe remaining else { return }
-        if unsafe remaining.pointee.wrappingSubtract(1, ordering: .relaxed).newValue <= 0 {
+        let left = unsafe remaining.pointee.wrappingSubtract(1, ordering: .relaxed).newValue
+        if isStop {
+            // To this thread, so that it goes no step further.
+            if left == 0 { pthread_kill(pthread_self(), SIGSTOP) }
+        } else if left <= 0 {
             kill(getpid(), SIGKILL)
             while true { pause() }
         }

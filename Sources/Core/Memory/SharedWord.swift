@@ -86,7 +86,8 @@ public struct SharedMemory: @unchecked Sendable {
 }
 
 /// The waiting of one who needs a word that another holds: first spinning, then yielding the
-/// processor, then sleeping, so that a holder who was preempted gets to run.
+/// processor, then sleeping, so that a holder who was preempted gets to run; longer when that has
+/// not helped for some milliseconds, so that the wait for a stopped process costs next to nothing.
 struct Backoff: ~Copyable {
     private var rounds = 0
 
@@ -101,7 +102,7 @@ struct Backoff: ~Copyable {
             SystemCalls.yield()
             return rounds == 60
         }
-        SystemCalls.sleep(microseconds: 50)
+        SystemCalls.sleep(microseconds: rounds <= 100 ? 50 : 1000)
         return true
     }
 }

@@ -12,6 +12,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
     case snapshotExists(String)
     case tooManySnapshots(Int)
     case detached
+    /// The thread may not wait (`Space.setWaitCheck`), and another one is in the way.
+    case busy(Wait)
     case system(SystemError)
 
     public var description: String {
@@ -38,6 +40,7 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .tooManySnapshots(let limit):
             "the space has its limit of \(limit) open snapshots and transactions: end some"
         case .detached: "the space is detached"
+        case .busy: "another process is in the way; try again"
         case .system(let error): error.description
         }
     }
@@ -55,6 +58,7 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .snapshotExists: 17
         case .tooManySnapshots: 11
         case .detached: 9
+        case .busy: 16
         case .system(let error): error.errno
         }
     }

@@ -4,17 +4,25 @@ extension Transaction {
     /// The phases, in order: lock the write set, draw the version, validate the read set, save what
     /// open snapshots need of the lines, commit (one store), write back, unlock, publish. Before
     /// the one store a crash undoes the commit, after it a crash completes it.
-    /// - Returns: false if the run must be repeated.
+    /// - Returns: false if the run must be repeated, or if the thread may not wait for what the
+    ///   commit needs (`wait`).
     @usableFromInline
     mutating func commit() -> Bool {
         if isDoomed { return false }
-        if entryCount == 0 && fillCount == 0 { return true }
-        let logged = announce()
+        if entryCount == 0 && fillCount == 0 { return wait == nil }
+        var logged = announce()
         lockWriteSet(logged.lock)
+        while let blocked = blocked {
+            abandon(logged, version: 0)
+            self.blocked = nil
+            guard isWorthWaiting(blocked) else { return false }
+            logged = announce()
+            lockWriteSet(logged.lock)
+        }
         failpoints.hit(.lockAll)
         guard isAllowedBesideSerial() else {
             abandon(logged, version: 0)
-            waitForSerial()
+            _ = isWorthWaiting(.serial)
             return false
         }
         let version = drawTicket()
@@ -61,6 +69,7 @@ extension Transaction {
     }
 
     /// Locks every line of the log in address order, so that commits cannot wait in a circle.
+    /// If another one keeps a line, `blocked` says which, and not all lines are locked.
     private mutating func lockWriteSet(_ lock: UInt64) {
         if fillCount == 0, entryCount <= 2 { return lockPair(lock) }
         if fillCount == 0, isAscending { return lockEntries(lock) }
@@ -111,19 +120,33 @@ extension Transaction {
     private mutating func lockEntry(_ index: Int, _ lock: UInt64) {
         let old = log[index].oldWord
         let word = unsafe targets[index].lineWord
-        if !take(word, saving: old, lock) { old.storeRelaxed(LogEntry.unlocked) }
+        if !take(word, saving: old, lock) { lockFailed(log[index].address, old, word, lock) }
+    }
+
+    /// The line of an entry is not locked through the entry: a fill has it, or another commit.
+    @inline(never)
+    private mutating func lockFailed(
+        _ address: SharedWord, _ old: SharedWord, _ word: SharedWord, _ lock: UInt64
+    ) {
+        old.storeRelaxed(LogEntry.unlocked)
+        if word.load() != lock, blocked == nil { blocked = .line(at: address.loadRelaxed()) }
     }
 
     private mutating func lockFill(_ fill: LogFill, _ lock: UInt64) {
         guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
-            _ = take(word, saving: fill.oldWord(ofLine: line), lock)
+            if !take(word, saving: fill.oldWord(ofLine: line), lock), word.load() != lock,
+                blocked == nil
+            {
+                blocked = .line(at: line << Address.lineShift)
+            }
             failpoints.hit(.lockSome)
         }
     }
 
-    /// Locks one line, waiting for whoever has it; false if this commit has it already.
+    /// Locks one line; false if this commit has it already, or if another one keeps it for longer
+    /// than a few yields of the processor: nobody waits for long with lines locked.
     @inline(__always)
     private mutating func take(_ word: SharedWord, saving old: SharedWord, _ lock: UInt64) -> Bool {
         let value = word.load()
@@ -145,7 +168,12 @@ extension Transaction {
             let value = word.load()
             if value == lock { return false }
             if LineWord.isLocked(value) {
-                if backoff.wait() { owner.recoverIfDead(lock: value) }
+                // A line before this one is taken as well: all of them are given back.
+                if blocked != nil { return false }
+                if backoff.wait() {
+                    owner.recoverIfDead(lock: value)
+                    if word.load() == value { return false }
+                }
                 continue
             }
             old.storeRelaxed(value)

@@ -102,6 +102,7 @@ extension Transaction {
     /// Begins a run that only reads, at the moment of a snapshot.
     mutating func begin(at snapshot: Snapshot) {
         begin()
+        wait = nil
         fix(at: snapshot)
         isReadOnly = true
     }
@@ -123,7 +124,7 @@ extension Transaction {
         guard let moment else { return }
         let entry = snapshotTable[moment.index]
         guard entry.version.load() == snapshot, entry.serialNumber.load() == moment.serialNumber
-        else { throw .stale }
+        else { throw staleMoment() }
     }
 
     /// The eight bytes that an aligned address had at the moment.
@@ -175,7 +176,7 @@ extension Transaction {
     private mutating func oldVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
-        guard let shadow = oldVersions() else { throw .stale }
+        guard let shadow = oldVersions() else { throw staleMoment() }
         // Either the moment is seen to have ended, or whoever ends it sees this.
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }

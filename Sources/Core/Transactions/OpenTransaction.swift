@@ -71,6 +71,7 @@ public final class OpenTransaction: Sendable {
             let savepoint = tx.setSavepoint()
             do {
                 let result = try body(&tx)
+                try tx.throwIfBusy()
                 tx.releaseSavepoint()
                 return result
             } catch {
@@ -89,7 +90,9 @@ public final class OpenTransaction: Sendable {
                 tx.rollBack(to: savepoint)
                 tx.takeReadsBack(reads)
             }
-            return try body(&tx)
+            let result = try body(&tx)
+            try tx.throwIfBusy()
+            return result
         }
     }
 
@@ -97,6 +100,7 @@ public final class OpenTransaction: Sendable {
         var outcome: Result<R, any Error> = .failure(TransactionError.stale)
         run.withLock { run in
             guard let context = unsafe run.context else { return }
+            unsafe context.pointee.wait = nil
             outcome = Result { unsafe try body(&context.pointee) }
             let (read, written) = unsafe context.pointee.memory
             run.snapshot.entry.readBytes.storeRelaxed(UInt64(read))
@@ -109,17 +113,18 @@ public final class OpenTransaction: Sendable {
     /// Makes its writes visible, all at once.
     /// - Returns: the version of the commit; that of its moment if it wrote nothing.
     /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended;
-    ///   `.interrupted` if it was told not to wait, and goes on.
+    ///   `.busy` if the thread may not wait: then the transaction goes on.
     @discardableResult
     public func commit() throws(TransactionError) -> UInt64 {
         let outcome = run.withLock { run -> Result<UInt64, TransactionError> in
             guard let context = unsafe run.context else { return .failure(.stale) }
             unsafe context.pointee.conflictLine = 0
+            unsafe context.pointee.wait = nil
             let hasWritten = unsafe context.pointee.hasWritten
             // A commit can fail without a conflict: another one was in serial mode, and has ended.
             while unsafe !context.pointee.commit() {
                 do throws(TransactionError) {
-                    unsafe try context.pointee.throwIfInterrupted()
+                    unsafe try context.pointee.throwIfBusy()
                 } catch {
                     return .failure(error)
                 }
@@ -151,31 +156,42 @@ public final class OpenTransaction: Sendable {
     /// Forgets what it read and wrote and begins anew, at the present moment; also after its end.
     /// - Parameter isSerial: whether nobody else is to commit until it ends, so that it commits for
     ///   sure. Waits for another one in that mode.
+    /// - Throws: `SpaceError.busy` if the thread may not wait; what was running then goes on,
+    ///   unless it was in serial mode itself.
     public func restart(isSerial: Bool = false) throws(SpaceError) {
         try run.withLock { run throws(SpaceError) in
-            finish(&run, .aborted)
+            if unsafe run.context?.pointee.isSerial == true { finish(&run, .aborted) }
             let context = unsafe try space.newContext()
-            if isSerial {
-                while unsafe !context.pointee.isSerial {
-                    unsafe context.pointee.isInterrupted = false
-                    unsafe context.pointee.takeSerial()
-                }
-                // Beyond this wait the transaction may lose once more, and no more than that.
-                _ = space.awaitCommitsUnderWay(milliseconds: 1_000)
-            }
+            let snapshot: Snapshot
             do throws(SpaceError) {
-                run.snapshot = try space.takeSnapshot(.transaction, name)
+                if isSerial { unsafe try takeSerial(context) }
+                snapshot = try space.takeSnapshot(.transaction, name)
             } catch {
                 unsafe context.pointee.releaseSerial()
                 unsafe space.release(context)
                 throw error
             }
-            if isSerial { run.snapshot.entry.markSerial() }
+            finish(&run, .aborted)
+            run.snapshot = snapshot
+            if isSerial { snapshot.entry.markSerial() }
             unsafe context.pointee.begin()
             unsafe context.pointee.fix(at: run.snapshot)
             unsafe run.context = context
             run.state = .running
         }
+    }
+
+    private func takeSerial(
+        _ context: UnsafeMutablePointer<Transaction>
+    ) throws(SpaceError) {
+        do throws(TransactionError) {
+            unsafe try context.pointee.takeSerial()
+        } catch {
+            guard case .busy(let wait) = error else { return }
+            throw .busy(wait)
+        }
+        // Beyond this wait the transaction may lose once more, and no more than that.
+        _ = space.awaitCommitsUnderWay(milliseconds: 100)
     }
 
     /// Ends it without a trace; nothing happens if it has ended.
@@ -225,22 +241,24 @@ extension Space {
             return Conflict(line: address, version: found.until, node: found.node)
         }
         // A line that nobody had written before has no old version; the ring may still have it.
-        let word = lineWord(address)
+        guard let region = mapRegion(address.region), region.isPresent(address.offset) else {
+            return Conflict(line: address, version: 0)
+        }
+        let word = region.lineWord(address.offset).load()
+        guard !LineWord.isLocked(word) else { return conflict(onLine: address, lock: word) }
         let entry = ring.entry(word)
         let node = entry[0].load() == word ? Int(entry[8].load() >> 32) : nil
         return Conflict(line: address, version: word, node: node)
     }
 
-    private func lineWord(_ address: Address) -> UInt64 {
-        guard let region = mapRegion(address.region), region.isPresent(address.offset) else {
-            return 0
-        }
-        var backoff = Backoff()
-        while true {
-            let word = region.lineWord(address.offset).load()
-            guard LineWord.isLocked(word) else { return word }
-            if backoff.wait() { recoverIfDead(lock: word) }
-        }
+    /// The commit that has the line locked, as far as its slot tells.
+    private func conflict(onLine address: Address, lock: UInt64) -> Conflict {
+        let slot = Slot(
+            meta: meta, index: min(LineWord.slot(of: lock), SpaceLayout.slotCountMax - 1))
+        let node = NodeTable.index(of: slot.owner.load())
+        let ticket = slot.ticket.load()
+        return Conflict(
+            line: address, version: ticket > 1 ? ticket : 0, node: node >= 0 ? node : nil)
     }
 }
 
@@ -249,8 +267,6 @@ extension SnapshotEntry {
 }
 
 extension Transaction {
-    fileprivate var hasWritten: Bool { entryCount > 0 || fillCount > 0 }
-
     fileprivate var memory: (readBytes: Int, writtenBytes: Int) {
         (readSet.count * 8, entryCount * RedoLog.entrySize + fillCount * RedoLog.fillSize)
     }

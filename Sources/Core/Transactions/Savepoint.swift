@@ -13,6 +13,7 @@ extension Transaction {
     /// Begins an operation that can be undone.
     mutating func setSavepoint() -> Savepoint {
         savedEntryCount = entryCount
+        savedFillCount = fillCount
         return Savepoint(
             entryCount: entryCount, fillCount: fillCount, fillLineCount: fillLineCount,
             fillByteCount: fillByteCount)
@@ -21,6 +22,7 @@ extension Transaction {
     /// Ends the operation; its writes stay.
     mutating func releaseSavepoint() {
         savedEntryCount = 0
+        savedFillCount = 0
         undoneEntries.removeAll(keepingCapacity: true)
     }
 
@@ -38,6 +40,12 @@ extension Transaction {
         // The search for entries begins anew; the filter and the highest line may stay too wide.
         writeIndex.removeAll()
         releaseSavepoint()
+    }
+
+    /// Whether anything was written: by the operation under way, or by the run if it is not part of
+    /// an `OpenTransaction`.
+    public var hasWritten: Bool {
+        entryCount > savedEntryCount || fillCount > savedFillCount || !undoneEntries.isEmpty
     }
 
     /// Copies an entry that was there before the operation and is about to change.

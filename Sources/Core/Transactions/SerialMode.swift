@@ -1,6 +1,7 @@
 import Glibc
 
-/// The end of optimism: a transaction that lost often enough gets the space to itself.
+/// The end of optimism: a transaction that writes and lost often enough gets the space to itself;
+/// one that only reads goes on at a snapshot (`Fallback`).
 ///
 /// Invariant: while `serial` names a live slot, no other commit passes `isAllowedBesideSerial`.
 /// The holder's run can be disturbed only by commits that had passed it before, each once, so the
@@ -8,74 +9,47 @@ import Glibc
 /// wait, and read-only transactions do not wait at all. The holder runs optimistically as ever,
 /// so a holder that is killed is recovered like any other.
 extension Transaction {
-    /// Restarts after which a transaction runs in serial mode.
+    /// Restarts after which a transaction runs in serial mode, or reads at a snapshot.
     static var optimisticRunsMax: Int { 8 }
 
     private var serial: SharedWord { owner.meta[SpaceLayout.serialOffset] }
-    private var mark: UInt64 { UInt64(slot.index) + 1 }
+    private var holderWord: UInt64 { UInt64(slot.index) + 1 }
 
     /// Whether the commit, whose locks are held, may go on. The locks are full barriers: either
     /// this commit sees the holder, or the holder's next run sees this commit's locks.
     mutating func isAllowedBesideSerial() -> Bool {
         let holder = serial.load()
-        return holder == 0 || holder == mark
+        return holder == 0 || holder == holderWord
     }
 
-    /// Waits for the end of serial mode, or until `isInterrupted`.
-    mutating func waitForSerial() {
-        var backoff = Backoff()
-        var looks = 0
-        while !isAllowedBesideSerial(), !isInterrupted {
-            if backoff.wait() { attendSerial(&looks) }
-        }
-    }
-
+    /// Prepares the next run of a body that could not be committed.
+    /// - Throws: `busy`, if the thread may not wait for what the run could not go on without.
     @usableFromInline
     mutating func prepareRestart() throws(TransactionError) {
-        try throwIfInterrupted()
+        try throwIfBusy()
         restarts += 1
         slot.restarts.storeRelaxed(slot.restarts.loadRelaxed() &+ 1)
         if conflictLine != 0 { recordConflict() }
+        let isReader = entryCount == 0 && fillCount == 0 && fallback != .writes
+        leaveSnapshot()
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
-        takeSerial()
-        try throwIfInterrupted()
+        if isReader { return takeFallbackSnapshot() }
+        try takeSerial()
     }
 
-    /// Waits until it has serial mode, or until `isInterrupted`.
-    mutating func takeSerial() {
-        var backoff = Backoff()
-        var looks = 0
-        while !isInterrupted {
-            if serial.compareExchange(0, mark) {
-                isSerial = true
-                return
-            }
-            if backoff.wait() { attendSerial(&looks) }
+    /// Waits until it has serial mode.
+    /// - Throws: `busy` if the thread may not wait for that.
+    mutating func takeSerial() throws(TransactionError) {
+        while !serial.compareExchange(0, holderWord) {
+            guard isWorthWaiting(.serial) else { return try throwIfBusy() }
         }
-    }
-
-    mutating func throwIfInterrupted() throws(TransactionError) {
-        guard isInterrupted else { return }
-        isInterrupted = false
-        throw .interrupted
-    }
-
-    /// What is to be done while the wait goes on, some of it at every 64th look only.
-    private mutating func attendSerial(_ looks: inout Int) {
-        recoverDeadHolder()
-        looks += 1
-        if looks & 63 == 0 { isInterrupted = owner.isInterrupted }
+        isSerial = true
     }
 
     mutating func releaseSerial() {
         guard isSerial else { return }
         isSerial = false
         serial.store(0)
-    }
-
-    private mutating func recoverDeadHolder() {
-        let holder = serial.load()
-        if holder != 0, holder != mark { owner.recoverIfDead(slot: Int(holder) - 1) }
     }
 
     /// Ends a transaction, committed or given up.
@@ -88,20 +62,73 @@ extension Transaction {
     @usableFromInline
     mutating func endContended() {
         restarts = 0
+        wait = nil
+        leaveSnapshot()
+        fallback = .none
         releaseSerial()
     }
 }
 
-extension Space {
-    /// Sets what a thread whose commit waits for a transaction in serial mode asks meanwhile: true
-    /// makes it give up, with `TransactionError.interrupted`. Whoever is told that a write did not
-    /// happen must not find it done when the wait is over.
-    public func setInterruptCheck(_ check: @escaping @Sendable () -> Bool) {
-        interruptCheck.withLock { $0 = check }
+/// How a run goes on that lost too often.
+enum Fallback: Equatable {
+    case none
+    /// It has written nothing so far: it reads at a snapshot, where nobody can make it lose.
+    case snapshot(Snapshot)
+    /// It read at a snapshot and came to write: the next run writes, in serial mode.
+    case writes
+
+    static func == (left: Fallback, right: Fallback) -> Bool {
+        switch (left, right) {
+        case (.none, .none), (.writes, .writes): true
+        case (.snapshot(let left), .snapshot(let right)): left === right
+        default: false
+        }
+    }
+}
+
+/// Readers that lose: no writer waits for them, and they wait for none.
+extension Transaction {
+    /// Takes a snapshot for the next run. Without one, for want of memory or of a place in the
+    /// table, the run is as optimistic as the ones before.
+    private mutating func takeFallbackSnapshot() {
+        guard let snapshot = try? owner.takeSnapshot(.reader, "reader") else { return }
+        fallback = .snapshot(snapshot)
     }
 
-    fileprivate var isInterrupted: Bool { interruptCheck.withLock { $0 }() }
+    /// Begins a run at the snapshot that was taken for it, if one was.
+    @usableFromInline
+    mutating func beginContended() {
+        guard case .snapshot(let snapshot) = fallback else { return }
+        fix(at: snapshot)
+        isReadOnly = true
+    }
 
+    private mutating func leaveSnapshot() {
+        guard case .snapshot(let snapshot) = fallback else { return }
+        fallback = .none
+        moment = nil
+        isReadOnly = owner.isReadOnly
+        snapshot.end()
+    }
+
+    /// The error for a write where none can be: a run at a fallback snapshot begins anew as one
+    /// that writes.
+    mutating func refusedWrite() -> TransactionError {
+        guard case .snapshot = fallback, !owner.isReadOnly else { return .readOnly }
+        leaveSnapshot()
+        fallback = .writes
+        return conflict()
+    }
+
+    /// The error for a moment that cannot be read any more: a run at a fallback snapshot begins
+    /// anew at another one.
+    mutating func staleMoment() -> TransactionError {
+        guard case .snapshot = fallback else { return .stale }
+        return conflict()
+    }
+}
+
+extension Space {
     /// Waits until every commit that is taking locks now has drawn its version or given up. Those
     /// that begin later see whatever the caller stored, with a full barrier, before the call.
     /// - Returns: false if one took longer than the time allowed.

@@ -29,13 +29,13 @@ public final class Snapshot: Sendable {
 
     /// Whether it cannot be read any more: it has ended, or memory was short.
     public var isStale: Bool {
-        entry.version.load() != version || entry.serialNumber.load() != serialNumber
+        entry.version.load() & SnapshotTable.staleBit != 0 || hasEnded
     }
 
     /// Whether it is in the table no more.
     public var hasEnded: Bool {
         entry.version.load() & ~SnapshotTable.staleBit != version
-            || entry.serialNumber.load() != serialNumber
+            || entry.serialNumber.load() != serialNumber || entry.isMarkedEnded
     }
 
     /// Its row in the table; nil once it has ended.
@@ -44,7 +44,8 @@ public final class Snapshot: Sendable {
         return hasEnded ? nil : info
     }
 
-    /// Drops the snapshot, and with it the old versions that no other one needs; repeatable.
+    /// Drops the snapshot, and with it the old versions that no other one needs; repeatable. Where
+    /// the thread may not wait, the next who changes the table frees what is in use.
     public func end() { space.end(self) }
 }
 
@@ -103,7 +104,9 @@ extension Space {
         if unsafe context.pointee.isActive { throw SpaceError.nested }
         defer { unsafe context.pointee.endAtMoment() }
         unsafe context.pointee.begin(at: snapshot)
-        return unsafe try body(&context.pointee)
+        let result = unsafe try body(&context.pointee)
+        unsafe try context.pointee.throwIfBusy()
+        return result
     }
 }
 
@@ -118,7 +121,7 @@ extension Space {
             throw .system(SystemError(errno: ENOSPC, action: "make room for old versions"))
         }
         return try withSnapshotLock { () throws(SpaceError) in
-            dropSnapshotsOfDeadNodes()
+            dropLeftSnapshots()
             if kind == .named, snapshot(named: name) != nil { throw .snapshotExists(name) }
             guard
                 let index = (0..<SpaceLayout.snapshotCountMax).first(where: {
@@ -145,9 +148,9 @@ extension Space {
 
     func end(_ snapshot: Snapshot) {
         guard !isGone, !snapshot.hasEnded else { return }
+        snapshot.entry.markEnded(snapshot.serialNumber)
         try? withSnapshotLock {
-            guard !snapshot.hasEnded else { return }
-            snapshotTable.free(snapshot.index)
+            dropLeftSnapshots()
             sweepIfDue()
         }
     }
@@ -158,23 +161,24 @@ extension Space {
         let isUnneeded = snapshotTable.newest == 0 && ShadowStore.bytesUsed(meta) != 0
         let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
         guard isDue || isUnneeded else { return }
-        try? withSnapshotLock {
-            dropSnapshotsOfDeadNodes()
+        withSnapshotLockIfAvailable {
+            dropLeftSnapshots()
             sweepIfDue()
         }
     }
 
-    private func dropSnapshotsOfDeadNodes() {
+    private func dropLeftSnapshots() {
         for index in 0..<SpaceLayout.snapshotCountMax where isLeft(snapshotTable[index]) {
             snapshotTable.free(index)
         }
     }
 
-    /// Whether a killed process left the entry: its owner, or one that was freeing it. Sure for the
-    /// lock's holder only.
+    /// Whether nobody needs the entry any more: its owner was killed, or has ended it without the
+    /// lock. Sure for the lock's holder only.
     private func isLeft(_ entry: SnapshotEntry) -> Bool {
         let owner = entry.owner.load()
-        return owner != 0 && (entry.version.load() == 0 || !nodes.isAlive(mark: owner))
+        return owner != 0
+            && (entry.version.load() == 0 || entry.isMarkedEnded || !nodes.isAlive(mark: owner))
     }
 
     /// Frees old versions that nobody needs, if there are many or nobody needs any.
@@ -212,7 +216,7 @@ extension Space {
     func checkSnapshots(_ report: (String) -> Void) {
         guard meta[SpaceLayout.shadowEndOffset].load() > 0 else { return }
         try? withSnapshotLock {
-            dropSnapshotsOfDeadNodes()
+            dropLeftSnapshots()
             shadow()?.check(newest: { clock.now }, report)
         }
     }
@@ -222,7 +226,7 @@ extension Space {
     func relieveSnapshotMemory() {
         withSnapshotLockIfAvailable {
             guard let shadow = shadow(), shadow.isUnderPressure else { return }
-            dropSnapshotsOfDeadNodes()
+            dropLeftSnapshots()
             let (chain, left) = (
                 meta[SpaceLayout.sweepChainOffset], meta[SpaceLayout.sweepLeftOffset]
             )
@@ -255,7 +259,7 @@ extension Space {
         guard let shadow = shadow() else { return false }
         // Another commit may have made room while this one waited for the lock.
         if shadow.hasFreeRecord { return true }
-        dropSnapshotsOfDeadNodes()
+        dropLeftSnapshots()
         let needed = shadow.sweepAll(snapshots: snapshotTable.versions)
         guard shadow.isUnderPressure || !shadow.hasFreeRecord else { return true }
         // All that have to go at once: to sweep after each would keep the commit for long.
@@ -271,20 +275,19 @@ extension Space {
 
     /// Runs `body` while no other thread or process changes the snapshot table. The kernel takes
     /// the lock from a process that dies.
+    /// - Throws: `busy` if the thread may not wait for that.
     private func withSnapshotLock<R>(_ body: () throws(SpaceError) -> R) throws(SpaceError) -> R {
         var outcome: Result<R, SpaceError>?
-        try snapshotMutex.withLock { _ throws(SpaceError) in
-            do throws(SystemError) {
-                try ByteLock.take(metaDescriptor, byte: SpaceLayout.snapshotsLock)
-            } catch {
-                throw .system(error)
-            }
-            defer { ByteLock.release(metaDescriptor, byte: SpaceLayout.snapshotsLock) }
-            outcome = Result(catching: body)
+        var backoff = Backoff()
+        while !withSnapshotLockIfAvailable({ outcome = Result(catching: body) }) {
+            if backoff.wait(), !mayWait { throw .busy(.snapshotTable) }
         }
         guard let outcome else { throw .detached }
         return try outcome.get()
     }
+
+    /// Whether nobody is changing the snapshot table.
+    var isSnapshotTableFree: Bool { withSnapshotLockIfAvailable {} }
 
     /// The same, but for doing nothing if another thread or process is at it.
     /// - Returns: whether `body` was run.

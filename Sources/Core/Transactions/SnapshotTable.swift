@@ -7,6 +7,8 @@ public enum SnapshotKind: UInt64, Sendable {
     case named = 1
     /// The moment of an `OpenTransaction`.
     case transaction = 2
+    /// Of a transaction that only reads and lost too often to go on at the present.
+    case reader = 3
 }
 
 /// A moment that a space keeps readable, as its table has it.
@@ -40,7 +42,8 @@ public struct SnapshotInfo: Sendable {
 /// not.
 ///
 ///     0  mark of the node   8  version; bit 63: stale   16  serial number of the entry
-///     24 milliseconds       32 kind; bit 8: serial mode  40 bytes read   48 bytes written
+///     24 milliseconds       32 kind; bit 8: serial mode; from bit 32 on, once it has ended without
+///     the lock: the lower half of its serial number     40 bytes read   48 bytes written
 ///     56 user, and in the upper half group
 ///     64 name, NUL padded
 @safe
@@ -157,6 +160,22 @@ struct SnapshotEntry {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Says that the snapshot of a serial number is not needed any more, without the lock: the next
+    /// holder of the lock takes the entry out. If another snapshot has the place by now, the number
+    /// is not that one's, and nothing happens.
+    func markEnded(_ serialNumber: UInt64) {
+        while true {
+            let found = kind.load()
+            if kind.compareExchange(found, serialNumber << 32 | found & 0xffff_ffff) { return }
+        }
+    }
+
+    /// Whether its snapshot was said to be needed no more.
+    var isMarkedEnded: Bool {
+        let ended = kind.load() >> 32
+        return ended != 0 && ended == serialNumber.load() & 0xffff_ffff
+    }
+
     func setName(_ name: String) {
         var words = [UInt64](repeating: 0, count: SnapshotTable.nameBytesMax / 8)
         for (index, byte) in name.utf8.prefix(SnapshotTable.nameBytesMax).enumerated() {
@@ -169,7 +188,7 @@ struct SnapshotEntry {
         let mark = owner.load()
         let version = version.load()
         let kind = kind.load()
-        guard mark != 0, version != 0,
+        guard mark != 0, version != 0, !isMarkedEnded,
             version & ~SnapshotTable.staleBit != SnapshotTable.pending,
             let meaning = SnapshotKind(rawValue: kind & 0xff)
         else { return nil }

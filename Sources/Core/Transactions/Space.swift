@@ -59,7 +59,7 @@ public final class Space: @unchecked Sendable {
     private let mappingMutex = Mutex<Void>(())
     private let isDetached = Atomic<Bool>(false)
     let contexts = Mutex(ContextPool())
-    let interruptCheck = Mutex<@Sendable () -> Bool>({ false })
+    let waitCheck = Mutex<@Sendable () -> Bool>({ true })
 
     /// - Parameters:
     ///   - folder: the space's folder, open.

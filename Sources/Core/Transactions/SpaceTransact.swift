@@ -7,12 +7,12 @@ extension Space {
     ///
     /// `body` is run again, on a newer moment, as often as it loses against other transactions,
     /// so it must have no other effects; after some losses it runs in serial mode, which commits
-    /// for sure.
+    /// for sure, or, as long as it writes nothing, at a snapshot, which cannot lose.
     /// - Parameter body: gets the transaction and passes errors of its operations on. Any other
     ///   error that it throws ends the transaction, undone.
     /// - Returns: what `body` returned in the run that was committed.
     /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`;
-    ///   `TransactionError.interrupted`, only after `setInterruptCheck`.
+    ///   `TransactionError.busy`, only after `setWaitCheck`.
     @inlinable
     public func transact<R, E: Error>(
         _ body: (inout Transaction) throws(E) -> R
@@ -22,6 +22,7 @@ extension Space {
         defer { unsafe context.pointee.end() }
         while true {
             unsafe context.pointee.begin()
+            if unsafe context.pointee.restarts != 0 { unsafe context.pointee.beginContended() }
             do {
                 let result = unsafe try body(&context.pointee)
                 if unsafe context.pointee.commit() { return result }

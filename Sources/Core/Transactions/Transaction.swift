@@ -44,6 +44,7 @@ public struct Transaction: ~Copyable {
     var shadow: ShadowStore?
     /// Entries of the log before the operation under way, which can be undone (`Savepoint`).
     @usableFromInline var savedEntryCount = 0
+    var savedFillCount = 0
     var undoneEntries: [SavedEntry] = []
     /// The line on which the last run that lost did so; 0: none.
     var conflictLine: UInt64 = 0
@@ -56,8 +57,12 @@ public struct Transaction: ~Copyable {
     /// Runs so far that ended in a conflict.
     @usableFromInline var restarts = 0
     var isSerial = false
-    /// It was told to give up while it waited for one in serial mode.
-    var isInterrupted = false
+    /// What a thread that may not wait would have to wait for.
+    var wait: Wait?
+    /// The line that keeps a commit from having all its locks.
+    var blocked: Wait?
+    /// The snapshot at which a run goes on that only reads and lost too often (`Fallback`).
+    var fallback = Fallback.none
     var lockOrder = LockOrder()
     /// Version of the last commit that wrote something; 0 before the first.
     var lastCommit: UInt64 = 0
@@ -218,7 +223,7 @@ extension Transaction {
                 readSet.insert(address >> Address.lineShift)
                 return 0
             }
-            let before = try readableWord(of: region, offset)
+            let before = try readableWord(of: region, address)
             if before > snapshot { return try loadOld(address) }
             let value = region.dataWord(offset).load()
             if region.lineWord(offset).loadRelaxed() == before {
@@ -230,15 +235,20 @@ extension Transaction {
 
     /// The word of a line once it is unlocked and the snapshot includes it; at the fixed moment of
     /// a snapshot also a newer one, whose line is then read from its old versions.
+    /// - Parameter address: of the line, for who is told that it is busy.
     mutating func readableWord(
-        of region: RegionMapping, _ offset: UInt64
+        of region: RegionMapping, _ address: UInt64
     ) throws(TransactionError) -> UInt64 {
+        let offset = address & (Address.regionSize - 1)
         var backoff = Backoff()
         while true {
             let word = region.lineWord(offset).load()
             if word <= snapshot { return word }
             if LineWord.isLocked(word) {
-                if backoff.wait() { owner.recoverIfDead(lock: word) }
+                guard backoff.wait() else { continue }
+                owner.recoverIfDead(lock: word)
+                let isLockedStill = region.lineWord(offset).load() == word
+                if isLockedStill, !owner.mayWait { throw busy(.line(at: address)) }
             } else if moment != nil {
                 return word
             } else {

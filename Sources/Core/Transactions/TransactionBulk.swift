@@ -111,7 +111,7 @@ extension Transaction {
     /// transaction commits.
     public mutating func reserve(_ address: Address, count: Int) throws(TransactionError) {
         guard count > 0 else { return }
-        if isReadOnly { throw .readOnly }
+        if isReadOnly { throw refusedWrite() }
         let region = try region(of: address, count: count)
         let first = address.offset >> Address.pageShift
         let last = (address.offset + UInt64(count) - 1) >> Address.pageShift
@@ -137,7 +137,7 @@ extension Transaction {
         for line in address.line...(address + (count - 1)).line {
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             if region.isPresent(offset) {
-                let word = try readableWord(of: region, offset)
+                let word = try readableWord(of: region, line << Address.lineShift)
                 newest = max(newest, word > snapshot ? try oldVersion(ofLine: line) : word)
             }
             readSet.insert(line)
@@ -167,7 +167,7 @@ extension Transaction {
                 unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: bytes.count)
                 break
             }
-            let before = try readableWord(of: region, offset)
+            let before = try readableWord(of: region, bytes.lowerBound)
             if before > snapshot {
                 unsafe try readOldLine(bytes, into: target)
                 break

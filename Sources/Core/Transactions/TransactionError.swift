@@ -13,7 +13,7 @@ public enum TransactionError: Error, Equatable, Sendable {
     case readOnly
     /// The moment that is read has ended, or its old versions were given up for want of memory.
     case stale
-    /// The thread was told not to wait any longer for a transaction in serial mode; see
-    /// `Space.setInterruptCheck`. Nothing was committed.
-    case interrupted
+    /// The thread may not wait (`Space.setWaitCheck`), and another one is in the way. Nothing was
+    /// done; it is worth while to try again when `Space.isOver` says so.
+    case busy(Wait)
 }

@@ -30,13 +30,25 @@ enum Callbacks {
     ) {
         guard let request = unsafe request else { return }
         let call = unsafe Call(request)
-        let reply = unsafe Reply(request, inWork: call.place)
+        let reply = unsafe Reply(request)
+        RequestScope.begin(UInt(bitPattern: request))
+        defer { RequestScope.end() }
         do throws(TreeError) {
             let result = try work(call)
             answer(reply, result)
         } catch {
             call.system.fail(reply, error, operation)
         }
+    }
+
+    /// `serve` for what may change something, so that it is given up while it has to wait.
+    @inline(__always)
+    static func serveChange<Answer>(
+        _ request: fuse_req_t?, _ operation: Operation, at node: NodeID,
+        _ work: (Call) throws(TreeError) -> Answer,
+        answer: (consuming Reply, Answer) -> Void
+    ) {
+        unsafe serve(request, operation, work, answer: answer)
     }
 }
 
@@ -69,12 +81,10 @@ enum Connection {
 
 /// One request: whose file system it is for, and who asks.
 @safe struct Call {
-    let place: UnsafeMutablePointer<RequestInWork>
     let system: FileSystem
     let caller: Caller
 
     init(_ request: fuse_req_t) {
-        unsafe place = RequestsInWork.current()
         system = unsafe FileSystem.of(request)
         let context = unsafe fuse_req_ctx(request).pointee
         caller = Caller(
@@ -82,7 +92,6 @@ enum Connection {
     }
 
     var forest: Forest { system.forest }
-
 }
 
 extension NodeID {

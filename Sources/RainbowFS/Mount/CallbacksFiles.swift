@@ -89,16 +89,15 @@ extension Callbacks {
             return
         }
         let call = unsafe Call(request)
-        let reply = unsafe Reply(request, inWork: call.place)
+        let reply = unsafe Reply(request)
         let window = unsafe UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<min(size, buffer.count)])
         if let count = unsafe stream.take(at: UInt64(offset), into: window) {
             return unsafe reply.bytes(UnsafeRawBufferPointer(rebasing: window[..<count]))
         }
         guard flags & O_NONBLOCK == 0 else { return reply.fail(EAGAIN) }
-        if let request = unsafe reply.handOver() {
-            unsafe call.system.parked.park(request, of: stream, at: UInt64(offset), size: size)
-        }
+        unsafe call.system.parked.park(
+            reply.handOver(), of: stream, at: UInt64(offset), size: size)
     }
 
     private static func addClosing(to table: inout fuse_lowlevel_ops) {
@@ -120,19 +119,12 @@ extension Callbacks {
         }
     }
 
-    /// Carries out what an open file holds back; of most there is nothing, and nothing to wait for.
+    /// Carries out what an open file holds back.
     private static func finish(
         _ request: fuse_req_t?, _ operation: Operation, _ node: NodeID, _ file: Handle<OpenFile>,
-        _ work: @escaping @Sendable (OpenFile) throws(TreeError) -> Void
+        _ work: (OpenFile) throws(TreeError) -> Void
     ) {
-        guard file.object.holdsBack else {
-            return unsafe serve(request, operation) { _ throws(TreeError) in
-                try work(file.object)
-            } answer: { reply, _ in
-                reply.succeed()
-            }
-        }
-        unsafe serveChange(request, operation, at: node) { _ throws(TreeError) in
+        unsafe serve(request, operation) { _ throws(TreeError) in
             try work(file.object)
         } answer: { reply, _ in
             reply.succeed()
@@ -143,17 +135,14 @@ extension Callbacks {
     private static func release(_ request: fuse_req_t, _ node: NodeID, _ handle: Handle<OpenFile>) {
         let system = unsafe FileSystem.of(request)
         if handle.object.hasWorkAtEnd {
-            guard unsafe beginChange(request, node) else {
-                let number = UInt(bitPattern: request)
-                return unsafe system.putOff.add(request) {
-                    guard let request = unsafe fuse_req_t(bitPattern: number) else { return }
-                    unsafe release(request, node, handle)
-                }
-            }
-            defer { endChange() }
+            RequestScope.begin(UInt(bitPattern: request))
+            defer { RequestScope.end() }
             do throws(TreeError) {
                 try handle.object.finish()
             } catch {
+                if let wait = error.wait {
+                    return unsafe system.waiting.add(request, .release, wait)
+                }
                 system.record(error, .release)
             }
         }
@@ -184,19 +173,9 @@ private struct WriteRequest: Sendable {
 }
 
 extension Callbacks {
-    /// `serveChange` for a write, whose bytes are copied only if it is put off.
     fileprivate static func write(
         _ request: fuse_req_t?, _ write: WriteRequest, _ bytes: UnsafeRawBufferPointer
     ) {
-        guard let request = unsafe request else { return }
-        guard unsafe beginChange(request, write.node) else {
-            let (number, copy) = unsafe (UInt(bitPattern: request), Array(bytes))
-            return unsafe FileSystem.of(request).putOff.add(request) {
-                unsafe copy.withUnsafeBytes { bytes in
-                    unsafe Callbacks.write(fuse_req_t(bitPattern: number), write, bytes)
-                }
-            }
-        }
         write.file.object.noteWriter(write.owner)
         unsafe serve(request, .write) { _ throws(TreeError) in
             unsafe try write.file.object.write(
@@ -204,7 +183,6 @@ extension Callbacks {
         } answer: { reply, count in
             reply.written(count)
         }
-        endChange()
     }
 }
 

@@ -12,25 +12,35 @@ final class FileSystem: Sendable {
     let parked = ParkedReads()
     let polls = PollHandles()
     let followed = FollowedFiles()
-    let putOff: PutOffChanges
+    let waiting: WaitingRequests
 
     /// Whether somebody waits for commits.
     var hasListeners: Bool { !forest.present.events.isEmpty || !polls.isEmpty }
 
     init(forest: Forest, log: Logger, options: MountOptions) {
         self.forest = forest
-        putOff = PutOffChanges(forest.gate)
+        waiting = WaitingRequests(forest.space)
         self.log = log
-        forest.space.setInterruptCheck { RequestsInWork.isChangeInterrupted }
+        forest.space.setWaitCheck { RequestScope.mayWait }
         listing = options.listing
+        RequestScope.interruptCheck.withLock { [waiting] check in
+            check = { number in
+                guard let request = unsafe fuse_req_t(bitPattern: number) else { return false }
+                return unsafe fuse_req_interrupted(request) != 0 || waiting.isRerunInterrupted
+            }
+        }
     }
 
     static func of(_ request: fuse_req_t) -> FileSystem {
         unsafe Unmanaged<FileSystem>.fromOpaque(fuse_req_userdata(request)).takeUnretainedValue()
     }
 
-    /// Answers with the error, after its sentence was put where the user can read it.
+    /// Answers with the error, after its sentence was put where the user can read it. A request
+    /// that was only kept from what it wanted is not answered yet.
     func fail(_ reply: consuming Reply, _ error: TreeError, _ operation: Operation) {
+        if let wait = error.wait {
+            return unsafe waiting.add(reply.handOver(), operation, wait)
+        }
         record(error, operation)
         reply.fail(error.errno)
     }

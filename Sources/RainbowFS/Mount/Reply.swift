@@ -5,25 +5,17 @@ import Glibc
 /// consumes the value, and a reply that is dropped unanswered tells the caller EIO.
 @safe struct Reply: ~Copyable {
     private let request: fuse_req_t
-    /// Where the request is known to be in work; nil if it is answered at once.
-    private let place: UnsafeMutablePointer<RequestInWork>?
 
-    init(_ request: fuse_req_t, inWork place: UnsafeMutablePointer<RequestInWork>? = nil) {
+    init(_ request: fuse_req_t) {
         unsafe self.request = request
-        unsafe self.place = place
-        unsafe place?.pointee.begin(request)
     }
 
     deinit {
-        if isWanted { unsafe _ = fuse_reply_err(request, EIO) }
+        unsafe _ = fuse_reply_err(request, EIO)
     }
 
-    /// Whether the answer is still to be given. It is not if the caller was interrupted while the
-    /// thread was held up (`RequestsInWork`). To be asked once.
-    private var isWanted: Bool { unsafe place?.pointee.take(request) ?? true }
-
     consuming func fail(_ errno: Int32) {
-        if isWanted { unsafe _ = fuse_reply_err(request, errno) }
+        unsafe _ = fuse_reply_err(request, errno)
         discard self
     }
 
@@ -31,37 +23,33 @@ import Glibc
         fail(0)
     }
 
-    /// Leaves the answer to whoever gets the request.
-    ///
-    /// - Returns: nil if the caller was interrupted and has its answer.
-    consuming func handOver() -> fuse_req_t? {
-        let request = unsafe isWanted ? request : nil
+    /// Leaves the answer to who gets the request.
+    consuming func handOver() -> fuse_req_t {
+        let request = unsafe request
         discard self
         return unsafe request
     }
 
     /// For the requests that the kernel does not wait for.
     consuming func nothing() {
-        if isWanted { unsafe fuse_reply_none(request) }
+        unsafe fuse_reply_none(request)
         discard self
     }
 
     consuming func entry(_ entry: Entry) {
         var parameters = fuse_entry_param(entry)
-        if isWanted { unsafe _ = fuse_reply_entry(request, &parameters) }
+        unsafe _ = fuse_reply_entry(request, &parameters)
         discard self
     }
 
     consuming func attributes(_ attributes: Attributes, seconds: Double) {
         var status = stat(attributes)
-        if isWanted { unsafe _ = fuse_reply_attr(request, &status, seconds) }
+        unsafe _ = fuse_reply_attr(request, &status, seconds)
         discard self
     }
 
     consuming func link(_ target: String) {
-        if isWanted {
-            unsafe _ = target.withCString { unsafe fuse_reply_readlink(request, $0) }
-        }
+        unsafe _ = target.withCString { unsafe fuse_reply_readlink(request, $0) }
         discard self
     }
 
@@ -71,7 +59,7 @@ import Glibc
         answer.fh = handle
         answer.open_flags = flags.rawValue
         let arrived =
-            unsafe isWanted && withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
+            unsafe withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
         discard self
         return arrived
     }
@@ -82,7 +70,7 @@ import Glibc
         answer.open.fh = handle
         answer.open.open_flags = flags.rawValue
         let arrived =
-            unsafe isWanted && withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
+            unsafe withUnsafeBytes(of: &answer) { unsafe Self.send($0, to: request) }
         discard self
         return arrived
     }
@@ -92,36 +80,32 @@ import Glibc
     }
 
     consuming func bytes(_ bytes: UnsafeRawBufferPointer) {
-        if isWanted { unsafe _ = Self.send(bytes, to: request) }
+        unsafe _ = Self.send(bytes, to: request)
         discard self
     }
 
     consuming func written(_ count: Int) {
-        if isWanted { unsafe _ = fuse_reply_write(request, count) }
+        unsafe _ = fuse_reply_write(request, count)
         discard self
     }
 
     consuming func poll(_ readiness: Readiness) {
-        if isWanted { unsafe _ = fuse_reply_poll(request, readiness.events) }
+        unsafe _ = fuse_reply_poll(request, readiness.events)
         discard self
     }
 
     consuming func statistics(_ statistics: statvfs) {
-        if isWanted {
-            unsafe _ = withUnsafePointer(to: statistics) { unsafe fuse_reply_statfs(request, $0) }
-        }
+        unsafe _ = withUnsafePointer(to: statistics) { unsafe fuse_reply_statfs(request, $0) }
         discard self
     }
 
     /// An extended attribute's value or the list of names: `size` 0 asks how long it is.
     consuming func extendedAttribute(_ value: [UInt8], size: Int) {
         guard size == 0 || value.count <= size else { return fail(ERANGE) }
-        if isWanted {
-            unsafe _ =
-                size == 0
-                ? fuse_reply_xattr(request, value.count) == 0
-                : value.withUnsafeBytes { unsafe Self.send($0, to: request) }
-        }
+        unsafe _ =
+            size == 0
+            ? fuse_reply_xattr(request, value.count) == 0
+            : value.withUnsafeBytes { unsafe Self.send($0, to: request) }
         discard self
     }
 

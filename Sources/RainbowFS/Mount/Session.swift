@@ -59,6 +59,11 @@ import Glibc
                     + (reason.isEmpty ? "fusermount3 refused, as it says above" : reason))
         }
         isMounted = true
+        let result = unsafe KernelChannel.install(in: session)
+        guard result == 0 else {
+            throw MountFailure(
+                .mount, "libfuse cannot be told how to read requests: \(ErrorText.of(-result))")
+        }
         try answerInit(point)
     }
 
@@ -104,17 +109,16 @@ import Glibc
             fileSystem.parked.end()
             fileSystem.polls.end()
         }
-        let putOff = fileSystem.putOff
-        let later = HelperThread { putOff.serve($0) }
-        defer { later.stop() }
-        let watch = HelperThread { thread in
-            while !thread.isEnding {
-                thread.pause(milliseconds: RequestsInWork.patienceMilliseconds)
-                RequestsInWork.answerInterrupted()
-                putOff.answerInterrupted()
-            }
+        let waiting = fileSystem.waiting
+        let number = unsafe UInt(bitPattern: session)
+        let rerunning = HelperThread { thread in
+            guard let session = unsafe OpaquePointer(bitPattern: number) else { return }
+            unsafe waiting.serve(session, thread)
         }
-        defer { watch.stop() }
+        defer {
+            rerunning.stop()
+            waiting.end()
+        }
         let reaper = HelperThread { [forest = fileSystem.forest] thread in
             while !thread.isEnding {
                 thread.pause(milliseconds: Self.reapMilliseconds)

@@ -100,6 +100,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     /// A failure that has to do with the text ends the definition and takes back what there is of
     /// it. Somebody may have used the class already: then it stays.
     private func noteFailure(_ error: TreeError, _ state: inout State) {
+        guard error.wait == nil else { return }
         switch error.errno {
         case EINTR, EAGAIN, ENOMEM, ENOSPC, ECANCELED: return
         default: break

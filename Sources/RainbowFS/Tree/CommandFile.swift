@@ -147,10 +147,10 @@ final class CommandFile: OpenFile, @unchecked Sendable {
         }
     }
 
-    /// Of a write that failed nothing stays, nor of the line that it was to complete; only after an
-    /// interrupt the writer may write the same again.
+    /// Of a write that failed nothing stays, nor of the line that it was to complete; only one that
+    /// has to wait or was interrupted may come again.
     private func noteFailure(_ error: TreeError, _ waiting: [UInt8], at offset: UInt64) {
-        let isInterrupted = error.errno == EINTR
+        let isInterrupted = error.errno == EINTR || error.wait != nil
         let status = isInterrupted || !isRead ? nil : Array((commands.status ?? text()).utf8)
         state.withLock { state in
             if isInterrupted {
@@ -183,7 +183,9 @@ final class CommandFile: OpenFile, @unchecked Sendable {
             let answer = try execute([command])
             if isRead { state.withLock { $0.answers.add(answer) } }
         } catch {
-            if error.errno == EINTR { state.withLock { $0.waiting = line } }
+            if error.errno == EINTR || error.wait != nil {
+                state.withLock { $0.waiting = line }
+            }
             throw error
         }
     }

@@ -8,14 +8,11 @@ final class Forest: Sendable {
     let present: Tree
 
     init(space: Space, options: TreeOptions = .init()) {
-        let gate = SerialGate()
-        self.gate = gate
-        present = Tree(space: space, options: options, gate: gate)
+        present = Tree(space: space, options: options)
     }
 
     var space: Space { present.space }
     var moments: Moments? { present.moments }
-    let gate: SerialGate
 
     /// Puts a sentence into the file `messages`.
     func record(_ message: String) { present.record(message) }

@@ -33,18 +33,15 @@ final class Moments: Sendable {
     private let options: TreeOptions
     private let messages: MessageLog
     private let events: EventHub
-    private let gate: SerialGate
     private let state = Mutex(State())
 
     init(
-        _ space: Space, _ options: TreeOptions, _ messages: MessageLog, _ events: EventHub,
-        _ gate: SerialGate
+        _ space: Space, _ options: TreeOptions, _ messages: MessageLog, _ events: EventHub
     ) {
         self.space = space
         self.options = options
         self.messages = messages
         self.events = events
-        self.gate = gate
     }
 
     /// The tree of a moment.
@@ -97,9 +94,10 @@ extension Moments {
         }
         do {
             let transaction = try NamedTransaction(
-                name, at: place, for: caller, in: space, options.transactions, messages, gate)
+                name, at: place, for: caller, in: space, options.transactions, messages)
             let tree = plant(.transaction(transaction), "transactions", name)
             state.withLock { $0.trees[place.number] = tree }
+            RequestScope.noteEffect()
             return place
         } catch {
             state.withLock { _ = $0.transactions.removeValue(forKey: name) }
@@ -140,6 +138,7 @@ extension Moments {
 
     func remove(_ transaction: NamedTransaction) {
         transaction.remove()
+        RequestScope.noteEffect()
         forgetGone()
     }
 
@@ -169,6 +168,7 @@ extension Moments {
     func takeSnapshot(_ name: String, _ caller: Caller) throws -> NamedSnapshot {
         try Moments.check(name)
         let snapshot = try space.takeSnapshot(named: name, user: caller.uid, group: caller.gid)
+        RequestScope.noteEffect()
         guard let named = add(snapshot, name) else { throw TreeError.notFound(name) }
         return named
     }
@@ -208,6 +208,7 @@ extension Moments {
 
     func remove(_ snapshot: NamedSnapshot) {
         snapshot.snapshot.end()
+        RequestScope.noteEffect()
         forgetGone()
     }
 }

@@ -67,14 +67,13 @@ final class NamedTransaction: Sendable {
     let space: Space
     private let limits: TransactionLimits
     private let messages: MessageLog
-    private let gate: SerialGate
     private let state = Mutex(State())
     /// Held while it ends or begins anew, so that `state` and `open` do so in the same order.
     private let transition = Mutex<Void>(())
 
     init(
         _ name: String, at place: MomentPlace, for caller: Caller, in space: Space,
-        _ limits: TransactionLimits, _ messages: MessageLog, _ gate: SerialGate
+        _ limits: TransactionLimits, _ messages: MessageLog
     ) throws {
         self.name = name
         self.place = place
@@ -83,7 +82,6 @@ final class NamedTransaction: Sendable {
         self.space = space
         self.limits = limits
         self.messages = messages
-        self.gate = gate
         let version = open.snapshot.version
         state.withLock { $0.version = version }
     }
@@ -231,7 +229,7 @@ extension NamedTransaction {
             state.phase = phase
             state.serialSince = nil
         }
-        gate.open(for: place.number)
+        RequestScope.noteEffect()
     }
 
     func abort() {
@@ -248,15 +246,8 @@ extension NamedTransaction {
     func restart(isSerial: Bool) throws -> UInt64 {
         state.withLock { $0.operations += 1 }
         defer { endOperation() }
-        // Not within the transition, for which changes that this waits for may wait.
-        if isSerial { gate.close(for: place.number) }
         return try transition.withLock { _ in
-            do {
-                try restartOpen(isSerial: isSerial)
-            } catch {
-                gate.open(for: place.number)
-                throw error
-            }
+            try restartOpen(isSerial: isSerial)
             let version = open.snapshot.version
             state.withLock { state in
                 state.phase = .running
@@ -277,14 +268,13 @@ extension NamedTransaction {
                 ESTALE,
                 "The transaction \(TreeError.quoted(name)) was removed. Make a new one.")
         }
-        state.withLock { $0.serialSince = nil }
         do {
             try open.restart(isSerial: isSerial)
         } catch {
-            if phase == .running { enter(.aborted) }
+            if phase == .running, open.state != .running { enter(.aborted) }
             throw error
         }
-        if isSerial { gate.take(for: place.number) } else { gate.open(for: place.number) }
+        RequestScope.noteEffect()
     }
 
     /// Ends it for a reason, which `messages` tells as well, unless it has begun anew meanwhile.

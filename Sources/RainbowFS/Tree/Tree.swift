@@ -40,13 +40,13 @@ final class Tree: Sendable {
     let events: EventHub
 
     /// The tree of the present.
-    init(space: Space, options: TreeOptions = .init(), gate: SerialGate = SerialGate()) {
+    init(space: Space, options: TreeOptions = .init()) {
         self.space = space
         self.options = options
         messages = MessageLog()
         moment = .present
         events = EventHub(space)
-        moments = Moments(space, options, messages, events, gate)
+        moments = Moments(space, options, messages, events)
     }
 
     /// The tree of another moment of the same mount.

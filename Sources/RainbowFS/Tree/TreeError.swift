@@ -6,6 +6,8 @@ struct TreeError: Error, Equatable {
     var errno: Int32
     /// One or more full sentences that say what was wrong and what to do.
     var message: String
+    /// What was in the way; the request changed nothing and can be run again when that is over.
+    var wait: Wait?
 
     init(_ errno: Int32, _ message: String) {
         self.errno = errno
@@ -20,6 +22,7 @@ extension TreeError {
         case let error as TreeError: self = error
         case let error as ObjectError: self.init(TreeError.errno(of: error.kind), error.message)
         case let error as TransactionError: self.init(transaction: error)
+        case SpaceError.busy(let wait): self.init(wait)
         case let error as SpaceError: self.init(error.errno, TreeError.sentence(error.description))
         default: self.init(EIO, "Something failed that should not: \(error).")
         }
@@ -47,14 +50,15 @@ extension TreeError {
                 ESTALE,
                 "The transaction or snapshot has ended, or the old versions that it reads had to be"
                     + " given up for want of memory; mount with a larger snapshot_memory=.")
-        case .interrupted:
-            self.init(
-                EINTR,
-                "The call was interrupted while it waited for a transaction in serial mode; it has"
-                    + " changed nothing.")
+        case .busy(let wait): self.init(wait)
         case .readOnly:
             self.init(EROFS, "The space is attached for reading only.")
         }
+    }
+
+    private init(_ wait: Wait) {
+        self.init(EBUSY, "Another process is in the way and does not go on. Try again.")
+        self.wait = wait
     }
 
     /// The layers below say what is wrong in half a sentence.

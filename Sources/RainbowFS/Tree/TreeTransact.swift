@@ -5,15 +5,28 @@ extension Tree {
     /// Runs the body as one transaction of the present, or within the moment; all errors become
     /// those of the tree.
     func transact<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
-        do {
+        var hasWritten = false
+        let result = try translating {
             switch moment {
-            case .present: return try space.transact(body)
-            case .snapshot(let snapshot): return try snapshot.read(body)
-            case .transaction(let transaction): return try transaction.perform(body)
+            case .present:
+                try space.transact { tx in try Tree.noting(&hasWritten, &tx, body) }
+            case .snapshot(let snapshot): try snapshot.read(body)
+            case .transaction(let transaction):
+                try transaction.perform { tx in try Tree.noting(&hasWritten, &tx, body) }
             }
-        } catch {
-            throw TreeError(error)
         }
+        if hasWritten { RequestScope.noteEffect() }
+        return result
+    }
+
+    /// Runs the body and says whether it has written something.
+    private static func noting<R>(
+        _ hasWritten: inout Bool, _ tx: inout Transaction,
+        _ body: (inout Transaction) throws -> R
+    ) throws -> R {
+        let result = try body(&tx)
+        hasWritten = tx.hasWritten
+        return result
     }
 
     /// Runs the body, which does not write, for what the commit of a transaction does not check:
@@ -44,11 +57,12 @@ extension Tree {
     }
 
     private func present<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
-        do {
-            return try space.transact(body)
-        } catch {
-            throw TreeError(error)
+        var hasWritten = false
+        let result = try translating {
+            try space.transact { tx in try Tree.noting(&hasWritten, &tx, body) }
         }
+        if hasWritten { RequestScope.noteEffect() }
+        return result
     }
 
     /// Runs the body; all errors become those of the tree.

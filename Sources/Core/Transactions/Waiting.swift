@@ -1,0 +1,124 @@
+import Synchronization
+
+/// What an access or a commit cannot go on without: something that another process has to do.
+///
+/// It is plain data, so that whoever gets one can hold it for as long as it likes and ask now and
+/// then whether the wait is over (`Space.isOver`), without a thread of its own.
+public struct Wait: Hashable, Sendable {
+    private enum Kind: UInt64 {
+        case line = 0
+        case serial = 1
+        case snapshotTable = 2
+    }
+
+    /// The address of a line, with the kind in its lower six bits.
+    private let rawValue: UInt64
+
+    private init(_ kind: Kind, _ line: UInt64 = 0) {
+        rawValue = line & ~63 | kind.rawValue
+    }
+
+    /// For the commit that has a line locked.
+    static func line(at address: UInt64) -> Wait { Wait(.line, address) }
+    /// For the end of a transaction in serial mode.
+    static let serial = Wait(.serial)
+    /// For who changes the table of snapshots.
+    static let snapshotTable = Wait(.snapshotTable)
+
+    /// The line that is locked; nil if something else is waited for.
+    public var line: Address? {
+        rawValue & 63 == Kind.line.rawValue ? Address(rawValue) : nil
+    }
+
+    /// Whether a transaction in serial mode is waited for.
+    public var isForSerial: Bool { self == .serial }
+}
+
+/// The one way of waiting. Nobody waits holding a lock for longer than a few processor yields: who
+/// finds something taken looks again for some microseconds, helps if the owner is dead, gives its
+/// own locks back, and then asks whether its thread may wait. A thread that may not gets
+/// `TransactionError.busy`, and the transaction has done nothing.
+extension Space {
+    /// Sets what a thread that would have to wait asks first, and again while it waits: false makes
+    /// it give up with `TransactionError.busy`. Without it threads wait as long as it takes.
+    public func setWaitCheck(_ check: @escaping @Sendable () -> Bool) {
+        waitCheck.withLock { $0 = check }
+    }
+
+    /// Whether this thread may wait.
+    var mayWait: Bool { waitCheck.withLock { $0 }() }
+
+    /// Whether who gave up because of `wait` has a chance now. Recovers what a dead process left.
+    public func isOver(_ wait: Wait) -> Bool {
+        if let line = wait.line { return isUnlocked(line) }
+        guard wait.isForSerial else { return isSnapshotTableFree }
+        let serial = meta[SpaceLayout.serialOffset]
+        let holder = serial.load()
+        guard holder != 0 else { return true }
+        recoverIfDead(slot: Int(truncatingIfNeeded: holder) - 1)
+        return serial.load() != holder
+    }
+
+    private func isUnlocked(_ line: Address) -> Bool {
+        guard let region = mapRegion(line.region), region.isPresent(line.offset) else {
+            return true
+        }
+        let word = region.lineWord(line.offset)
+        let lock = word.load()
+        guard LineWord.isLocked(lock) else { return true }
+        recoverIfDead(lock: lock)
+        return word.load() != lock
+    }
+
+    /// The process that has a line locked, if that is known.
+    public func holder(of wait: Wait) -> NodeInfo? {
+        var slot = Int(truncatingIfNeeded: meta[SpaceLayout.serialOffset].load()) - 1
+        if let line = wait.line {
+            guard let region = mapRegion(line.region), region.isPresent(line.offset) else {
+                return nil
+            }
+            let lock = region.lineWord(line.offset).load()
+            guard LineWord.isLocked(lock) else { return nil }
+            slot = LineWord.slot(of: lock)
+        } else if !wait.isForSerial {
+            return nil
+        }
+        guard 0..<SpaceLayout.slotCountMax ~= slot else { return nil }
+        let node = NodeTable.index(of: Slot(meta: meta, index: slot).owner.load())
+        return liveNodes.first { $0.index == node }
+    }
+}
+
+extension Transaction {
+    /// Notes what the run waits for and gives the error to throw.
+    ///
+    /// A run of `Space.transact` is lost by that, whatever its body does with the error; in an
+    /// `OpenTransaction` and in a snapshot only the operation is.
+    mutating func busy(_ wait: Wait) -> TransactionError {
+        self.wait = wait
+        if moment == nil { isDoomed = true }
+        return .busy(wait)
+    }
+
+    /// Throws what the run waits for, if it could not go on.
+    @usableFromInline
+    mutating func throwIfBusy() throws(TransactionError) {
+        guard let wait else { return }
+        self.wait = nil
+        throw .busy(wait)
+    }
+
+    /// Waits until it is worth while to try again.
+    /// - Returns: false if the thread may not wait; `wait` then tells for what.
+    mutating func isWorthWaiting(_ wait: Wait) -> Bool {
+        var backoff = Backoff()
+        while true {
+            guard backoff.wait() else { continue }
+            if owner.isOver(wait) { return true }
+            guard owner.mayWait else {
+                self.wait = wait
+                return false
+            }
+        }
+    }
+}
