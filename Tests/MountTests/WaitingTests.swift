@@ -21,7 +21,7 @@ struct WaitingTests {
             done
             echo "burns a processor: $((after - before)) of 100"
         }
-        # Until as many of the background jobs wait for an answer of their mount, or for one who does.
+        # Until as many background jobs wait for an answer of their mount, or for one who does.
         waiting() {
             local process place count=0
             until ((count >= $1)); do
