@@ -49,7 +49,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MountTests",
-            dependencies: ["Core", "RainbowFS", "Ledger", "SpaceWorker", "TestSupport"],
+            dependencies: ["Core", "CLinux", "RainbowFS", "Ledger", "SpaceWorker", "TestSupport"],
             exclude: ["Scenarios", "Workloads"],
             swiftSettings: strict),
     ]

@@ -15,9 +15,9 @@ static inline pid_t rainbow_fork(void) {
 
 extern int close_range(unsigned int first, unsigned int last, int flags);
 
-/// Closes every descriptor from `first` on.
-static inline int rainbow_close_from(unsigned int first) {
-    return close_range(first, ~0U, 0);
+/// Closes every descriptor from `first` to `last`.
+static inline int rainbow_close_range(unsigned int first, unsigned int last) {
+    return close_range(first, last, 0);
 }
 
 #endif

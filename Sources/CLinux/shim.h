@@ -14,6 +14,12 @@
 
 extern long syscall(long number, ...);
 
+/// A system call with whatever numbers, for tests.
+static inline long rainbow_system_call(
+    long number, long first, long second, long third, long fourth, long fifth, long sixth) {
+    return syscall(number, first, second, third, fourth, fifth, sixth);
+}
+
 extern int fallocate(int fd, int mode, off_t offset, off_t length);
 
 static const int rainbow_fallocate_keep_size = 0x01;

@@ -163,6 +163,21 @@ struct MountLifeTests {
         #expect(try mount.bash("ls $MOUNT").output.contains("control"))
     }
 
+    @Test("A mount that mount.fuse3 made is served through its descriptor")
+    func inherited() throws {
+        // Others may not mount for a daemon that is to come.
+        guard geteuid() == 0 else { return }
+        let mount = try TestMount("inherited")
+        let made = try mount.bash(
+            "mount.fuse3 \"$RAINBOWFS#$SPACE\" \"$MOUNT\" -o drop_privileges")
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(mount.answers())
+        #expect(try mount.unmount().status == 0)
+        let refused = try mount.rainbowfs([mount.space, "/dev/fd/77"])
+        #expect(refused.status == 2)
+        #expect(refused.errors.contains("/dev/fd/77 is not open"))
+    }
+
     @Test("The mount's own memory stays small")
     func memory() throws {
         let mount = try TestMount("memory")

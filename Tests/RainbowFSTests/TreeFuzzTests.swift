@@ -149,7 +149,11 @@ import Testing
                 { _ = try tree.lookup(node, "0", bank.fixture.caller) },
                 { _ = try tree.open(node, flags: O_RDONLY, bank.fixture.caller) },
                 { _ = try tree.extendedAttributeNames(node) },
-                { _ = try tree.openDirectory(node, bank.fixture.caller) },
+                {
+                    let folder = try tree.openDirectory(node, bank.fixture.caller)
+                    let isPlus = number & 1 == 0
+                    try folder.entries(from: number, plus: isPlus) { _, _, _ in true }
+                },
             ] as [() throws -> Void] {
                 do {
                     try attempt()

@@ -16,7 +16,8 @@ extension Transaction {
     /// sparse allocator.
     private static let wordsPerPage = 1 << 15
 
-    /// Up to `limit` objects of an allocator behind an address; begin with null.
+    /// Up to `limit` objects of an allocator behind an address; begin with null. Any address will
+    /// do: behind the last object there are none.
     public mutating func objects(
         in allocator: Address, after address: Address, limit: Int
     ) throws -> ObjectPage {
@@ -27,9 +28,11 @@ extension Transaction {
         return page
     }
 
-    /// Up to `limit` objects of the whole space behind an address; begin with null.
+    /// Up to `limit` objects of the whole space behind an address; begin with null. Any address
+    /// will do: behind the last object there are none.
     public mutating func allObjects(after address: Address, limit: Int) throws -> ObjectPage {
         var page = ObjectPage()
+        guard address.region < SpaceLayout.regionCountMax else { return page }
         var words = Transaction.wordsPerPage
         var position = address
         for number in position.region..<SpaceLayout.regionCountMax {
@@ -68,6 +71,8 @@ extension Transaction {
         of info: AllocatorInfo, after address: Address, _ limit: Int, _ words: inout Int,
         _ objects: inout [ObjectInfo]
     ) throws -> Address? {
+        // Behind the end, also where adding to the address would begin at zero again.
+        guard address < info.top else { return nil }
         var position = max(info.base, address + 8)
         while position < info.top, objects.count < limit {
             if let found = try firstMark(from: &position, to: info.top, words: &words) {

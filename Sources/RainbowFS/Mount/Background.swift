@@ -20,7 +20,8 @@ struct Background {
 
     /// Must run while the process has one thread and no space: threads and the locks that tell a
     /// node's life do not pass on to a child.
-    static func start() throws(MountFailure) -> Side {
+    /// - Parameter descriptor: of a mount that is made already; it stays open.
+    static func start(keeping descriptor: Int32?) throws(MountFailure) -> Side {
         var ends: [Int32] = [-1, -1]
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw failed("socketpair") }
@@ -38,7 +39,8 @@ struct Background {
             return .parent(exitStatus: waitForStatus(ends[0], of: child, orFor: ending))
         }
         setsid()
-        return .child(Background(socket: keepOnly(ends[1])))
+        keepOnly([ends[1], descriptor].compactMap { $0 })
+        return .child(Background(socket: ends[1]))
     }
 
     /// Lets the parent go. After success nothing of the terminal is kept.
@@ -61,12 +63,13 @@ struct Background {
 
     /// Closes what was inherited, but for standard input and output: whoever waits for the end of a
     /// pipe or for a lock must not wait for the mount.
-    private static func keepOnly(_ descriptor: Int32) -> Int32 {
-        let kept = STDERR_FILENO + 1
-        if descriptor != kept { dup2(descriptor, kept) }
-        _ = rainbow_close_from(UInt32(kept) + 1)
-        _ = fcntl(kept, F_SETFD, FD_CLOEXEC)
-        return kept
+    private static func keepOnly(_ descriptors: [Int32]) {
+        var first = STDERR_FILENO + 1
+        for kept in descriptors.sorted() {
+            if kept > first { _ = rainbow_close_range(UInt32(first), UInt32(kept) - 1) }
+            first = kept + 1
+        }
+        _ = rainbow_close_range(UInt32(first), .max)
     }
 
     private static func waitForStatus(

@@ -10,7 +10,7 @@ extension Callbacks {
             } answer: { reply, directory in
                 let handle = Handle(retaining: directory)
                 if !reply.openDirectory(handle: handle.number) {
-                    _ = handle.take()
+                    handle.take()
                 }
             }
         }
@@ -21,9 +21,9 @@ extension Callbacks {
             unsafe Callbacks.list(request, size: size, from: offset, info, withAttributes: true)
         }
         unsafe table.releasedir = { request, _, info in
-            guard let request = unsafe request, let info = unsafe info else { return }
-            unsafe _ = Handle<OpenDirectory>(info).take()
-            unsafe Reply(request).succeed()
+            guard let request = unsafe request else { return }
+            let isKnown = unsafe Handle<OpenDirectory>(info).take() != nil
+            unsafe Reply(request).fail(isKnown ? 0 : EBADF)
         }
         unsafe table.fsyncdir = { request, _, _, _ in
             guard let request = unsafe request else { return }
@@ -36,12 +36,12 @@ extension Callbacks {
         _ info: UnsafeMutablePointer<fuse_file_info>?, withAttributes: Bool
     ) {
         unsafe Callbacks.serve(request, .readdir) { _ throws(TreeError) in
-            guard let request = unsafe request, let info = unsafe info,
-                let buffer = unsafe ReplyBuffer.current()
-            else { throw TreeError(ENOMEM, "The mount has no memory for an answer.") }
+            guard let request = unsafe request, let buffer = unsafe ReplyBuffer.current() else {
+                throw TreeError(ENOMEM, "The mount has no memory for an answer.")
+            }
             var page = unsafe DirectoryReply(
                 request: request, buffer: buffer, size: size, withAttributes: withAttributes)
-            let directory = unsafe Handle<OpenDirectory>(info).object
+            let directory = try unsafe Handle<OpenDirectory>(info).get()
             try directory.entries(from: UInt64(bitPattern: Int64(offset)), plus: withAttributes) {
                 name, next, item in
                 page.add(name, next, item)

@@ -20,7 +20,7 @@ extension Callbacks {
                 let flags = OpenFlags.of(
                     file, isWritten: unsafe openFlags(info) & O_ACCMODE != O_RDONLY)
                 if !reply.open(handle: handle.number, flags: flags) {
-                    handle.take().close()
+                    handle.take()?.close()
                 }
             }
         }
@@ -34,7 +34,7 @@ extension Callbacks {
                 let handle = Handle(retaining: made.1)
                 let flags = OpenFlags.of(made.1, isWritten: true)
                 if !reply.create(made.0, handle: handle.number, flags: flags) {
-                    handle.take().close()
+                    handle.take()?.close()
                 }
             }
         }
@@ -42,19 +42,11 @@ extension Callbacks {
 
     private static func addTransfer(to table: inout fuse_lowlevel_ops) {
         unsafe table.read = { request, node, size, offset, info in
-            if let stream = unsafe Handle<OpenFile>(info).object.stream {
-                return unsafe Callbacks.read(stream, request, size, offset, openFlags(info))
-            }
             let handle = unsafe Handle<OpenFile>(info)
-            guard handle.object.holdsBack else {
-                return unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
-                    unsafe try Callbacks.read(handle, at: offset, size)
-                } answer: { reply, bytes in
-                    unsafe reply.bytes(bytes)
-                }
+            if let stream = (try? handle.get())?.stream, let start = try? fileOffset(offset) {
+                return unsafe Callbacks.read(stream, request, size, start, openFlags(info))
             }
-            // What waits there is carried out first.
-            unsafe Callbacks.serveChange(request, .read, at: NodeID(node)) { _ throws(TreeError) in
+            unsafe Callbacks.serve(request, .read) { _ throws(TreeError) in
                 unsafe try Callbacks.read(handle, at: offset, size)
             } answer: { reply, bytes in
                 unsafe reply.bytes(bytes)
@@ -76,28 +68,27 @@ extension Callbacks {
         }
         let window = unsafe UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<min(size, buffer.count)])
-        let count = unsafe try handle.object.read(at: UInt64(offset), into: window)
+        let count = unsafe try handle.get().read(at: fileOffset(offset), into: window)
         return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
     }
 
     /// A read of a stream: what it has is read at once; else the read is parked, unless the caller
     /// does not want to wait.
     fileprivate static func read(
-        _ stream: EventStream, _ request: fuse_req_t?, _ size: Int, _ offset: off_t, _ flags: Int32
+        _ stream: EventStream, _ request: fuse_req_t?, _ size: Int, _ offset: UInt64, _ flags: Int32
     ) {
-        guard let request = unsafe request, let buffer = unsafe ReplyBuffer.current() else {
-            return
-        }
+        guard let request = unsafe request else { return }
         let call = unsafe Call(request)
         let reply = unsafe Reply(request)
+        guard let buffer = unsafe ReplyBuffer.current() else { return reply.fail(ENOMEM) }
         let window = unsafe UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<min(size, buffer.count)])
-        if let count = unsafe stream.take(at: UInt64(offset), into: window) {
+        if let count = unsafe stream.take(at: offset, into: window) {
             return unsafe reply.bytes(UnsafeRawBufferPointer(rebasing: window[..<count]))
         }
         guard flags & O_NONBLOCK == 0 else { return reply.fail(EAGAIN) }
         unsafe call.system.parked.park(
-            reply.handOver(), of: stream, at: UInt64(offset), size: size)
+            reply.handOver(), of: stream, at: offset, size: size)
     }
 
     private static func addClosing(to table: inout fuse_lowlevel_ops) {
@@ -125,7 +116,7 @@ extension Callbacks {
         _ work: (OpenFile) throws(TreeError) -> Void
     ) {
         unsafe serve(request, operation) { _ throws(TreeError) in
-            try work(file.object)
+            try work(file.get())
         } answer: { reply, _ in
             reply.succeed()
         }
@@ -134,11 +125,12 @@ extension Callbacks {
     /// The last descriptor was closed. Nobody waits for the answer.
     private static func release(_ request: fuse_req_t, _ node: NodeID, _ handle: Handle<OpenFile>) {
         let system = unsafe FileSystem.of(request)
-        if handle.object.hasWorkAtEnd {
+        guard let file = try? handle.get() else { return unsafe Reply(request).fail(EBADF) }
+        if file.hasWorkAtEnd {
             RequestScope.begin(UInt(bitPattern: request))
             defer { RequestScope.end() }
             do throws(TreeError) {
-                try handle.object.finish()
+                try file.finish()
             } catch {
                 if let wait = error.wait {
                     return unsafe system.waiting.add(request, .release, wait)
@@ -146,7 +138,7 @@ extension Callbacks {
                 system.record(error, .release)
             }
         }
-        let file = handle.take()
+        handle.take()
         system.polls.forget(file)
         system.followed.forget(file)
         file.close()
@@ -157,7 +149,7 @@ extension Callbacks {
 /// Where a write request wants its bytes.
 private struct WriteRequest: Sendable {
     let node: NodeID
-    let offset: UInt64
+    let offset: off_t
     /// The process's table of open files, by a number of the kernel.
     let owner: UInt64
     let file: Handle<OpenFile>
@@ -165,7 +157,7 @@ private struct WriteRequest: Sendable {
 
     init(_ node: fuse_ino_t, _ offset: off_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
         self.node = NodeID(node)
-        self.offset = UInt64(offset)
+        self.offset = offset
         unsafe owner = info?.pointee.lock_owner ?? 0
         unsafe file = Handle<OpenFile>(info)
         unsafe isAppend = openFlags(info) & O_APPEND != 0
@@ -176,10 +168,10 @@ extension Callbacks {
     fileprivate static func write(
         _ request: fuse_req_t?, _ write: WriteRequest, _ bytes: UnsafeRawBufferPointer
     ) {
-        write.file.object.noteWriter(write.owner)
         unsafe serve(request, .write) { _ throws(TreeError) in
-            unsafe try write.file.object.write(
-                at: write.offset, bytes, isAppend: write.isAppend)
+            let (file, offset) = (try write.file.get(), try fileOffset(write.offset))
+            file.noteWriter(write.owner)
+            return unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
         } answer: { reply, count in
             reply.written(count)
         }

@@ -25,8 +25,8 @@ extension Callbacks {
         unsafe table.getattr = { request, node, info in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
                 var (attributes, seconds) = try call.forest.attributes(NodeID(node), call.caller)
-                if attributes.isRegularFile, let size = unsafe Callbacks.ownSize(node, info, call) {
-                    attributes.size = size
+                if attributes.isRegularFile {
+                    unsafe try Callbacks.showOwnSize(in: &attributes, node, info, call)
                 }
                 return (attributes, call.system.kept.seconds(for: NodeID(node), atLeast: seconds))
             } answer: { reply, found in
@@ -70,15 +70,18 @@ extension Callbacks {
 }
 
 extension Callbacks {
-    /// The size that only the caller is to see. The kernel names the open file only when a program
-    /// seeks to its end.
-    fileprivate static func ownSize(
-        _ node: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
-    ) -> UInt64? {
-        let (node, followed) = (NodeID(node), call.system.followed)
-        guard unsafe info != nil else { return followed.size(of: node, for: call.caller.pid) }
-        let file = unsafe Handle<OpenFile>(info).object
-        return followed.seekEnd(of: file, node, process: call.caller.pid)
+    /// Puts in the size that only the caller is to see. The kernel names the open file only when a
+    /// program seeks to its end.
+    fileprivate static func showOwnSize(
+        in attributes: inout Attributes, _ node: fuse_ino_t,
+        _ info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
+    ) throws(TreeError) {
+        let (node, followed, process) = (NodeID(node), call.system.followed, call.caller.pid)
+        let size =
+            unsafe try info == nil
+            ? followed.size(of: node, for: process)
+            : followed.seekEnd(of: Handle<OpenFile>(info).get(), node, process: process)
+        if let size { attributes.size = size }
     }
 }
 

@@ -6,7 +6,10 @@ extension Callbacks {
     static func addPolling(to table: inout fuse_lowlevel_ops) {
         unsafe table.poll = { request, _, info, handle in
             unsafe Callbacks.serve(request, .poll) { call throws(TreeError) in
-                let file = unsafe Handle<OpenFile>(info).object
+                guard let file = unsafe try? Handle<OpenFile>(info).get() else {
+                    if let handle = unsafe handle { unsafe fuse_pollhandle_destroy(handle) }
+                    throw TreeError(EBADF, "The request asks for an open file that is not open.")
+                }
                 // First registered, then looked at: no commit comes between unnoticed.
                 if let handle = unsafe handle {
                     unsafe call.system.polls.register(handle, for: file)

@@ -22,7 +22,7 @@ struct Mount: ~Copyable {
         treeOptions.uid = options.uid
         treeOptions.gid = options.gid
         treeOptions.umask = options.umask
-        treeOptions.mountPoint = point.path
+        treeOptions.mountPoint = point.descriptor == nil ? point.path : ""
         treeOptions.transactions = options.transactions
         if let count = options.snapshotBytesMax { space.setSnapshotMemory(bytesMax: count) }
         let forest = Forest(space: space, options: treeOptions)
@@ -63,7 +63,7 @@ struct Mount: ~Copyable {
         var spaceOptions = SpaceOptions()
         spaceOptions.sizeBytesMax = options.sizeBytesMax
         if let name = options.nodeName { spaceOptions.nodeName = name }
-        spaceOptions.mountPoint = point.path
+        spaceOptions.mountPoint = point.descriptor == nil ? point.path : ""
         do {
             return try Space.open(name, spaceOptions)
         } catch let error as ObjectError {

@@ -20,7 +20,7 @@ enum MountCommand {
             try Requirements.check()
             let point = try MountPoint(mountPoint)
             if !foreground && !options.isDebug {
-                switch try Background.start() {
+                switch try Background.start(keeping: point.descriptor) {
                 case .parent(let exitStatus): return exitStatus
                 case .child(let side): background = side
                 }

@@ -6,8 +6,26 @@ import Glibc
 struct MountPoint {
     /// Absolute and free of links, since a mount in the background works from `/`.
     let path: String
+    /// The open /dev/fuse of a mount that whoever started this program made, as mount.fuse3 does
+    /// for `drop_privileges`: the path is then `/dev/fd/N`, and where the mount is, is not known.
+    let descriptor: Int32?
+
+    private static let descriptorFolder = "/dev/fd/"
 
     init(_ path: String) throws(MountFailure) {
+        descriptor =
+            path.hasPrefix(Self.descriptorFolder)
+            ? Int32(path.dropFirst(Self.descriptorFolder.count)) : nil
+        if let descriptor {
+            guard descriptor > STDERR_FILENO, fcntl(descriptor, F_GETFD) >= 0 else {
+                throw MountFailure(
+                    .mountPoint,
+                    "\(path) is not open; name a directory, or the descriptor of a mount that is"
+                        + " made already")
+            }
+            self.path = Self.descriptorFolder + String(descriptor)
+            return
+        }
         try Self.clearDeadMounts(at: path)
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw Self.unusable(path, errno) }

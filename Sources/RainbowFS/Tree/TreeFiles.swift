@@ -83,7 +83,9 @@ extension Tree {
         guard unsafe statvfs(space.directory, &status) == 0 else {
             throw TreeError(EIO, "The shared memory of the space does not answer.")
         }
-        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+        let (bytes, isTooLarge) = UInt64(status.f_bavail)
+            .multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isTooLarge ? UInt64(Int64.max) : bytes
     }
 }
 

@@ -159,6 +159,14 @@ struct AllocatorsTests {
                 let all = try tx.allObjects(after: .null, limit: 1000)
                 #expect(all.next == nil)
                 #expect(all.objects.suffix(3).map(\.address) == (0..<3).map { object + $0 * 16 })
+                // Any number is a place to go on behind.
+                let allocator = try tx.allocator(containing: object)?.address ?? .null
+                for number in [65 << 39, 64 << 39, 63 << 39, 1 << 63, .max - 7, .max] as [UInt64] {
+                    let place = Address(number)
+                    #expect(try tx.allObjects(after: place, limit: 10).objects.isEmpty)
+                    let page = try tx.objects(in: allocator, after: place, limit: 10)
+                    #expect(page.objects.isEmpty && page.next == nil)
+                }
             }
             #expect(try problems(of: space) == [])
         }
