@@ -69,7 +69,8 @@ two() {
 checkProtocol() {
     two holds bank safety -DCONSERVED -DWORKERS=3 -DKILLS=1
     two holds takeover safety -DCONSERVED -DKIND2=AUDIT -DKIND4=LEFT -DKILLS=2 -DATTACHES
-    two holds attach safety -DCONSERVED -DKILLS=1 -DATTACHES
+    two holds attach safety -DCONSERVED -DKILLS=1 -DATTACHES -DGIVES_BACK
+    two holds give-back safety -DCONSERVED -DGIVES_BACK -DKIND2=LEFT -DKILLS=2
     two holds skew safety -DSKEWED -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1 -DATTACHES
     two holds skew-read safety -DSKEWED -DWORKERS=3 -DKIND1=SKEW0 -DKIND2=SKEW1 -DKILLS=1
     two holds blind safety -DCONSERVED -DWORKERS=3 -DKIND2=RESET -DKILLS=1
@@ -120,6 +121,7 @@ checkMutants() {
     two caught RECOVERER_CLEARED_FIRST $reuse -DKILLS=2
     two caught RECOVERER_WITHOUT_GENERATION $reuse -DKILLS=2
     two caught NODE_NUMBER_REUSED -DKIND1=TICK0 -DKIND2=TICK0 -DKILLS=1 -DATTACHES
+    two caught LOCKS_KEPT -DCONSERVED -DKILLS=1 -DATTACHES -DGIVES_BACK
     two caught SERIAL_LEFT -DCONSERVED -DPATIENCE=0 -DKILLS=1 -DATTACHES
     two caught SERIAL_IGNORED -DKIND1=TICK0 -DTIMES=6 -DKIND2=SKEW1
     two caught TICKET_NOT_ANNOUNCED $ring

@@ -15,6 +15,7 @@
 
 inline forget() {       /* private values that no longer matter would only make more states */
     rv = 0; wv = 0; readSet = 0; held = 0; conflict = false; chosen = false; yielded = false; w = 0; half = 0;
+    gaveBack = false;
     newest = 0;
     restarts = 0; l = 0; k = 0; n = 0; t = 0; e = 0; corpse = 0; previous = 0; ph = 0; q = 0;
     got[0] = 0; got[1] = 0; got[LINES - 1] = 0; seen[0] = 0; seen[1] = 0; seen[LINES - 1] = 0
@@ -24,7 +25,7 @@ inline forget() {       /* private values that no longer matter would only make 
     byte rv, wv, readSet, held, w, half, newest, restarts, l, k, n, t, e, other; \
     byte corpse, previous, ph, q; \
     byte got[LINES], seen[LINES]; \
-    bool conflict, chosen, yielded
+    bool conflict, chosen, yielded, gaveBack
 
 proctype Worker(byte me; byte mine; byte kind; byte times) {
     PRIVATE;
