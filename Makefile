@@ -5,7 +5,10 @@ DESTDIR ?=
 SWIFT   ?= swift
 
 # Every Debian package the project uses, by who needs it. This is the only list.
-PACKAGES_BUILD    := libfuse3-dev pkg-config
+# Those of PACKAGES_SWIFT are what Swift itself asks for on Debian 12.
+PACKAGES_SWIFT    := binutils gcc git libcurl4-openssl-dev libedit-dev libicu-dev libncurses-dev
+PACKAGES_SWIFT    += libpython3-dev libsqlite3-dev libstdc++-12-dev libxml2-dev pkg-config tzdata uuid-dev
+PACKAGES_BUILD    := $(PACKAGES_SWIFT) libfuse3-dev
 PACKAGES_RUN      := fuse3
 PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc jq libc6-dev procps python3 rsync
 PACKAGES_TEST     += spin tar tmux util-linux vim xxd zsh
@@ -47,7 +50,7 @@ done; \
 	echo "Installing Debian packages:$$missing"; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	$$sudo apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
 else \
 	echo "No apt-get here. Install what these Debian packages hold:$$missing"; \
 fi
