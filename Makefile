@@ -15,27 +15,30 @@ PACKAGES_TEST     += spin tar tmux util-linux vim xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
 PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev sqlite3
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
+PACKAGES_FRESH    := ca-certificates debootstrap jq
 
 BINARY  := .build/release/rainbowfs
 LEDGER  := .build/release/ledger
-SCRIPTS := .ci/run $(wildcard Tests/MountTests/Workloads/*.bash Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
+SCRIPTS := .ci/run $(wildcard Tests/*.sh Tests/MountTests/Workloads/*.bash Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
 
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format examples demo model bench bench-small install uninstall clean \
-	packages-build packages-run packages-test packages-lint packages-bench
+.PHONY: help build test lint format examples demo model bench bench-small fresh fresh-all install \
+	uninstall clean packages-build packages-run packages-test packages-lint packages-bench packages-fresh
 
 help:
 	@echo 'make demo         mount a space and show two mounts sharing it'
 	@echo 'make build        the release binary, $(BINARY)'
-	@echo 'make test         all tests'
+	@echo 'make test         all tests, or those that FILTER=regex names'
 	@echo 'make lint         formatting, shell scripts, manual pages'
 	@echo 'make format       format the Swift sources in place'
 	@echo 'make examples     run Examples/, which check their own output'
 	@echo 'make model        check the model of the commit protocol with spin'
 	@echo 'make bench        the benchmark table, with peers (minutes)'
 	@echo 'make bench-small  the same table from short runs, to see that it works'
+	@echo 'make fresh        the demo and some tests in a fresh Debian 12, as root and as a user'
+	@echo 'make fresh-all    the demo and all tests there'
 	@echo 'make install      to PREFIX (default $(PREFIX)), below DESTDIR if set'
 	@echo 'make uninstall    what install put there'
 	@echo 'make clean        remove what was built'
@@ -72,6 +75,8 @@ packages-bench: packages-build packages-run
 		! apt-cache show $$package >/dev/null 2>&1 || echo $$package; \
 	done >.build/optional-packages
 	$(call need,$$(cat .build/optional-packages))
+packages-fresh:
+	$(call need,$(PACKAGES_FRESH))
 
 build: $(BINARY)
 
@@ -88,7 +93,7 @@ $(LEDGER): $(BINARY) $(wildcard Examples/Ledger/*.swift)
 test: packages-test
 	$(SWIFT) build --build-tests
 	$(BUILD_RELEASE) --product space-worker
-	$(SWIFT) test --skip-build --disable-xctest
+	$(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
 lint: packages-lint
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
@@ -115,6 +120,12 @@ bench: $(BINARY) packages-bench
 
 bench-small: $(BINARY) packages-bench
 	bash Benchmarks/run.sh --small
+
+# With OFFLINE=warn a mirror that cannot be reached is no failure. The script installs its packages.
+fresh:
+	bash Tests/fresh.sh
+fresh-all:
+	bash Tests/fresh.sh --all
 
 MAN  := $(DESTDIR)$(PREFIX)/share/man
 BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rainbowfs
