@@ -5,34 +5,40 @@ DESTDIR ?=
 SWIFT   ?= swift
 
 # Every Debian package the project uses, by who needs it. This is the only list.
-PACKAGES_BUILD    := libfuse3-dev pkg-config
+# Those of PACKAGES_SWIFT are what Swift itself asks for on Debian 12.
+PACKAGES_SWIFT    := binutils gcc git libcurl4-openssl-dev libedit-dev libicu-dev libncurses-dev
+PACKAGES_SWIFT    += libpython3-dev libsqlite3-dev libstdc++-12-dev libxml2-dev pkg-config tzdata uuid-dev
+PACKAGES_BUILD    := $(PACKAGES_SWIFT) libfuse3-dev
 PACKAGES_RUN      := fuse3
 PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc jq libc6-dev procps python3 rsync
 PACKAGES_TEST     += spin tar tmux util-linux vim xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
 PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev sqlite3
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
+PACKAGES_FRESH    := ca-certificates debootstrap jq
 
 BINARY  := .build/release/rainbowfs
 LEDGER  := .build/release/ledger
-SCRIPTS := .ci/run $(wildcard Tests/MountTests/Workloads/*.bash Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
+SCRIPTS := .ci/run $(wildcard Tests/*.sh Tests/MountTests/Workloads/*.bash Examples/*.sh Examples/lib/*.bash Benchmarks/*.sh Docs/Model/*.sh)
 
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format examples demo model bench bench-small install uninstall clean \
-	packages-build packages-run packages-test packages-lint packages-bench
+.PHONY: help build test lint format examples demo model bench bench-small fresh fresh-all install \
+	uninstall clean packages-build packages-run packages-test packages-lint packages-bench packages-fresh
 
 help:
 	@echo 'make demo         mount a space and show two mounts sharing it'
 	@echo 'make build        the release binary, $(BINARY)'
-	@echo 'make test         all tests'
+	@echo 'make test         all tests, or those that FILTER=regex names'
 	@echo 'make lint         formatting, shell scripts, manual pages'
 	@echo 'make format       format the Swift sources in place'
 	@echo 'make examples     run Examples/, which check their own output'
 	@echo 'make model        check the model of the commit protocol with spin'
 	@echo 'make bench        the benchmark table, with peers (minutes)'
 	@echo 'make bench-small  the same table from short runs, to see that it works'
+	@echo 'make fresh        the demo and some tests in a fresh Debian 12, as root and as a user'
+	@echo 'make fresh-all    the demo and all tests there'
 	@echo 'make install      to PREFIX (default $(PREFIX)), below DESTDIR if set'
 	@echo 'make uninstall    what install put there'
 	@echo 'make clean        remove what was built'
@@ -47,7 +53,7 @@ done; \
 	echo "Installing Debian packages:$$missing"; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	$$sudo apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
 else \
 	echo "No apt-get here. Install what these Debian packages hold:$$missing"; \
 fi
@@ -69,6 +75,8 @@ packages-bench: packages-build packages-run
 		! apt-cache show $$package >/dev/null 2>&1 || echo $$package; \
 	done >.build/optional-packages
 	$(call need,$$(cat .build/optional-packages))
+packages-fresh:
+	$(call need,$(PACKAGES_FRESH))
 
 build: $(BINARY)
 
@@ -85,7 +93,7 @@ $(LEDGER): $(BINARY) $(wildcard Examples/Ledger/*.swift)
 test: packages-test
 	$(SWIFT) build --build-tests
 	$(BUILD_RELEASE) --product space-worker
-	$(SWIFT) test --skip-build --disable-xctest
+	$(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
 lint: packages-lint
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
@@ -112,6 +120,12 @@ bench: $(BINARY) packages-bench
 
 bench-small: $(BINARY) packages-bench
 	bash Benchmarks/run.sh --small
+
+# With OFFLINE=warn a mirror that cannot be reached is no failure. The script installs its packages.
+fresh:
+	bash Tests/fresh.sh
+fresh-all:
+	bash Tests/fresh.sh --all
 
 MAN  := $(DESTDIR)$(PREFIX)/share/man
 BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rainbowfs

@@ -28,7 +28,7 @@ struct PermissionRuleTests {
         """
 
     private func lines(_ options: String, _ body: String) throws -> [String] {
-        let mount = try TestMount("rule")
+        let mount = try TestMount("rule", everybodyRuns: true)
         #expect(try mount.mount(["-o", "allow_other" + options]).status == 0)
         let result = try mount.bash("\(Self.setUp)\n\(body)")
         return result.output.split(separator: "\n").map(String.init)
@@ -41,9 +41,10 @@ struct PermissionRuleTests {
 
     private static let kernelChecks = ["", ",default_permissions"]
 
-    @Test("Every supplementary group of the caller counts, on every way", arguments: kernelChecks)
+    @Test(
+        "Every supplementary group of the caller counts, on every way", .needsRoot,
+        arguments: kernelChecks)
     func groups(_ options: String) throws {
-        guard getuid() == 0 else { return }
         let setUp = "chgrp 4243 $r/a; chmod 770 $r/a"
         #expect(
             try lines(options, "\(setUp); reads $member; writes $member")
@@ -53,17 +54,15 @@ struct PermissionRuleTests {
                 == Self.closedToRead + Self.mayNotWrite)
     }
 
-    @Test("Who may only read changes nothing, on any way", arguments: kernelChecks)
+    @Test("Who may only read changes nothing, on any way", .needsRoot, arguments: kernelChecks)
     func readers(_ options: String) throws {
-        guard getuid() == 0 else { return }
         let outcome = try lines(
             options, "chgrp 4243 $r/a; reads $member; writes $member")
         #expect(outcome == Self.openToAll + Self.mayNotWrite)
     }
 
-    @Test("The owner that is shown decides, on every way", arguments: kernelChecks)
+    @Test("The owner that is shown decides, on every way", .needsRoot, arguments: kernelChecks)
     func shownOwner(_ options: String) throws {
-        guard getuid() == 0 else { return }
         let isOwner = try lines(
             ",uid=nobody" + options, "chmod 700 $r/a; reads $nobody; writes $nobody")
         #expect(isOwner == Self.openToAll + Self.mayWrite)
@@ -78,9 +77,10 @@ struct PermissionRuleTests {
         #expect(isNoLongerOwner == Self.mayNotWrite)
     }
 
-    @Test("access(2) says what open(2) does: below snapshots, for made texts, for programs.")
+    @Test(
+        "access(2) says what open(2) does: below snapshots, for made texts, for programs.",
+        .needsRoot)
     func access() throws {
-        guard getuid() == 0 else { return }
         let outcome = try lines(
             "",
             """
@@ -109,9 +109,8 @@ struct PermissionRuleTests {
         #expect(result.status == 0)
     }
 
-    @Test("Times are set by the owner, and to now by who may write")
+    @Test("Times are set by the owner, and to now by who may write", .needsRoot)
     func times() throws {
-        guard getuid() == 0 else { return }
         let outcome = try lines(
             "",
             """
@@ -126,9 +125,9 @@ struct PermissionRuleTests {
         #expect(outcome == ["yes no no yes no", "yes yes"])
     }
 
-    @Test("A path in a link or a command leads only through what its writer may search.")
+    @Test(
+        "A path in a link or a command leads only through what its writer may search.", .needsRoot)
     func paths() throws {
-        guard getuid() == 0 else { return }
         let outcome = try lines(
             "",
             """
@@ -144,9 +143,8 @@ struct PermissionRuleTests {
         #expect(outcome == ["no no no no no", "null"])
     }
 
-    @Test("Names that the kernel knows lead nobody else into a transaction.")
+    @Test("Names that the kernel knows lead nobody else into a transaction.", .needsRoot)
     func transactions() throws {
-        guard getuid() == 0 else { return }
         let outcome = try lines(
             "",
             """

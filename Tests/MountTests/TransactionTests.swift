@@ -155,10 +155,9 @@ struct TransactionTests {
     }
 
     @Test(
-        "Only its owner and root enter a transaction, and remove it.",
+        "Only its owner and root enter a transaction, and remove it.", .needsRoot,
         arguments: [["-o", "allow_other"], ["-o", "allow_other,default_permissions"]])
     func strangers(_ options: [String]) throws {
-        guard getuid() == 0 else { return }
         let mount = try mounted("strangers", options)
         let lines = try run(
             mount,

@@ -66,6 +66,7 @@ import Testing
         for word in TidyRules.leftovers + TidyRules.machinePaths {
             #expect(TidyRules.leftovers(in: "a // \(word) b").count == 1)
         }
+        #expect(TidyRules.leftovers(in: ".enabled(if: geteuid() == 0, \"why\")") == [])
         #expect(TidyRules.leftovers(in: "mktemp folder." + String(repeating: "X", count: 6)) == [])
     }
 

@@ -6,21 +6,30 @@ public final class TestMount: Sendable {
     /// Holds the space's files, the mount points, and what else a test puts there.
     public let folder: String
     public let environment: [String: String]
+    /// The program under test.
+    public let program: String
 
-    public init(_ prefix: String) throws {
+    /// - Parameter everybodyRuns: other users run the program too, so it lies in the test's folder:
+    ///   they may not be able to enter the one that it was built in.
+    public init(_ prefix: String, everybodyRuns: Bool = false) throws {
         _ = UsualSurroundings.mask
         space = uniqueSpaceName(prefix)
         let folder = "/dev/shm/\(space).test"
         self.folder = folder
-        for part in ["spaces", "one", "two", "scratch"] {
+        for part in ["spaces", "one", "two", "scratch", "bin"] {
             try FileManager.default.createDirectory(
                 atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
+        }
+        program = everybodyRuns ? "\(folder)/bin/rainbowfs" : RainbowBinary.path
+        if everybodyRuns {
+            try FileManager.default.copyItem(atPath: RainbowBinary.path, toPath: program)
         }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         environment = [
             "RAINBOWFS_DIR": "\(folder)/spaces", "SPACE": space, "MOUNT": "\(folder)/one",
             "MOUNT2": "\(folder)/two", "SCRATCH": "\(folder)/scratch",
-            "RAINBOWFS": RainbowBinary.path, "PATH": "\(RainbowBinary.directory):\(path)",
+            "RAINBOWFS": program,
+            "PATH": "\(everybodyRuns ? "\(folder)/bin" : RainbowBinary.directory):\(path)",
         ]
     }
 
@@ -52,7 +61,7 @@ public final class TestMount: Sendable {
     }
 
     public func rainbowfs(_ arguments: [String]) throws -> CommandResult {
-        try run([RainbowBinary.path] + arguments)
+        try run([program] + arguments)
     }
 
     public func run(_ arguments: [String]) throws -> CommandResult {
@@ -61,6 +70,27 @@ public final class TestMount: Sendable {
 
     public func bash(_ script: String) throws -> CommandResult {
         try Shell.bash(script, environment: environment)
+    }
+
+    /// Runs a script for which everything that it mounts is there, and for nobody else.
+    ///
+    /// `unshare -m` alone ends the sharing of mounts only where the root is a mount point, which that
+    /// of a chroot need not be. So the script's root is a copy of the root that is one, below a mount
+    /// that is not shared.
+    public func bashWithOwnMounts(
+        _ script: String, environment more: [String: String] = [:]
+    ) throws -> CommandResult {
+        let setUp = """
+            mkdir "$ROOT" && mount --make-private /dev/shm && mount --rbind / "$ROOT" &&
+            mount --make-rprivate "$ROOT" && exec chroot "$ROOT" bash -c "$1"
+            """
+        return try Shell.run(
+            [
+                "unshare", "--mount", "--propagation", "unchanged", "bash", "-c", setUp, "bash",
+                script,
+            ],
+            environment: environment.merging(more) { $1 }
+                .merging(["ROOT": "\(folder)/root"]) { $1 })
     }
 
     /// The process that serves a mount point.
