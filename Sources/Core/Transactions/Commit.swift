@@ -10,15 +10,18 @@ extension Transaction {
     mutating func commit() -> Bool {
         if isDoomed { return false }
         if entryCount == 0 && fillCount == 0 { return wait == nil }
+        owner.timeline.note()
         var logged = announce()
         lockWriteSet(logged.lock)
         while let blocked = blocked {
             abandon(logged, version: 0)
             self.blocked = nil
             guard isWorthWaiting(blocked) else { return false }
+            owner.timeline.note()
             logged = announce()
             lockWriteSet(logged.lock)
         }
+        SharedWord.fence()
         failpoints.hit(.lockAll)
         guard isAllowedBesideSerial() else {
             abandon(logged, version: 0)
@@ -32,7 +35,7 @@ extension Transaction {
             return false
         }
         failpoints.hit(.validated)
-        if snapshotTable.epoch.load() != snapshotEpoch { refreshSnapshots() }
+        if snapshotTable.epoch.loadOrdered() != snapshotEpoch { refreshSnapshots() }
         let savesOldVersions = overwritesOldVersions
         if savesOldVersions { saveOldVersions(version) }
         let sequence = Slot.sequence(of: slot.state.loadRelaxed())
@@ -42,13 +45,12 @@ extension Transaction {
         failpoints.hit(.writeBackAll)
         logged.unlock(version: version)
         failpoints.hit(.unlockAll)
-        owner.ring.publish(logged, version: version, node: owner.node)
+        owner.ring.publish(logged, version: version, by: committer, node: owner.node)
         failpoints.hit(.ringPublished)
         slot.ticket.store(0)
         slot.state.store(Slot.state(.idle, sequence))
         slot.commits.storeRelaxed(slot.commits.loadRelaxed() &+ 1)
         lastCommit = version
-        owner.timeline.note(version)
         if savesOldVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
         return true
     }
@@ -59,6 +61,7 @@ extension Transaction {
         let sequence = Slot.sequence(of: slot.state.loadRelaxed()) + 1
         slot.entryCount.storeRelaxed(UInt64(entryCount))
         slot.fillCount.storeRelaxed(UInt64(fillCount))
+        slot.committer.storeRelaxed(committer.packed)
         // Orders the log and the counts before the state, and the state before the first lock.
         slot.state.store(Slot.state(.locking, sequence))
         failpoints.hit(.commitBegin)
@@ -188,6 +191,7 @@ extension Transaction {
         slot.ticket.storeRelaxed(1)
         failpoints.hit(.ticketAnnounced)
         let version = clock.next()
+        SharedWord.fence()
         slot.ticket.store(version)
         failpoints.hit(.ticketDrawn)
         return version
@@ -208,7 +212,7 @@ extension Transaction {
     /// commit.
     private mutating func abandon(_ logged: LoggedCommit, version: UInt64) {
         logged.rollBack()
-        if version != 0 { owner.ring.publishNothing(version: version, node: owner.node) }
+        if version != 0 { owner.ring.publishNothing(version: version) }
         slot.ticket.store(0)
         slot.state.store(Slot.state(.idle, Slot.sequence(of: slot.state.loadRelaxed())))
     }
