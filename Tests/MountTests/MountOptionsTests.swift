@@ -20,6 +20,7 @@ struct MountOptionsTests {
         #expect(options.sizeBytesMax == 3 << 30)
         #expect(options.uid == 7 && options.gid == 0 && options.umask == 0o27)
         #expect(options.nodeName == "left" && options.isReadOnly)
+        #expect(try MountOptions.parse(["attr_timeout=0.5"]).attributeSeconds == 0.5)
         #expect(options.sourceName == "a,b")
         let moments = try MountOptions.parse([
             "snapshot_memory=1M,transaction_memory=2K,transaction_timeout=3,serial_timeout=4"
@@ -42,7 +43,7 @@ struct MountOptionsTests {
             "x", "size=", "size=1Q", "size=0", "size=-1", "uid=", "umask=8", "node=", "rw=1", "Ro",
             "readdirplus=maybe", "size=99999999999999999999", "size=20000000T",
             "snapshot_memory=", "transaction_memory=0", "transaction_timeout=0",
-            "serial_timeout=1s",
+            "serial_timeout=1s", "attr_timeout=-1", "attr_timeout=nan", "attr_timeout=90000",
         ])
     func refused(_ word: String) {
         #expect(throws: MountFailure.self) { try MountOptions.parse([word]) }

@@ -75,11 +75,16 @@ extension Transaction {
         return try allocatorInfo(allocator)
     }
 
-    /// Owner, group and mode of the object at an address: those of its allocator. What `stat`
+    /// Where owner, group and mode of the object at an address are: in its allocator. What `stat`
     /// needs, without the rest of an `AllocatorInfo` and without heap memory.
+    public mutating func ownershipPlace(ofObjectAt address: Address) throws -> Address? {
+        try allocatorObject(containing: address).map { $0 + SystemLayout.Allocator.ownership }
+    }
+
+    /// Owner, group and mode of the object at an address: those of its allocator.
     public mutating func ownership(ofObjectAt address: Address) throws -> Ownership? {
-        guard let allocator = try allocatorObject(containing: address) else { return nil }
-        return try loadOwnership(allocator + SystemLayout.Allocator.ownership)
+        guard let place = try ownershipPlace(ofObjectAt: address) else { return nil }
+        return try loadOwnership(place)
     }
 
     /// Makes an allocator behind the last one of the region, or in the first gap that is large

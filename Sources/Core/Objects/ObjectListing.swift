@@ -2,6 +2,11 @@
 public struct ObjectInfo: Sendable {
     public let address: Address
     public let descriptor: ClassDescriptor
+
+    public init(address: Address, descriptor: ClassDescriptor) {
+        self.address = address
+        self.descriptor = descriptor
+    }
 }
 
 /// A part of a listing, in the order of addresses.

@@ -13,6 +13,11 @@ public enum ObjectSystem {
     public static let root = Address(SystemLayout.root)
     /// Address of the allocator of all objects of the layer itself.
     public static let systemAllocator = Address(SystemLayout.systemAllocator)
+    /// Where all objects of the layer itself are, and nothing else.
+    public static let memory =
+        Address(
+            SystemLayout.systemBase)..<Address(
+            SystemLayout.systemBase + SystemLayout.systemCapacity)
 
     /// Puts the first objects into a space, in one transaction, unless they are there.
     ///
@@ -57,6 +62,8 @@ public struct Ownership: Hashable, Sendable {
     public var gid: UInt32
     /// The lowest twelve bits of `st_mode`.
     public var mode: UInt16
+    /// What it takes in an object.
+    public static let byteCount = 10
 
     public init(uid: UInt32, gid: UInt32, mode: UInt16) {
         self.uid = uid

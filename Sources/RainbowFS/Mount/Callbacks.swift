@@ -53,8 +53,8 @@ enum Callbacks {
     }
 }
 
-/// Whether the kernel asks for attributes together with the names of a directory. It may not keep
-/// those of objects, so they would be worked out to be thrown away: names are the default.
+/// Whether the kernel asks for attributes together with the names of a directory. By itself it does
+/// so for programs that look at one entry after the other as they list them.
 enum ListingMode: String, Sendable {
     case names = "no"
     case attributes = "yes"

@@ -15,10 +15,10 @@ extension Callbacks {
             }
         }
         unsafe table.readdir = { request, _, size, offset, info in
-            unsafe Callbacks.list(request, size: size, from: offset, info, withAttributes: false)
+            unsafe Callbacks.list(request, nil, size: size, from: offset, info)
         }
-        unsafe table.readdirplus = { request, _, size, offset, info in
-            unsafe Callbacks.list(request, size: size, from: offset, info, withAttributes: true)
+        unsafe table.readdirplus = { request, node, size, offset, info in
+            unsafe Callbacks.list(request, NodeID(node), size: size, from: offset, info)
         }
         unsafe table.releasedir = { request, _, info in
             guard let request = unsafe request else { return }
@@ -31,18 +31,22 @@ extension Callbacks {
         }
     }
 
+    /// - Parameter folder: whose entries are listed with their attributes, if the caller may look
+    ///   them up; nil: names only.
     fileprivate static func list(
-        _ request: fuse_req_t?, size: Int, from offset: off_t,
-        _ info: UnsafeMutablePointer<fuse_file_info>?, withAttributes: Bool
+        _ request: fuse_req_t?, _ folder: NodeID?, size: Int, from offset: off_t,
+        _ info: UnsafeMutablePointer<fuse_file_info>?
     ) {
-        unsafe Callbacks.serve(request, .readdir) { _ throws(TreeError) in
+        unsafe Callbacks.serve(request, .readdir) { call throws(TreeError) in
             guard let request = unsafe request, let buffer = unsafe ReplyBuffer.current() else {
                 throw TreeError(ENOMEM, "The mount has no memory for an answer.")
             }
             var page = unsafe DirectoryReply(
-                request: request, buffer: buffer, size: size, withAttributes: withAttributes)
+                request: request, buffer: buffer, size: size, withAttributes: folder != nil)
             let directory = try unsafe Handle<OpenDirectory>(info).get()
-            try directory.entries(from: UInt64(bitPattern: Int64(offset)), plus: withAttributes) {
+            let isFull =
+                folder.map { (try? call.forest.access($0, .search, call.caller)) != nil } ?? false
+            try directory.entries(from: UInt64(bitPattern: Int64(offset)), plus: isFull) {
                 name, next, item in
                 page.add(name, next, item)
             }

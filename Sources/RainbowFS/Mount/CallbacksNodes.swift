@@ -6,9 +6,15 @@ extension Callbacks {
     static func addNodes(to table: inout fuse_lowlevel_ops) {
         unsafe table.lookup = { request, parent, name in
             unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
-                let entry = try call.forest.lookup(
+                var entry = try call.forest.lookup(
                     NodeID(parent), unsafe text(name), call.caller)
-                return call.system.kept.keeping(entry)
+                if let seconds = call.system.kept.keepDirectory(entry.node) {
+                    // Read again, now that a commit would be noticed.
+                    entry.attributes = try call.forest
+                        .attributes(entry.node, call.caller).0
+                    entry.attributeSeconds = seconds
+                }
+                return entry
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -24,11 +30,12 @@ extension Callbacks {
         }
         unsafe table.getattr = { request, node, info in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
+                let kept = call.system.kept.keepDirectory(NodeID(node))
                 var (attributes, seconds) = try call.forest.attributes(NodeID(node), call.caller)
                 if attributes.isRegularFile {
                     unsafe try Callbacks.showOwnSize(in: &attributes, node, info, call)
                 }
-                return (attributes, call.system.kept.seconds(for: NodeID(node), atLeast: seconds))
+                return (attributes, kept ?? seconds)
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.1)
             }

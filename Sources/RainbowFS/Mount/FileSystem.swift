@@ -8,7 +8,7 @@ final class FileSystem: Sendable {
     let forest: Forest
     let log: Logger
     let listing: ListingMode
-    let kept = KeptAttributes()
+    let kept: KeptAttributes
     let parked = ParkedReads()
     let polls = PollHandles()
     let followed = FollowedFiles()
@@ -17,9 +17,10 @@ final class FileSystem: Sendable {
     /// Whether somebody waits for commits.
     var hasListeners: Bool { !forest.present.events.isEmpty || !polls.isEmpty }
 
-    init(forest: Forest, log: Logger, options: MountOptions) {
+    init(forest: Forest, kept: KeptAttributes, log: Logger, options: MountOptions) {
         self.forest = forest
         waiting = WaitingRequests(forest.space)
+        self.kept = kept
         self.log = log
         forest.space.setWaitCheck { RequestScope.mayWait }
         listing = options.listing

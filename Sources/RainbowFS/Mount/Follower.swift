@@ -8,7 +8,6 @@ import Glibc
 /// It does so from a thread of its own that holds no lock: a notification can wait in the kernel
 /// for a request that waits for this daemon.
 @safe struct Follower: @unchecked Sendable {
-    let session: OpaquePointer
     let feed: CommitFeed
     let system: FileSystem
 
@@ -23,14 +22,13 @@ import Glibc
     private static let restsPerWork = 3
 
     func follow(_ thread: HelperThread) {
+        var known: UInt64 = 0
         while !thread.isEnding {
-            guard let first = feed.next(milliseconds: Self.wakeMilliseconds) else { continue }
+            let first = feed.next(milliseconds: Self.wakeMilliseconds)
+            system.kept.tick()
+            guard let first else { continue }
             let began = Self.microseconds()
-            handOn(first, began, thread)
-            for node in system.kept.take() {
-                // Attributes only (a negative offset); the kernel may not know the node any more.
-                unsafe _ = fuse_lowlevel_notify_inval_inode(session, node.rawValue, -1, 0)
-            }
+            handOn(first, began, &known, thread)
             let rest =
                 system.hasListeners
                 ? (Self.microseconds() - began) * Self.restsPerWork : Self.restMicrosecondsMax
@@ -38,9 +36,16 @@ import Glibc
         }
     }
 
-    private func handOn(_ first: CommitFeed.Event, _ began: Int, _ thread: HelperThread) {
+    /// - Parameter known: the version of the last event before.
+    private func handOn(
+        _ first: CommitFeed.Event, _ began: Int, _ known: inout UInt64, _ thread: HelperThread
+    ) {
         var event = first
         while true {
+            // Who is told of a commit must not find attributes from before it.
+            system.kept.take(event, knownUpTo: known)
+            system.kept.takeDirectories()
+            known = event.version
             system.forest.present.events.take(event)
             system.polls.take(event)
             let isDue =

@@ -24,9 +24,12 @@ struct Mount: ~Copyable {
         treeOptions.umask = options.umask
         treeOptions.mountPoint = point.descriptor == nil ? point.path : ""
         treeOptions.transactions = options.transactions
+        let kept = KeptAttributes(space, seconds: options.attributeSeconds)
+        treeOptions.keeper = kept
         if let count = options.snapshotBytesMax { space.setSnapshotMemory(bytesMax: count) }
         let forest = Forest(space: space, options: treeOptions)
-        let fileSystem = FileSystem(forest: forest, log: log, options: options)
+        let fileSystem = FileSystem(
+            forest: forest, kept: kept, log: log, options: options)
         let session = try Session.mounted(
             fileSystem, at: point, source: name, options: options)
         MountLog.serve(log)

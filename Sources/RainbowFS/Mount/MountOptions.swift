@@ -18,7 +18,9 @@ struct MountOptions: Sendable, Equatable {
     var isDebug = false
     var clonesDevice = true
     var threadsMax: UInt32 = 16
-    var listing = ListingMode.names
+    var listing = ListingMode.automatic
+    /// For how long the kernel keeps attributes of objects at most.
+    var attributeSeconds = 30.0
 
     static let help = """
         ro, rw             refuse or allow every change through this mount
@@ -34,7 +36,8 @@ struct MountOptions: Sendable, Equatable {
         transaction_timeout=N  seconds after which an unused transaction ends (300)
         serial_timeout=N   seconds that a serial transaction may keep others waiting (10)
         node=NAME          name of this mount in nodes/
-        readdirplus=MODE   list attributes with names: yes, no or auto (no)
+        readdirplus=MODE   list attributes with names: yes, no or auto (auto)
+        attr_timeout=N     seconds that attributes of objects are kept (30); 0: none are
         clone_fd, noclone_fd  a channel to the kernel for each thread, or not (clone_fd)
         max_threads=N      threads that answer requests (1 to 64)
         fsname=NAME        source shown by mount(8) and df(1); the space's name
@@ -118,6 +121,11 @@ struct MountOptions: Sendable, Equatable {
                 throw invalid(name, value, "yes, no or auto")
             }
             listing = mode
+        case "attr_timeout":
+            guard let seconds = Double(value), (0...86_400).contains(seconds) else {
+                throw invalid(name, value, "a number of seconds, 86400 at most")
+            }
+            attributeSeconds = seconds
         case "fsname":
             sourceName = value
         case "context", "fscontext", "defcontext", "rootcontext":

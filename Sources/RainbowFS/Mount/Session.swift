@@ -102,10 +102,12 @@ import Glibc
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
         let feed = fileSystem.forest.space.commitFeed()
-        let follower = unsafe Follower(session: session, feed: feed, system: fileSystem)
+        unsafe fileSystem.kept.setSession(session)
+        let follower = Follower(feed: feed, system: fileSystem)
         let following = HelperThread { follower.follow($0) }
         defer {
             following.stop()
+            unsafe fileSystem.kept.setSession(nil)
             fileSystem.parked.end()
             fileSystem.polls.end()
         }

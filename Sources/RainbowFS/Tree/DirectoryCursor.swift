@@ -10,7 +10,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         var start: UInt64 = 0
         var page = DirectoryPage(entries: [], next: nil)
         /// The entries in full, for readdirplus.
-        var full: [Entry]?
+        var full: [Entry?]?
         var isValid = false
     }
 
@@ -43,7 +43,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
                 for index in (index ?? 0)..<state.page.entries.count {
                     let entry = state.page.entries[index]
                     let item =
-                        state.full.map { .entry($0[index]) }
+                        state.full?[index].map { .entry($0) }
                         ?? DirectoryItem.brief(type: entry.type, ino: tree.inode(entry.node))
                     guard body(entry.name, entry.key, item) else { return }
                 }

@@ -57,6 +57,11 @@ struct FieldNode: Node {
         }
     }
 
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
+        let place = try place(&tx)
+        return ObjectInfo(address: place.object, descriptor: place.descriptor)
+    }
+
     private func link(_ target: String, _ state: ObjectState) -> Description {
         var ownership = state.ownership
         ownership.mode = 0o777

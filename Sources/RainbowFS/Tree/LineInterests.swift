@@ -25,7 +25,7 @@ struct LineInterests<Key: Hashable> {
         }
     }
 
-    private static func forEachPage(
+    static func forEachPage(
         of range: Range<Address>, _ body: (_ page: UInt64, _ lines: UInt64) -> Void
     ) {
         guard !range.isEmpty else { return }

@@ -57,6 +57,9 @@ protocol Node: Sendable {
     var isTimeless: Bool { get }
 
     func describe(_ tx: inout Transaction) throws -> Description
+    /// The object that the description is made from, and from nothing else but its allocator's
+    /// owner and mode; nil: from something else.
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo?
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws
     /// Throws what opening for writing would throw, whatever the mode allows.
     func checkWritable(_ tx: inout Transaction) throws
@@ -68,6 +71,8 @@ protocol Node: Sendable {
 
 extension Node {
     var isTimeless: Bool { false }
+
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? { nil }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
         try refuseChange(change, describe(&tx), "The owner and the mode of this cannot be changed.")

@@ -19,6 +19,10 @@ struct ObjectDirectory: DirectoryNode {
         try ObjectState(id.address, &tx).directory(tree, id)
     }
 
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
+        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
+    }
+
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
         try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }
@@ -131,6 +135,10 @@ struct ClassLink: LinkNode {
         return description
     }
 
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
+        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
+    }
+
     func readLink(_ tx: inout Transaction) throws -> String {
         text(try tx.descriptor(of: id.address))
     }
@@ -144,6 +152,10 @@ struct ClassLink: LinkNode {
 struct RawLink: ObjectLinkNode {
     let tree: Tree
     let id: NodeID
+
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
+        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
+    }
 
     func readLink(_ tx: inout Transaction) throws -> String {
         let descriptor = try tx.descriptor(of: id.address)

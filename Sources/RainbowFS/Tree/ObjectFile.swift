@@ -11,6 +11,10 @@ struct ObjectFile: Node {
         return state.file(tree, id, size: state.descriptor.size)
     }
 
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
+        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
+    }
+
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
         try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }

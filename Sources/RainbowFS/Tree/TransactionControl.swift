@@ -64,7 +64,10 @@ private struct TransactionCommands: CommandInterpreter {
         }
         switch commands[0].words {
         case ["help"]: return .text(Array(TransactionControl.help.utf8))
-        case ["commit"]: return answer("version: \(try transaction.commit())\n")
+        case ["commit"]:
+            let version = try transaction.commit()
+            tree.noteCommit(of: transaction.lines.written)
+            return answer("version: \(version)\n")
         case ["abort"]:
             try transaction.checkRunning()
             transaction.abort()

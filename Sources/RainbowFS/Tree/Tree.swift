@@ -15,6 +15,8 @@ struct TreeOptions: Sendable {
     /// Of the mount that this is a moment of: link targets may begin with it, too.
     var outerMountPoint: String?
     var transactions = TransactionLimits()
+    /// Who lets the kernel keep attributes of objects; nil: nobody.
+    var keeper: (any AttributeKeeper)?
 }
 
 /// A space as a tree of files: what a mount shows, without anything of FUSE.
@@ -147,8 +149,6 @@ extension Tree {
 extension Tree {
     /// For how long the kernel keeps names that cannot come to mean anything else.
     static let lastingSeconds = 86_400.0
-    /// Contents change by transactions of other processes, so attributes are asked for each time.
-    static let attributeSeconds = 0.0
 
     /// - Parameter version: of the last commit that wrote what is shown.
     func attributes(

@@ -8,8 +8,8 @@ extension Tree {
     ) throws(TreeError) -> (Attributes, seconds: Double) {
         try requireEntry(for: caller)
         let node = try self.node(node)
-        let description = try examine(node) { tx in try node.describe(&tx) }
-        return (description.attributes, Tree.attributeSeconds)
+        let (description, seconds) = try examine(node) { tx in try look(at: node, &tx) }
+        return (description.attributes, seconds)
     }
 
     /// Times are not taken: they are those of commits. Who may not set them learns it all the same.
@@ -24,14 +24,15 @@ extension Tree {
             }
             try transact(for: node) { tx in try node.change(allowed, &tx) }
             let description = try examine(node) { tx in try node.describe(&tx) }
-            return (description.attributes, Tree.attributeSeconds)
+            return (description.attributes, 0)
         }
         let description = try transact(for: node) { tx in
             let allowed = try self.allowed(change, of: node, caller, &tx)
             if change.changes { try node.change(allowed, &tx) }
             return try node.describe(&tx)
         }
-        return (description.attributes, Tree.attributeSeconds)
+        // What is kept of them, the commit has just taken back.
+        return (description.attributes, 0)
     }
 
     /// The change as the caller may make it.
@@ -97,6 +98,10 @@ extension Tree {
         -> [UInt8]
     {
         let node = try self.node(node)
+        // So ls(1) and others do not ask for the access lists of every file.
+        guard name.hasPrefix("user.") else {
+            throw TreeError(ENOTSUP, "There are only attributes of users here.")
+        }
         guard name.hasPrefix(Tree.attributePrefix) else {
             throw TreeError(
                 ENODATA, "There are only attributes whose names begin with user.rainbow.")

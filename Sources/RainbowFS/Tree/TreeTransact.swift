@@ -15,7 +15,10 @@ extension Tree {
                 try transaction.perform { tx in try Tree.noting(&hasWritten, &tx, body) }
             }
         }
-        if hasWritten { RequestScope.noteEffect() }
+        if hasWritten {
+            if case .present = moment { noteCommit() }
+            RequestScope.noteEffect()
+        }
         return result
     }
 
@@ -61,7 +64,10 @@ extension Tree {
         let result = try translating {
             try space.transact { tx in try Tree.noting(&hasWritten, &tx, body) }
         }
-        if hasWritten { RequestScope.noteEffect() }
+        if hasWritten {
+            noteCommit()
+            RequestScope.noteEffect()
+        }
         return result
     }
 
@@ -117,40 +123,42 @@ extension Tree {
 
     func entry(_ id: NodeID) throws(TreeError) -> Entry {
         let node = try node(id)
-        return try examine(node) { tx in entry(node, try node.describe(&tx)) }
+        return try examine(node) { tx in entry(node, try look(at: node, &tx)) }
     }
 
     func entry(_ id: NodeID, _ tx: inout Transaction) throws -> Entry {
         let node = try node(id)
-        return entry(node, try node.describe(&tx))
+        return entry(node, try look(at: node, &tx))
     }
 
-    private func entry(_ node: any Node, _ description: Description) -> Entry {
+    private func entry(
+        _ node: any Node, _ found: (description: Description, seconds: Double)
+    ) -> Entry {
+        let (description, seconds) = found
         let isLasting = description.isLasting && moment.keepsNames(of: node.id)
         return Entry(
             node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
             attributes: description.attributes,
             entrySeconds: isLasting ? Tree.lastingSeconds : 0,
-            attributeSeconds: Tree.attributeSeconds,
+            attributeSeconds: seconds,
             generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
     }
 
-    /// A page of a directory; with `plus`, also its entries in full.
+    /// A page of a directory; with `plus`, also its entries in full, but for those that are gone.
     func listing(
         of directory: any DirectoryNode, after key: UInt64, limit: Int, plus: Bool
-    ) throws(TreeError) -> (DirectoryPage, [Entry]?) {
+    ) throws(TreeError) -> (DirectoryPage, [Entry?]?) {
         if case .present = moment {
             return try transact { tx in
                 let page = try directory.list(after: key, limit: limit, &tx)
-                return (page, plus ? try page.entries.map { try entry($0.node, &tx) } : nil)
+                // A run that has lost is repeated, whatever became of the error.
+                return (page, plus ? page.entries.map { try? entry($0.node, &tx) } : nil)
             }
         }
         let page = try transact(for: directory) { tx in
             try directory.list(after: key, limit: limit, &tx)
         }
         guard plus else { return (page, nil) }
-        var entries: [Entry] = []
-        for listed in page.entries { entries.append(try entry(listed.node)) }
-        return (page, entries)
+        return (page, page.entries.map { try? entry($0.node) })
     }
 }
