@@ -42,7 +42,7 @@ struct MountOptionsTests {
             "x", "size=", "size=1Q", "size=0", "size=-1", "uid=", "umask=8", "node=", "rw=1", "Ro",
             "readdirplus=maybe", "size=99999999999999999999", "size=20000000T",
             "snapshot_memory=", "transaction_memory=0", "transaction_timeout=0",
-            "serial_timeout=1s",
+            "serial_timeout=1s", "sync", "dirsync", "ro,sync",
         ])
     func refused(_ word: String) {
         #expect(throws: MountFailure.self) { try MountOptions.parse([word]) }

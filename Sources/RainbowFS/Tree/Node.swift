@@ -57,7 +57,11 @@ protocol Node: Sendable {
     var isTimeless: Bool { get }
 
     func describe(_ tx: inout Transaction) throws -> Description
+    /// What the caller is shown as the size of a file, where that depends on the caller.
+    func size(for caller: Caller, _ attributes: Attributes) -> UInt64
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws
+    /// Its times are set to the present, if they are not those of commits.
+    func touch()
     /// Throws what opening for writing would throw, whatever the mode allows.
     func checkWritable(_ tx: inout Transaction) throws
     func readLink(_ tx: inout Transaction) throws -> String
@@ -91,6 +95,10 @@ extension Node {
             EPERM,
             "The size of this file cannot be changed: it is that of what the file stands for.")
     }
+
+    func size(for caller: Caller, _ attributes: Attributes) -> UInt64 { attributes.size }
+
+    func touch() {}
 
     func checkWritable(_ tx: inout Transaction) throws {}
 
