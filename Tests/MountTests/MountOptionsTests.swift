@@ -44,6 +44,7 @@ struct MountOptionsTests {
             "readdirplus=maybe", "size=99999999999999999999", "size=20000000T",
             "snapshot_memory=", "transaction_memory=0", "transaction_timeout=0",
             "serial_timeout=1s", "attr_timeout=-1", "attr_timeout=nan", "attr_timeout=90000",
+            "sync", "dirsync", "ro,sync",
         ])
     func refused(_ word: String) {
         #expect(throws: MountFailure.self) { try MountOptions.parse([word]) }

@@ -131,7 +131,8 @@ import Testing
         let news = CommitNews(version: 12, node: 3, pages: [(1, 5), (2, 1)])
         for isTruncated in [false, true] {
             let text = EventText.commit(
-                news, milliseconds: 1, objects.map { .init(address: $0, className: "lost") },
+                news, milliseconds: 1, lines: 1,
+                objects.map { .init(address: $0, className: "lost") },
                 isTruncated: isTruncated)
             let line = EventLine(String(decoding: text, as: UTF8.self))
             #expect(line?.version == 12 && line?.node == 3 && line?.objects == objects)

@@ -123,6 +123,73 @@ import Testing
         #expect(try file.all() == Array("5\n".utf8))
     }
 
+    @Test("Links have no attributes, to list or to read.")
+    func attributesOfLinks() throws {
+        let object = try bank.new()
+        try fixture.link("../\(object)", "names/n")
+        for path in ["names/n", object + "/class", object + "/raw", object + "/heir"] {
+            let node = try fixture.node(path)
+            #expect(try fixture.tree.extendedAttributeNames(node).isEmpty)
+            expectError(ENODATA) {
+                _ = try fixture.tree.extendedAttribute(node, "user.rainbow.class")
+            }
+        }
+    }
+
+    @Test("A name of more than 255 bytes is ENAMETOOLONG, wherever it is looked for or made.")
+    func longNames() throws {
+        let object = try bank.new()
+        let long = String(repeating: "n", count: 256)
+        let (tree, caller) = (fixture.tree, fixture.caller)
+        let parents = try [
+            "", "classes", "names", "objects", object, object + "/history", "regions",
+            "regions/transactional", "transactions", "snapshots", "nodes",
+        ].map { try fixture.node($0) }
+        for parent in parents {
+            expectError(ENAMETOOLONG) { _ = try tree.lookup(parent, long, caller) }
+            expectError(ENAMETOOLONG) {
+                _ = try tree.makeDirectory(parent, long, mode: 0o755, caller)
+            }
+            expectError(ENAMETOOLONG) {
+                _ = try tree.symlink(parent, long, target: "x", caller)
+            }
+            expectError(ENAMETOOLONG) {
+                _ = try tree.create(parent, long, mode: 0o644, flags: O_RDWR, caller)
+            }
+            expectError(ENAMETOOLONG) {
+                try tree.rename(parent, "n", to: parent, long, flags: 0)
+            }
+        }
+    }
+
+    @Test("A listing has the inode numbers that stat(2) gives.")
+    func listedNumbers() throws {
+        let object = try bank.new()
+        try fixture.link("../\(object)", "names/n")
+        try fixture.makeDirectory("transactions/t")
+        try fixture.makeDirectory("snapshots/s")
+        var paths = ["", "transactions", "transactions/t", "snapshots", "snapshots/s"]
+        for top in ["", "snapshots/s/", "transactions/t/"] {
+            paths += [
+                "classes", "names", "objects", object, object + "/history", "regions",
+                "regions/transactional", Bank.allocator,
+            ].map { top + $0 }
+        }
+        for path in paths {
+            let directory = try fixture.tree.openDirectory(fixture.node(path), fixture.caller)
+            var listed: [(name: String, ino: UInt64)] = []
+            try directory.entries(from: 0, plus: false) { name, _, item in
+                if case .brief(_, let ino) = item { listed.append((name, ino)) }
+                return true
+            }
+            #expect(listed.count > 2)
+            for (name, ino) in listed where name != ".." {
+                let full = name == "." ? path : path + "/" + name
+                #expect(try fixture.attributes(full).ino == ino, "\(full)")
+            }
+        }
+    }
+
     @Test("The attributes `user.rainbow.*` can be read and not be set.")
     func extendedAttributes() throws {
         let object = try bank.new("balance=5")
@@ -143,6 +210,10 @@ import Testing
             #expect(UInt64(values["user.rainbow.version"] ?? "") ?? 0 > 0)
             #expect(values.count == 6)
             expectError(EPERM) { try tree.setExtendedAttribute(node, "user.rainbow.class") }
+            expectError(EPERM) { try tree.setExtendedAttribute(node, "user.rainbow.new") }
+            try tree.setExtendedAttribute(
+                node, "user.rainbow.class", to: Array("Account".utf8), fixture.caller)
+            try tree.setExtendedAttribute(node, "user.rainbow.version")
             expectError(ENOTSUP) { try tree.setExtendedAttribute(node, "user.mine") }
             expectError(EPERM) { try tree.removeExtendedAttribute(node, "user.rainbow.class") }
             expectError(ENODATA) { _ = try tree.extendedAttribute(node, "user.rainbow.no") }

@@ -146,6 +146,7 @@ import Testing
         let long = String(repeating: "n", count: 256)
         expectError(ENAMETOOLONG) { try fixture.move(two, to: object + "/" + long) }
         expectError(ENAMETOOLONG) { try fixture.write("", to: object + "/" + long) }
+        expectError(ENAMETOOLONG) { _ = try fixture.entry(object + "/" + long) }
     }
 
     @Test("Its mode and owner are those of its making: `chmod` and `chown` do nothing.")
@@ -159,6 +160,44 @@ import Testing
         #expect(before.uid == fixture.caller.uid && before.mode == S_IFREG | 0o644)
     }
 
+    @Test("Its time is that of the last write to it, and it has a name, or none: `st_nlink`.")
+    func timesAndLinks() throws {
+        let path = object + "/new"
+        let file = try fixture.open(path, SemanticsNewFileTests.creating)
+        let node = try fixture.node(path)
+        var last = try fixture.attributes(path)
+        #expect(last.nlink == 1)
+        let changes: [() throws -> Void] = [
+            { try file.put([1], at: 0) }, { try file.put([1], at: 5) },
+            {
+                _ = try fixture.tree.setAttributes(
+                    node, AttributeChange(size: 0), fixture.caller)
+            },
+            {
+                _ = try fixture.tree.setAttributes(
+                    node, AttributeChange(times: .now), fixture.caller)
+            },
+        ]
+        for change in changes {
+            usleep(1000)
+            try change()
+            let now = try fixture.attributes(path)
+            #expect(
+                (last.mtimeSeconds, last.mtimeNanoseconds)
+                    < (now.mtimeSeconds, now.mtimeNanoseconds))
+            last = now
+        }
+        usleep(1000)
+        _ = try file.all()
+        #expect(try fixture.attributes(path) == last)
+        try fixture.write("5", to: object + "/balance")
+        try file.put(Array("6".utf8), at: 0)
+        try fixture.move(path, to: object + "/balance")
+        #expect(try fixture.tree.attributes(node).0.nlink == 0)
+        #expect(try fixture.attributes(object + "/balance").nlink == 1)
+        file.close()
+    }
+
     @Test("Removed while it is open, it can be used until it is closed.")
     func removedWhileOpen() throws {
         let path = object + "/new"
@@ -170,6 +209,7 @@ import Testing
         try one.put(Array("12".utf8), at: 0)
         #expect(try two.all() == Array("12".utf8))
         #expect(try fixture.tree.attributes(node).0.size == 2)
+        #expect(try fixture.tree.attributes(node).0.nlink == 0)
         try fixture.write("other", to: path)
         #expect(try two.all() == Array("12".utf8))
         one.close()

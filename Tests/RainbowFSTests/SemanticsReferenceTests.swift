@@ -210,6 +210,7 @@ import Testing
         expectError(EPERM) { try fixture.move(alice + "/heir", to: alice + "/heir2") }
         expectError(EXDEV) { try fixture.move(alice + "/heir", to: bob + "/heir") }
         expectError(EPERM) { try fixture.link("../" + Bank.address(bob), alice + "/friend") }
+        try fixture.replaceLink("../" + Bank.address(bob), alice + "/heir")
         expectError(EEXIST) { try fixture.link("../" + Bank.address(bob), alice + "/heir") }
         expectError(ENOENT) { try fixture.remove(alice + "/nothing") }
         expectError(EISDIR) { _ = try fixture.open(alice, O_RDONLY) }

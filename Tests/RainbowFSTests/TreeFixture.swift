@@ -177,6 +177,8 @@ extension TreeFixture {
 
 /// What this process may do.
 extension Forest {
+    func record(_ message: String) { record(message, for: getuid()) }
+
     func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
         try attributes(node, .current)
     }
@@ -204,6 +206,10 @@ extension Forest {
     ) throws(TreeError) -> (Attributes, seconds: Double) {
         try setAttributes(
             node, AttributeChange(mode: mode, uid: uid, gid: gid, size: size), caller)
+    }
+
+    func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
+        try setExtendedAttribute(node, name, to: Array("other".utf8), .current)
     }
 
     func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {

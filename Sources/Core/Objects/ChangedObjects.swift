@@ -1,9 +1,20 @@
+/// Who may know that an object has changed.
+public enum Audience: Equatable, Sendable {
+    case everybody
+    /// Those who may read what has this owner, group and mode.
+    case readers(Ownership)
+    /// It serves others, such as the tables of the space, and says nothing by itself.
+    case nobody
+}
+
 /// The objects that a commit touched, found from the lines that it wrote.
 public struct ChangedObjects: Sendable {
     /// In the order of addresses.
     public var objects: [ObjectInfo] = []
     /// Whether there are more than were asked for, or the commit does not say what it wrote.
     public var isTruncated = false
+    /// Lines written in allocators that were not looked at.
+    public var hiddenLines = 0
 
     public init() {}
 }
@@ -35,8 +46,10 @@ extension Transaction {
     /// - Parameters:
     ///   - pages: pages with masks of lines, in ascending order, each page once.
     ///   - limit: how many objects to find at most.
+    ///   - isShown: of an allocator, whether its objects are looked for.
     public mutating func objects(
-        onLinesOf pages: [(page: UInt64, lines: UInt64)], limit: Int
+        onLinesOf pages: [(page: UInt64, lines: UInt64)], limit: Int,
+        where isShown: (AllocatorInfo) -> Bool = { _ in true }
     ) throws -> ChangedObjects {
         var found = ChangedObjects()
         var allocator: AllocatorInfo?
@@ -49,10 +62,31 @@ extension Transaction {
                 allocator = try self.allocator(containing: base)
             }
             guard let allocator else { continue }
+            guard isShown(allocator) else {
+                found.hiddenLines += lines.nonzeroBitCount
+                continue
+            }
+            if found.isTruncated { continue }
             try collect(from: base, lines, in: allocator.base..<allocator.top, limit, &found)
-            if found.isTruncated { break }
         }
         return found
+    }
+
+    /// Who may know that an object has changed: those who may read its allocator; of the system's
+    /// objects, those who may read what the object itself stands for.
+    public mutating func audience(of object: ObjectInfo) throws -> Audience {
+        let address = object.address
+        guard object.descriptor.isSystem else {
+            return try ownership(ofObjectAt: address).map { .readers($0) } ?? .nobody
+        }
+        switch BuiltInClass.named(object.descriptor.name) {
+        case .allocator where address == ObjectSystem.systemAllocator: return .nobody
+        case .allocator:
+            return .readers(try loadOwnership(address + SystemLayout.Allocator.ownership))
+        case .region: return .readers(try loadOwnership(address + SystemLayout.Region.ownership))
+        case .name: return .everybody
+        default: return .nobody
+        }
     }
 
     /// - Parameter range: where objects can be.

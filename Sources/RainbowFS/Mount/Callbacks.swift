@@ -38,7 +38,7 @@ enum Callbacks {
             let result = try work(call)
             answer(reply, result)
         } catch {
-            call.system.fail(reply, error, operation)
+            call.system.fail(reply, error, operation, for: call.caller)
         }
     }
 

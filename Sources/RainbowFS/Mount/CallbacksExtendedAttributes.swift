@@ -17,9 +17,11 @@ extension Callbacks {
                 reply.extendedAttribute(names.flatMap { Array($0.utf8) + [0] }, size: size)
             }
         }
-        unsafe table.setxattr = { request, node, name, _, _, _ in
+        unsafe table.setxattr = { request, node, name, value, size, _ in
             unsafe Callbacks.serve(request, .setxattr) { call throws(TreeError) in
-                try call.forest.setExtendedAttribute(NodeID(node), unsafe text(name))
+                let bytes = unsafe Array(UnsafeRawBufferPointer(start: value, count: size))
+                try call.forest.setExtendedAttribute(
+                    NodeID(node), unsafe text(name), to: bytes, call.caller)
             } answer: { reply, _ in
                 reply.succeed()
             }

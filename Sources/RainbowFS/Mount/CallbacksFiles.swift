@@ -135,7 +135,8 @@ extension Callbacks {
                 if let wait = error.wait {
                     return unsafe system.waiting.add(request, .release, wait)
                 }
-                system.record(error, .release)
+                // The kernel does not say for whom it closes a file.
+                system.record(error, .release, for: handle.object.opener)
             }
         }
         handle.take()

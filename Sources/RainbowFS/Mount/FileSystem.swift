@@ -38,18 +38,20 @@ final class FileSystem: Sendable {
 
     /// Answers with the error, after its sentence was put where the user can read it. A request
     /// that was only kept from what it wanted is not answered yet.
-    func fail(_ reply: consuming Reply, _ error: TreeError, _ operation: Operation) {
+    func fail(
+        _ reply: consuming Reply, _ error: TreeError, _ operation: Operation, for caller: Caller
+    ) {
         if let wait = error.wait {
             return unsafe waiting.add(reply.handOver(), operation, wait)
         }
-        record(error, operation)
+        record(error, operation, for: caller.uid)
         reply.fail(error.errno)
     }
 
-    func record(_ error: TreeError, _ operation: Operation) {
+    func record(_ error: TreeError, _ operation: Operation, for user: UInt32) {
         guard !operation.expects(error.errno) else { return }
         let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
-        forest.record(sentence)
+        forest.record(sentence, for: user)
         log.debug("\(sentence)")
     }
 }

@@ -68,10 +68,14 @@ struct MountOptions: Sendable, Equatable {
             isReadOnly = true
         case "rw":
             isReadOnly = false
-        case "allow_other", "allow_root", "auto_unmount", "exec", "noexec", "async", "sync",
-            "dirsync", "atime", "noatime",
-            "default_permissions":
+        case "allow_other", "allow_root", "auto_unmount", "exec", "noexec", "async", "atime",
+            "noatime", "default_permissions":
             kernel.append(word)
+        case "sync", "dirsync":
+            throw MountFailure(
+                .arguments,
+                "option \(word) promises that a change is on disk when the call returns, and a"
+                    + " space lives in memory only: mount without it")
         case "debug":
             isDebug = true
         case "clone_fd":

@@ -189,8 +189,9 @@ extension WaitingRequests {
             return table.requests.removeValue(forKey: number)
         }
         guard let late, let request = unsafe fuse_req_t(bitPattern: number) else { return }
-        let system = unsafe FileSystem.of(request)
-        unsafe system.fail(Reply(request), sentence(late.wait), late.operation)
+        let call = unsafe Call(request)
+        unsafe call.system.fail(
+            Reply(request), sentence(late.wait), late.operation, for: call.caller)
     }
 
     private func sentence(_ wait: Wait) -> TreeError {

@@ -35,6 +35,11 @@ struct Entry: Equatable, Sendable {
     var attributeSeconds: Double
     /// Tells this node from an earlier one of the same number.
     var generation: UInt64 = 0
+
+    var isNullReference: Bool {
+        (node.view == .reference || node.view == .element) && attributes.isLink
+            && attributes.size == LinkText.null.utf8.count
+    }
 }
 
 /// Who asks: the thread of a process behind a request.

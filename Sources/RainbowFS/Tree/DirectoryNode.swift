@@ -31,6 +31,10 @@ protocol DirectoryNode: Node {
     var refusal: String { get }
     /// Whether symbolic links can be made here.
     var takesLinks: Bool { get }
+    /// The directory of the object whose references are entries here; nil if there are none.
+    func object(_ tx: inout Transaction) throws -> Address?
+    /// Whether the entry is a reference that refers to nothing.
+    func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool
 
     /// Waits for an entry that is about to come, because a program relies on it; nil: for all.
     func settle(_ name: String?)
@@ -67,6 +71,10 @@ extension DirectoryNode {
     var takesLinks: Bool { false }
 
     func settle(_ name: String?) {}
+
+    func object(_ tx: inout Transaction) throws -> Address? { nil }
+
+    func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool { false }
 
     func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
         -> NodeID

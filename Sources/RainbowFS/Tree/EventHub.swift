@@ -56,14 +56,46 @@ final class EventHub: Sendable {
                 switch stream.wish(news, pages: pages) {
                 case .nothing: continue
                 case .tooLate: lostByReaders.add(1, ordering: .relaxed)
-                case .everything:
+                case .everything where stream.seesEverything:
                     line = line ?? self.line(news, pages)
                     note(stream.append(line ?? [], version: news.version))
+                case .everything:
+                    guard let pages else {
+                        // Nobody can say whether it is any of this reader's business.
+                        note(stream.lose(upTo: news.version, knownUpTo: known))
+                        continue
+                    }
+                    guard let line = self.line(news, pages, for: stream) else { continue }
+                    note(stream.append(line, version: news.version))
                 case .objects(let objects):
-                    note(stream.append(self.line(news, objects), version: news.version))
+                    guard let shown = shown(objects, news, to: stream) else { continue }
+                    note(stream.append(self.line(news, shown), version: news.version))
                 }
             }
         }
+    }
+
+    /// Those of the objects that a reader restricted itself to and may read; nil if it is not to
+    /// know of the commit.
+    ///
+    /// - Parameter objects: nil: anything may have changed.
+    private func shown(
+        _ objects: [EventText.Object]?, _ news: CommitNews, to stream: EventStream
+    ) -> [EventText.Object]?? {
+        guard !stream.seesEverything else { return .some(objects) }
+        let found = try? space.transact { tx in
+            try (objects ?? stream.watched).filter { object in
+                guard let ownership = try tx.ownership(ofObjectAt: object.address),
+                    stream.mayRead(ownership)
+                else { return false }
+                let memory = try tx.descriptor(of: object.address).memory(of: object.address)
+                let count = Int(memory.upperBound.rawValue - memory.lowerBound.rawValue)
+                return try objects != nil
+                    || tx.version(of: memory.lowerBound, count: count) >= news.version
+            }
+        }
+        guard let found, !found.isEmpty else { return .none }
+        return .some(objects == nil ? nil : found)
     }
 
     private func note(_ effect: EventStream.Effect) {
@@ -87,14 +119,64 @@ final class EventHub: Sendable {
             EventText.Object(address: $0.address, className: $0.descriptor.name)
         }
         return EventText.commit(
-            news, milliseconds: space.milliseconds(ofVersion: news.version), objects,
+            news, milliseconds: space.milliseconds(ofVersion: news.version),
+            lines: news.lineCount, objects,
             isTruncated: changed.isTruncated)
+    }
+
+    /// The line for a reader who may not know of everything: with the objects that it may read,
+    /// and without what only serves others that it may not.
+    ///
+    /// - Returns: nil if that leaves nothing.
+    private func line(
+        _ news: CommitNews, _ pages: [(page: UInt64, lines: UInt64)], for stream: EventStream
+    ) -> [UInt8]? {
+        var objects: [ObjectInfo] = []
+        var (isTruncated, hidesObjects, hiddenLines) = (false, false, 0)
+        do {
+            try space.transact { tx in
+                (objects, hidesObjects) = ([], false)
+                let changed = try tx.objects(onLinesOf: pages, limit: EventText.objectsMax) {
+                    stream.mayRead($0.ownership)
+                }
+                for object in changed.objects {
+                    switch try tx.audience(of: object) {
+                    case .everybody: objects.append(object)
+                    case .readers(let ownership) where stream.mayRead(ownership):
+                        objects.append(object)
+                    case .readers: hidesObjects = true
+                    case .nobody: break
+                    }
+                }
+                (isTruncated, hiddenLines) = (changed.isTruncated, changed.hiddenLines)
+                if hiddenLines > 0 { hidesObjects = true }
+                if !hidesObjects { objects = changed.objects }
+            }
+        } catch {
+            return nil
+        }
+        guard !hidesObjects || !objects.isEmpty else { return nil }
+        let shown = objects.lazy.map {
+            EventText.Object(address: $0.address, className: $0.descriptor.name)
+        }
+        let lines = pages.reduce(0) { $0 + $1.lines.nonzeroBitCount } - hiddenLines
+        return EventText.commit(
+            news, milliseconds: space.milliseconds(ofVersion: news.version), lines: lines, shown,
+            isTruncated: isTruncated)
     }
 
     private func line(_ news: CommitNews, _ objects: [EventText.Object]?) -> [UInt8] {
         let shown = objects?.prefix(EventText.objectsMax) ?? []
         return EventText.commit(
-            news, milliseconds: space.milliseconds(ofVersion: news.version), shown,
+            news, milliseconds: space.milliseconds(ofVersion: news.version),
+            lines: news.lineCount, shown,
             isTruncated: objects.map { $0.count > shown.count } ?? true)
+    }
+}
+
+extension CommitNews {
+    /// How many lines were written, if that is known.
+    fileprivate var lineCount: Int? {
+        sortedPages.map { $0.reduce(0) { $0 + $1.lines.nonzeroBitCount } }
     }
 }

@@ -154,16 +154,28 @@ final class EventStream: OpenFile, @unchecked Sendable {
                 guard address != .null else {
                     throw TreeError(EINVAL, "null is no object whose commits could be watched.")
                 }
-                let descriptor = try tx.descriptor(of: address)
+                let state = try ObjectState(address, &tx)
+                try caller.require(.read, tree.shown(S_IFREG, state.ownership))
                 return (
-                    EventText.Object(address: address, className: descriptor.name),
-                    descriptor.memory(of: address)
+                    EventText.Object(address: address, className: state.descriptor.name),
+                    state.descriptor.memory(of: address)
                 )
             }
         }
     }
 
     // MARK: For the follower of commits
+
+    /// Whether the reader may know of every commit.
+    var seesEverything: Bool { caller.uid == 0 }
+
+    /// Whether the reader may know of changes in what has this owner, group and mode.
+    func mayRead(_ ownership: Ownership) -> Bool {
+        caller.may(.read, tree.shown(S_IFREG, ownership))
+    }
+
+    /// The objects it is restricted to.
+    var watched: [EventText.Object] { state.withLock { $0.watched ?? [] } }
 
     /// - Parameter version: commits up to this one are from before the opening.
     func begin(after version: UInt64) {

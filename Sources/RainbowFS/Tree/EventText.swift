@@ -13,10 +13,10 @@ enum EventText {
 
     /// - Parameter milliseconds: since 1970.
     static func commit(
-        _ news: CommitNews, milliseconds: UInt64, _ objects: some Sequence<Object>,
+        _ news: CommitNews, milliseconds: UInt64, lines: Int?, _ objects: some Sequence<Object>,
         isTruncated: Bool
     ) -> [UInt8] {
-        let lines = news.sortedPages.map { String($0.reduce(0) { $0 + $1.lines.nonzeroBitCount }) }
+        let lines = lines.map(String.init)
         var text = Array("{\"version\": \(news.version), \"node\": \(news.node), ".utf8)
         text += "\"time\": \"\(TimeText.describe(milliseconds: milliseconds))\", ".utf8
         text += "\"lines\": \(lines ?? "null"), \"objects\": [".utf8

@@ -141,6 +141,8 @@ struct ReferenceArrayDirectory: DirectoryNode {
 
     private var node: FieldNode { FieldNode(tree: tree, id: id) }
 
+    func name(_ tx: inout Transaction) throws -> String { try node.place(&tx).field.name }
+
     func describe(_ tx: inout Transaction) throws -> Description {
         try node.describe(&tx)
     }
@@ -159,7 +161,9 @@ struct ReferenceArrayDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        index(name, try node.place(&tx).field).map(element)
+        guard let index = index(name, try node.place(&tx).field) else { return nil }
+        if let file = tree.pendingFiles.find(id, name), try isNull(name, &tx) { return file.node }
+        return element(index)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
@@ -175,8 +179,24 @@ struct ReferenceArrayDirectory: DirectoryNode {
         return DirectoryPage(entries: entries, next: end < field.count ? entries.last?.key : nil)
     }
 
+    func object(_ tx: inout Transaction) throws -> Address? { try node.place(&tx).object }
+
+    func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool {
+        let place = try node.place(&tx)
+        guard let index = index(name, place.field) else { return false }
+        return try tx.reference(place.object, place.field, index: index) == .null
+    }
+
     func unlink(_ name: String, _ tx: inout Transaction) throws {
         try replace(name, with: .null, &tx)
+    }
+
+    /// Keeps a file that holds the place of a reference to nothing, until it is removed.
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        let isFree = try tree.transact { tx -> Bool in try self.isNull(name, &tx) }
+        guard isFree, request.flags & O_EXCL != 0 else { throw TreeError(EPERM, refusal) }
+        let file = try tree.pendingFiles.add(id, name, request)
+        return (file.node, OpenPendingFile(tree, file))
     }
 
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {

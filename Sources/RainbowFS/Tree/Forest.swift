@@ -15,7 +15,9 @@ final class Forest: Sendable {
     var moments: Moments? { present.moments }
 
     /// Puts a sentence into the file `messages`.
-    func record(_ message: String) { present.record(message) }
+    ///
+    /// - Parameter user: whose call failed.
+    func record(_ message: String, for user: UInt32) { present.record(message, for: user) }
 
     /// The tree that a node is in, and its number there.
     private func place(_ id: NodeID) throws(TreeError) -> (Tree, NodeID) {
@@ -128,8 +130,11 @@ extension Forest {
         return try tree.extendedAttributeNames(node, caller)
     }
 
-    func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
-        try present.setExtendedAttribute(node, name)
+    func setExtendedAttribute(
+        _ node: NodeID, _ name: String, to value: [UInt8], _ caller: Caller
+    ) throws(TreeError) {
+        let (tree, node) = try place(node)
+        try tree.setExtendedAttribute(node, name, to: value, caller)
     }
 
     func removeExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {

@@ -5,17 +5,43 @@ import Synchronization
 ///
 /// It belongs to one mount and keeps the newest lines only, so it never grows.
 final class MessageLog: Sendable {
+    /// Whose messages somebody may read.
+    enum Reader: Hashable, Sendable {
+        case everyone
+        case user(UInt32)
+    }
+
+    private struct Line {
+        var text: String
+        /// Whose call failed.
+        var user: UInt32
+
+        func isShown(to reader: Reader) -> Bool { reader == .everyone || reader == .user(user) }
+    }
+
     private struct State {
-        var lines: [String] = []
+        var lines: [Line] = []
         var bytes = 0
-        /// Bytes that were dropped so far: where the lines begin in all there ever was.
-        var start: UInt64 = 0
+        /// Bytes that were dropped so far: where the lines begin in all that a reader could ever
+        /// read. A user has an entry only once a line of theirs was dropped.
+        var starts: [Reader: UInt64] = [:]
 
         mutating func drop(_ count: Int) {
-            let dropped = lines[..<count].reduce(0) { $0 + $1.utf8.count }
+            for line in lines[..<count] {
+                let dropped = line.text.utf8.count
+                bytes -= dropped
+                starts[.everyone, default: 0] += UInt64(dropped)
+                starts[.user(line.user), default: 0] += UInt64(dropped)
+            }
             lines.removeFirst(count)
-            bytes -= dropped
-            start += UInt64(dropped)
+        }
+
+        func lines(for reader: Reader) -> some Sequence<Line> {
+            lines.lazy.filter { $0.isShown(to: reader) }
+        }
+
+        func byteCount(for reader: Reader) -> Int {
+            reader == .everyone ? bytes : lines(for: reader).reduce(0) { $0 + $1.text.utf8.count }
         }
     }
 
@@ -24,7 +50,9 @@ final class MessageLog: Sendable {
     private static let bytesMax = 256 << 10
 
     /// Adds one line, with the time in front.
-    func add(_ message: String) {
+    ///
+    /// - Parameter user: whose call failed.
+    func add(_ message: String, for user: UInt32) {
         var line = TimeText.describe(milliseconds: SystemClock.milliseconds) + " "
         line.reserveCapacity(line.utf8.count + message.utf8.count + 1)
         for scalar in message.unicodeScalars {
@@ -32,7 +60,7 @@ final class MessageLog: Sendable {
         }
         line.append("\n")
         state.withLock { state in
-            state.lines.append(line)
+            state.lines.append(Line(text: line, user: user))
             state.bytes += line.utf8.count
             guard state.lines.count > MessageLog.linesMax || state.bytes > MessageLog.bytesMax
             else { return }
@@ -46,26 +74,30 @@ final class MessageLog: Sendable {
 
     /// All lines, oldest first.
     var text: String {
-        state.withLock { $0.lines.joined() }
+        state.withLock { $0.lines.map(\.text).joined() }
     }
 
-    /// Bytes of `text`.
-    var byteCount: Int {
-        state.withLock { $0.bytes }
+    /// Bytes of what the reader may read.
+    func byteCount(for reader: Reader) -> Int {
+        state.withLock { $0.byteCount(for: reader) }
     }
 
-    /// All lines, and where they begin and end in all there ever was.
+    /// What a reader may read, and where it begins and ends in all that there ever was of it.
     struct Content {
         var start: UInt64
         var text: [UInt8]
         var end: UInt64 { start + UInt64(text.count) }
     }
 
-    var content: Content {
-        state.withLock { Content(start: $0.start, text: Array($0.lines.joined().utf8)) }
+    func content(for reader: Reader) -> Content {
+        state.withLock { state in
+            Content(
+                start: state.starts[reader] ?? 0,
+                text: state.lines(for: reader).flatMap { Array($0.text.utf8) })
+        }
     }
 
-    var end: UInt64 {
-        state.withLock { $0.start + UInt64($0.bytes) }
+    func end(for reader: Reader) -> UInt64 {
+        state.withLock { ($0.starts[reader] ?? 0) + UInt64($0.byteCount(for: reader)) }
     }
 }

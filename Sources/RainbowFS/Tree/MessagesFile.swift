@@ -3,17 +3,29 @@ import Glibc
 import Synchronization
 
 /// `messages`: what went wrong through this mount and why, newest last.
+///
+/// Its owner and root read all of it, others what they were told themselves.
 struct MessagesFile: TextNode {
     let tree: Tree
     let id = NodeID(.messages)
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownFile(id, mode: 0o444, size: tree.messages.byteCount, &tx)
+        let size = tree.messages.byteCount(for: .everyone)
+        return try tree.ownFile(id, mode: 0o444, size: size, &tx)
+    }
+
+    private func reader(_ caller: Caller, _ owner: UInt32) -> MessageLog.Reader {
+        caller.uid == 0 || caller.uid == owner ? .everyone : .user(caller.uid)
+    }
+
+    func size(for caller: Caller, _ attributes: Attributes) -> UInt64 {
+        UInt64(tree.messages.byteCount(for: reader(caller, attributes.uid)))
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         try refuseWriting(request)
-        return OpenMessages(tree.messages)
+        let owner = try tree.examine(self) { tx in try describe(&tx) }.attributes.uid
+        return OpenMessages(tree.messages, reader(request.caller, owner))
     }
 }
 
@@ -27,11 +39,13 @@ final class OpenMessages: OpenFile, @unchecked Sendable {
     }
 
     private let log: MessageLog
+    private let reader: MessageLog.Reader
     private let state: Mutex<State>
 
-    init(_ log: MessageLog) {
+    init(_ log: MessageLog, _ reader: MessageLog.Reader) {
         self.log = log
-        let content = log.content
+        self.reader = reader
+        let content = log.content(for: reader)
         state = Mutex(State(content: content, origin: content.start))
     }
 
@@ -40,7 +54,7 @@ final class OpenMessages: OpenFile, @unchecked Sendable {
     /// It grows with what is added, and does not shrink with what is dropped: tail(1) takes a file
     /// that shrinks for another one.
     override var followedSize: UInt64? {
-        state.withLock { log.end - $0.origin }
+        state.withLock { log.end(for: reader) - $0.origin }
     }
 
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
@@ -48,8 +62,8 @@ final class OpenMessages: OpenFile, @unchecked Sendable {
     {
         state.withLock { state in
             let position = state.origin + offset
-            if position >= state.content.end, log.end > state.content.end {
-                state.content = log.content
+            if position >= state.content.end, log.end(for: reader) > state.content.end {
+                state.content = log.content(for: reader)
             }
             // Where lines are gone it goes on with the first one that is left.
             if position < state.content.start { state.origin = state.content.start - offset }

@@ -289,7 +289,9 @@ extension NamedTransaction {
             return true
         }
         if isEnded {
-            messages.add("The transaction \(TreeError.quoted(name)) was ended. \(reason)")
+            messages.add(
+                "The transaction \(TreeError.quoted(name)) was ended. \(reason)",
+                for: ownership.uid)
         }
     }
 

@@ -60,7 +60,11 @@ protocol Node: Sendable {
     /// The object that the description is made from, and from nothing else but its allocator's
     /// owner and mode; nil: from something else.
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo?
+    /// What the caller is shown as the size of a file, where that depends on the caller.
+    func size(for caller: Caller, _ attributes: Attributes) -> UInt64
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws
+    /// Its times are set to the present, if they are not those of commits.
+    func touch()
     /// Throws what opening for writing would throw, whatever the mode allows.
     func checkWritable(_ tx: inout Transaction) throws
     func readLink(_ tx: inout Transaction) throws -> String
@@ -96,6 +100,10 @@ extension Node {
             EPERM,
             "The size of this file cannot be changed: it is that of what the file stands for.")
     }
+
+    func size(for caller: Caller, _ attributes: Attributes) -> UInt64 { attributes.size }
+
+    func touch() {}
 
     func checkWritable(_ tx: inout Transaction) throws {}
 

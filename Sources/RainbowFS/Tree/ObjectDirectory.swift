@@ -30,7 +30,7 @@ struct ObjectDirectory: DirectoryNode {
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         let descriptor = try tx.descriptor(of: id.address)
         if let field = descriptor.field(named: name) {
-            return FieldNode.node(field, of: id.address)
+            return try holder(of: name, &tx) ?? FieldNode.node(field, of: id.address)
         }
         switch name {
         case ObjectDirectory.className: return NodeID(.classLink, address: id.address)
@@ -58,6 +58,23 @@ struct ObjectDirectory: DirectoryNode {
                     type: S_IFLNK))
         }
         return page(entries, after: key, limit: limit)
+    }
+
+    func object(_ tx: inout Transaction) throws -> Address? { id.address }
+
+    /// The new file that holds the place of a reference to nothing.
+    private func holder(of name: String, _ tx: inout Transaction) throws -> NodeID? {
+        guard let file = tree.pendingFiles.find(id, name), try isNull(name, &tx) else {
+            return nil
+        }
+        return file.node
+    }
+
+    func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool {
+        guard let field = try tx.descriptor(of: id.address).field(named: name),
+            FieldNode.type(of: field) == S_IFLNK
+        else { return false }
+        return try tx.reference(id.address, field, index: 0) == .null
     }
 
     func unlink(_ name: String, _ tx: inout Transaction) throws {
@@ -90,8 +107,7 @@ struct ObjectDirectory: DirectoryNode {
                     + " file made with O_EXCL, to be renamed over a field, can be new here."
             )
         }
-        let file = try tree.pendingFiles.add(
-            id, name, request, version: tree.version)
+        let file = try tree.pendingFiles.add(id, name, request)
         return (file.node, OpenPendingFile(tree, file))
     }
 

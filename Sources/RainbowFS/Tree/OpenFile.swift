@@ -6,6 +6,9 @@ import Synchronization
 ///
 /// Each read and each write is one transaction. Kinds of files override what they can do.
 class OpenFile: @unchecked Sendable {
+    /// The user who opened it: errors that come when it is closed are for them.
+    final var opener: UInt32 = 0
+
     /// This, if reading it waits, like a pipe.
     var stream: EventStream? { nil }
 

@@ -6,26 +6,30 @@ import Synchronization
 final class PendingFile: Sendable {
     private struct State {
         var bytes: [UInt8] = []
+        /// When it was last written, in nanoseconds since 1970.
+        var modified = SystemClock.nanoseconds
+        /// Whether an attribute was to be kept that a field cannot have.
+        var hasLostAttribute = false
         /// Whether the content became the value of a field: what is written now would be lost.
         var isPlaced = false
     }
 
     let node: NodeID
     let ownership: Ownership
-    /// Of the space when the file was made.
-    let version: UInt64
     private let state = Mutex(State())
     static let bytesMax = 1 << 20
 
-    init(node: NodeID, _ request: OpenRequest, version: UInt64) {
+    init(node: NodeID, _ request: OpenRequest) {
         self.node = node
         ownership = Ownership(
             uid: request.caller.uid, gid: request.caller.gid,
             mode: UInt16(request.mode & 0o777))
-        self.version = version
     }
 
     var size: Int { state.withLock { $0.bytes.count } }
+    var modified: UInt64 { state.withLock { $0.modified } }
+
+    func touch() { state.withLock { $0.modified = SystemClock.nanoseconds } }
 
     func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         state.withLock { unsafe $0.bytes.copy(from: offset, into: buffer) }
@@ -41,6 +45,7 @@ final class PendingFile: Sendable {
                 throw PendingFile.tooBig
             }
             guard bytes.count > 0 else { return }
+            state.modified = SystemClock.nanoseconds
             state.bytes.extend(to: Int(start))
             let replaced = Int(start)..<min(state.bytes.count, Int(end))
             unsafe state.bytes.replaceSubrange(replaced, with: bytes)
@@ -51,6 +56,7 @@ final class PendingFile: Sendable {
         try state.withLock { (state) throws(TreeError) in
             guard !state.isPlaced else { throw PendingFiles.gone }
             guard size <= UInt64(PendingFile.bytesMax) else { throw PendingFile.tooBig }
+            state.modified = SystemClock.nanoseconds
             state.bytes.removeLast(max(0, state.bytes.count - Int(size)))
             state.bytes.extend(to: Int(size))
         }
@@ -61,10 +67,19 @@ final class PendingFile: Sendable {
     func place(_ body: ([UInt8]) throws(TreeError) -> Void) throws(TreeError) {
         try state.withLock { (state) throws(TreeError) in
             guard !state.isPlaced else { throw PendingFiles.gone }
+            guard !state.hasLostAttribute else { throw PendingFile.lostAttribute }
             try body(state.bytes)
             state.isPlaced = true
         }
     }
+
+    /// Nothing is to become a field that says that it is a whole copy and is not.
+    func noteLostAttribute() { state.withLock { $0.hasLostAttribute = true } }
+
+    private static let lostAttribute = TreeError(
+        ENOTSUP,
+        "This new file was to have extended attributes, which a field cannot keep. Copy it without"
+            + " them, as rsync does without -X.")
 
     private static let tooBig = TreeError(
         EFBIG, "A new file beside fields has at most \(bytesMax) bytes, as a field has.")
@@ -85,8 +100,12 @@ struct PendingFileNode: Node {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let file = try file()
-        var attributes = tree.attributes(
-            id, S_IFREG, file.ownership, size: UInt64(file.size), version: file.version)
+        var attributes = tree.shown(S_IFREG, file.ownership)
+        attributes.ino = tree.inode(id)
+        attributes.size = UInt64(file.size)
+        attributes.nlink = tree.pendingFiles.hasName(file) ? 1 : 0
+        attributes.mtimeSeconds = Int64(file.modified / 1_000_000_000)
+        attributes.mtimeNanoseconds = Int64(file.modified % 1_000_000_000)
         if tree.options.umask != nil { attributes.mode &= ~0o111 }
         return Description(attributes: attributes)
     }
@@ -96,6 +115,8 @@ struct PendingFileNode: Node {
         let file = try file()
         if let size = change.size { try file.resize(to: size) }
     }
+
+    func touch() { tree.pendingFiles.find(id)?.touch() }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         guard let file = tree.pendingFiles.open(id) else { throw PendingFiles.gone }

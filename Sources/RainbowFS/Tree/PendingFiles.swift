@@ -43,15 +43,21 @@ final class PendingFiles: Sendable {
         state.withLock { state in state.places.first { $0.file.node == node }?.file }
     }
 
+    /// Whether it was neither removed nor became a field.
+    func hasName(_ file: PendingFile) -> Bool {
+        state.withLock { state in
+            state.places.contains { $0.file === file && $0.name != nil }
+        }
+    }
+
     /// Makes an empty file that is open once.
     ///
     /// - Throws: EEXIST if another thread was faster with the same name, ENOSPC if too many are
     ///   open.
-    func add(_ parent: NodeID, _ name: String, _ request: OpenRequest, version: UInt64)
+    func add(_ parent: NodeID, _ name: String, _ request: OpenRequest)
         throws(TreeError) -> PendingFile
     {
-        try PendingFiles.check(name)
-        return try state.withLock { (state) throws(TreeError) in
+        try state.withLock { (state) throws(TreeError) in
             guard state.index(parent, name) == nil else { throw TreeError.exists(name) }
             if state.places.count >= PendingFiles.countMax {
                 guard let oldest = state.places.firstIndex(where: { $0.opens == 0 }) else {
@@ -66,7 +72,7 @@ final class PendingFiles: Sendable {
                 state.serial = (state.serial + 1) % NodeID.partCount
             } while state.places.contains { $0.file.node.part == state.serial }
             let file = PendingFile(
-                node: NodeID(.pendingFile, part: state.serial), request, version: version)
+                node: NodeID(.pendingFile, part: state.serial), request)
             state.places.append(Place(parent: parent, name: name, file: file, opens: 1))
             return file
         }
@@ -115,7 +121,6 @@ final class PendingFiles: Sendable {
     ///
     /// - Throws: ENOENT if it is gone, EEXIST if `keepsOther` and there is a file of that name.
     func rename(_ file: PendingFile, to newName: String, keepsOther: Bool) throws(TreeError) {
-        try PendingFiles.check(newName)
         try state.withLock { (state) throws(TreeError) in
             guard let place = state.places.first(where: { $0.file === file && $0.name != nil })
             else { throw PendingFiles.gone }
@@ -126,12 +131,6 @@ final class PendingFiles: Sendable {
             }
             guard let index = state.places.firstIndex(where: { $0.file === file }) else { return }
             state.places[index].name = newName
-        }
-    }
-
-    private static func check(_ name: String) throws(TreeError) {
-        guard name.utf8.count <= Int(NAME_MAX) else {
-            throw TreeError(ENAMETOOLONG, "The name of a file has at most \(NAME_MAX) bytes.")
         }
     }
 

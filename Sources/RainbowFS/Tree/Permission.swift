@@ -190,17 +190,7 @@ extension Tree {
 enum ProcessGroups {
     /// Those of a thread; none if it is gone, or out of sight in another namespace.
     static func of(_ thread: UInt32) -> [UInt32] {
-        let file = unsafe open("/proc/\(thread)/status", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return [] }
-        defer { close(file) }
-        var text: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = unsafe read(file, &buffer, buffer.count)
-            guard count > 0 else { break }
-            text += buffer[..<count]
-        }
-        return parse(text)
+        CallerThread.content(of: "/proc/\(thread)/status").map(parse) ?? []
     }
 
     /// The line `Groups:` has them parted by blanks.

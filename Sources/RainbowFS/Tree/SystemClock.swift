@@ -8,8 +8,11 @@ enum SystemClock {
     /// The same in seconds.
     static var monotonicSeconds: Double { Double(monotonicNanoseconds) / 1e9 }
 
+    /// Nanoseconds since 1970.
+    static var nanoseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) }
+
     /// Milliseconds since 1970.
-    static var milliseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) / 1_000_000 }
+    static var milliseconds: UInt64 { nanoseconds / 1_000_000 }
 
     private static func nanoseconds(of clock: clockid_t) -> UInt64 {
         var time = timespec()

@@ -38,6 +38,7 @@ final class Tree: Sendable {
     let moments: Moments?
     let pendingLinks = PendingLinks()
     let pendingFiles = PendingFiles()
+    let removedReferences = RemovedReferences()
     let pendingClasses = PendingClasses()
     let events: EventHub
 
@@ -63,8 +64,8 @@ final class Tree: Sendable {
         self.events = events
     }
 
-    func record(_ message: String) {
-        messages.add(message)
+    func record(_ message: String, for user: UInt32) {
+        messages.add(message, for: user)
     }
 }
 
@@ -154,15 +155,24 @@ extension Tree {
     func attributes(
         _ id: NodeID, _ type: UInt32, _ ownership: Ownership, size: UInt64, version: UInt64
     ) -> Attributes {
+        let milliseconds = Int64(clamping: milliseconds(ofVersion: version))
+        var attributes = shown(type, ownership)
+        attributes.ino = inode(id)
+        attributes.size = size
+        attributes.mtimeSeconds = milliseconds / 1000
+        attributes.mtimeNanoseconds = milliseconds % 1000 * 1_000_000
+        return attributes
+    }
+
+    /// Owner, group and mode as the mount's options say that they are shown.
+    func shown(_ type: UInt32, _ ownership: Ownership) -> Attributes {
         var mode = UInt32(ownership.mode) & 0o7777
         if let umask = options.umask, type != S_IFLNK {
             mode = 0o777 & ~umask
         }
-        let milliseconds = Int64(clamping: milliseconds(ofVersion: version))
         return Attributes(
-            ino: inode(id), mode: type | mode, uid: options.uid ?? ownership.uid,
-            gid: options.gid ?? ownership.gid, size: size,
-            mtimeSeconds: milliseconds / 1000, mtimeNanoseconds: milliseconds % 1000 * 1_000_000)
+            ino: 0, mode: type | mode, uid: options.uid ?? ownership.uid,
+            gid: options.gid ?? ownership.gid)
     }
 
     /// Of what the mount makes for a caller: owner and mode are real, whatever the options say.

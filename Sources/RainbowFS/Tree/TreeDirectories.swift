@@ -3,18 +3,38 @@ import Glibc
 
 /// What is done to the entries of directories.
 extension Tree {
+    /// The kernel passes longer names than files have.
+    private static func check(_ name: String) throws(TreeError) {
+        guard name.utf8.count <= Int(NAME_MAX) else {
+            throw TreeError(ENAMETOOLONG, "The name of a file has at most \(NAME_MAX) bytes.")
+        }
+    }
+
     func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
-        try translating {
+        try Tree.check(name)
+        return try translating {
             let directory = try directory(parent)
             directory.settle(name)
-            return try entry(in: directory, for: caller) { tx in
+            let found = try entry(in: directory, for: caller) { tx in
                 guard
                     let child = try directory.lookup(name, &tx)
                         ?? pendingLinks.find(parent, name)?.node
                 else { throw TreeError.notFound(name) }
                 return child
             }
+            if found.isNullReference, isForNewEntry(found.node.at(moment: 0), caller) {
+                throw TreeError.notFound(name)
+            }
+            return found
         }
+    }
+
+    /// Whether the name of a reference to nothing is looked up to make a link there, as
+    /// `ln -sf` of busybox and Ruby do once they have removed what was there, or a file that holds
+    /// the place of the link, as tar does. The kernel asks for it only if there is no such name.
+    private func isForNewEntry(_ node: NodeID, _ caller: Caller) -> Bool {
+        let wasRemoved = removedReferences.take(node, by: caller)
+        return CallerThread(caller).isMaking ?? wasRemoved
     }
 
     func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
@@ -34,6 +54,7 @@ extension Tree {
         throws(TreeError) -> Entry
     {
         try checkWritable()
+        try Tree.check(name)
         return try translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: O_RDONLY, mode: mode, caller: caller)
@@ -57,11 +78,37 @@ extension Tree {
                 try transact(for: directory, [.write, .search], caller) { _ in }
                 if pendingLinks.remove(parent, name) || pendingFiles.remove(parent, name) { return }
             }
-            try transact(for: directory, caller) { tx in
+            try checkIsNoTree(directory, name, caller)
+            let removed = try transact(for: directory, caller) { tx in
                 try requireRemoval(of: name, from: directory, for: caller, &tx)
             } body: { tx in
+                let node = try directory.lookup(name, &tx)
                 try directory.unlink(name, &tx)
+                return node
             }
+            if let removed, directory.takesLinks { removedReferences.add(removed, by: caller) }
+        }
+    }
+
+    /// Refuses to set a reference to null for a process that takes away what it finds in the
+    /// directory of the object: `rm -r` would fail at the first field, with the references gone.
+    private func checkIsNoTree(
+        _ directory: any DirectoryNode, _ name: String, _ caller: Caller
+    ) throws(TreeError) {
+        let object = try examine(directory) { tx in
+            guard let object = try directory.object(&tx) else { return Address?.none }
+            return try directory.lookup(name, &tx) == nil ? nil : object
+        }
+        guard let object else { return }
+        var paths = ["/objects/\(object)"]
+        if let field = directory as? ReferenceArrayDirectory {
+            paths.append("\(paths[0])/\(try examine(directory) { tx in try field.name(&tx) })")
+        }
+        guard !CallerThread(caller).isReading(paths) else {
+            throw TreeError(
+                EPERM,
+                "An object cannot be removed with rm -r, which would only set its references to"
+                    + " null. To do that, name them: rm objects/\(object)/FIELD.")
         }
     }
 
@@ -75,15 +122,24 @@ extension Tree {
         throws(TreeError) -> Entry
     {
         try checkWritable()
+        try Tree.check(name)
         return try translating {
             let directory = try directory(parent)
-            let link = try transact(for: directory, [.write, .search], caller) { tx in
-                guard try directory.lookup(name, &tx) == nil else { throw TreeError.exists(name) }
+            let link = try transact(for: directory, [.write, .search], caller) { tx -> NewLink in
+                let existing = try directory.lookup(name, &tx)
+                guard try existing == nil || directory.isNull(name, &tx) else {
+                    throw TreeError.exists(name)
+                }
                 let resolved = LinkTarget(
                     text: target,
                     address: directory.takesLinks
                         ? try LinkResolver(self, caller).object(target, from: directory.id, &tx)
                         : .null)
+                if let existing {
+                    guard existing.view != .pendingFile else { throw TreeError.exists(name) }
+                    try directory.replace(name, with: resolved.address, &tx)
+                    return .node(existing)
+                }
                 return try directory.symlink(name, resolved, &tx)
             }
             let child =
@@ -99,11 +155,15 @@ extension Tree {
         throws(TreeError) -> (Entry, OpenFile)
     {
         try checkWritable()
+        try Tree.check(name)
         return try translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: flags, mode: mode, caller: caller)
-            let found = try transact(for: directory, .search, caller) { tx in
-                try directory.lookup(name, &tx)
+            let found = try transact(for: directory, .search, caller) { tx -> NodeID? in
+                let found = try directory.lookup(name, &tx)
+                // A new file may hold the place of a reference to nothing.
+                let isFree = try flags & O_EXCL != 0 && directory.isNull(name, &tx)
+                return isFree && found?.view != .pendingFile ? nil : found
             }
             // Another made it since the kernel looked for it: it is opened like any other file.
             if let existing = found {
@@ -113,6 +173,7 @@ extension Tree {
             }
             try transact(for: directory, [.write, .search], caller) { _ in }
             let (id, file) = try directory.create(name, request)
+            file.opener = caller.uid
             return (try entry(id), file)
         }
     }
@@ -122,6 +183,7 @@ extension Tree {
         _ caller: Caller
     ) throws(TreeError) {
         try checkWritable()
+        try Tree.check(newName)
         try translating {
             let source = try directory(parent)
             let destination = try directory(newParent)
@@ -134,6 +196,8 @@ extension Tree {
                     try destination.replace(newName, with: pending.target, &tx)
                 }
                 pendingLinks.remove(parent, name)
+                // It held the place of the reference that is set now.
+                pendingFiles.remove(newParent, newName)
                 return
             }
             guard parent == newParent else {

@@ -9,7 +9,9 @@ extension Tree {
         try requireEntry(for: caller)
         let node = try self.node(node)
         let (description, seconds) = try examine(node) { tx in try look(at: node, &tx) }
-        return (description.attributes, seconds)
+        var attributes = description.attributes
+        attributes.size = node.size(for: caller, attributes)
+        return (attributes, seconds)
     }
 
     /// Times are not taken: they are those of commits. Who may not set them learns it all the same.
@@ -29,6 +31,7 @@ extension Tree {
         let description = try transact(for: node) { tx in
             let allowed = try self.allowed(change, of: node, caller, &tx)
             if change.changes { try node.change(allowed, &tx) }
+            if change.times == .now { node.touch() }
             return try node.describe(&tx)
         }
         // What is kept of them, the commit has just taken back.
@@ -61,7 +64,11 @@ extension Tree {
                 try require(.opening(flags), of: node, for: caller, &tx)
             }
         }
-        return try translating { try node.open(request) }
+        return try translating {
+            let file = try node.open(request)
+            file.opener = caller.uid
+            return file
+        }
     }
 
     /// The memory of the space against its limit or, if it has none, what the machine has left.
@@ -107,8 +114,10 @@ extension Tree {
                 ENODATA, "There are only attributes whose names begin with user.rainbow.")
         }
         let wanted = name.dropFirst(Tree.attributePrefix.count)
-        let all = try examine(node) { tx in
+        let all = try examine(node) { tx -> [(name: String, value: String)] in
             try require(.read, of: node, for: caller, &tx)
+            // The kernel lets nobody ask a link, so it has none to list either.
+            if try node.describe(&tx).attributes.isLink { return [] }
             return try node.extendedAttributes(&tx)
         }
         guard let found = all.first(where: { $0.name == wanted }) else {
@@ -122,14 +131,28 @@ extension Tree {
         try requireEntry(for: caller)
         let node = try self.node(node)
         let all = try examine(node) { tx in
-            caller.may(.read, try node.describe(&tx).attributes)
-                ? try node.extendedAttributes(&tx) : []
+            let attributes = try node.describe(&tx).attributes
+            let isShown = !attributes.isLink && caller.may(.read, attributes)
+            return isShown ? try node.extendedAttributes(&tx) : []
         }
         return all.map { Tree.attributePrefix + $0.name }
     }
 
-    func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
-        throw Tree.attributesAreFixed(name)
+    /// Lets through what is the case already, as rsync asks for it, and the version, which is never
+    /// that of a copy. Those of a new file will be those of the object whose field it becomes.
+    func setExtendedAttribute(
+        _ node: NodeID, _ name: String, to value: [UInt8], _ caller: Caller
+    ) throws(TreeError) {
+        try checkWritable()
+        let file = pendingFiles.find(node)
+        guard name.hasPrefix(Tree.attributePrefix) else {
+            if name.hasPrefix("user.") { file?.noteLostAttribute() }
+            throw Tree.attributesAreFixed(name)
+        }
+        guard file == nil, name != Tree.attributePrefix + "version" else { return }
+        guard (try? extendedAttribute(node, name, caller)) == value else {
+            throw Tree.attributesAreFixed(name)
+        }
     }
 
     func removeExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {

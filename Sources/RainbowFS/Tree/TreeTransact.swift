@@ -100,8 +100,12 @@ extension Tree {
     }
 
     /// `st_ino`
-    func inode(_ id: NodeID) -> UInt64 {
-        id.at(moment: moment.place.number).inode
+    func inode(_ id: NodeID) -> UInt64 { numbered(id).inode }
+
+    /// The node as the kernel knows it: at the moment of this tree, if it is not the top of another
+    /// moment's tree.
+    private func numbered(_ id: NodeID) -> NodeID {
+        id.moment == 0 ? id.at(moment: moment.place.number) : id
     }
 }
 
@@ -137,7 +141,7 @@ extension Tree {
         let (description, seconds) = found
         let isLasting = description.isLasting && moment.keepsNames(of: node.id)
         return Entry(
-            node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
+            node: numbered(node.id),
             attributes: description.attributes,
             entrySeconds: isLasting ? Tree.lastingSeconds : 0,
             attributeSeconds: seconds,
