@@ -80,6 +80,8 @@ static inline int rainbow_open_process(pid_t process) {
 static inline void rainbow_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
 #endif
 }
 

@@ -254,6 +254,28 @@ private final class Counter: Sendable {
         return try bank.new(class: "Wide")
     }
 
+    @Test("Of the paths that several write to one open `events` at once none is lost")
+    func severalWriters() throws {
+        let objects = try (0..<40).map { try bank.new("balance=\($0)") }
+        let events = try fixture.open("events", O_RDWR)
+        defer { events.close() }
+        // Paths of which the last one is cut at the end of a block, and its rest.
+        let block = String(repeating: "\(objects[0])\n", count: 500).prefix(4096)
+        onThreads(4) { thread in
+            for index in stride(from: thread + 1, to: 40, by: 4) {
+                try? events.put(Array("\(objects[index])\n".utf8), at: 0)
+            }
+        }
+        try events.put(Array(block.utf8), at: 0)
+        let rest = String(repeating: "\(objects[0])\n", count: 500).dropFirst(4096)
+        try events.put(Array(rest.utf8), at: 0)
+        for object in objects {
+            try fixture.write("7", to: "\(object)/balance")
+            let found = Set(try news(events).flatMap { addresses($0) })
+            #expect(found.contains { object.hasSuffix($0) }, "\(object)")
+        }
+    }
+
     @Test("A list of objects that is longer than a buffer may be cut between two writes anywhere")
     func longList() throws {
         _ = try wide()

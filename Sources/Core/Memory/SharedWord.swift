@@ -5,7 +5,9 @@ import Synchronization
 ///
 /// Every other process may change the word at any moment, so it is read and written with atomic
 /// operations only. On x86-64 loads and stores of any ordering but `sequentiallyConsistent`
-/// stores are plain instructions; `exchange`, `add` and `compareExchange` are full barriers.
+/// stores are plain instructions, and `storeThenFence`, `add`, `formUnion` and `compareExchange`
+/// are full barriers. Elsewhere they are not: who relies on that calls `fence` after them, which
+/// costs nothing on x86-64.
 @frozen @safe
 public struct SharedWord: @unchecked Sendable {
     @usableFromInline let cell: UnsafeMutablePointer<Atomic<UInt64>>
@@ -23,6 +25,11 @@ public struct SharedWord: @unchecked Sendable {
     @inlinable @inline(__always)
     func load() -> UInt64 { unsafe cell.pointee.load(ordering: .acquiring) }
 
+    /// The value, in the one order of all such loads and of the operations below that are full
+    /// barriers.
+    @inlinable @inline(__always)
+    func loadOrdered() -> UInt64 { unsafe cell.pointee.load(ordering: .sequentiallyConsistent) }
+
     /// Stores without ordering: the line is locked, or a later `store` publishes it.
     @inlinable @inline(__always)
     func storeRelaxed(_ value: UInt64) { unsafe cell.pointee.store(value, ordering: .relaxed) }
@@ -35,6 +42,16 @@ public struct SharedWord: @unchecked Sendable {
     @inlinable @inline(__always)
     func storeThenFence(_ value: UInt64) {
         _ = unsafe cell.pointee.exchange(value, ordering: .sequentiallyConsistent)
+        SharedWord.fence()
+    }
+
+    /// Lets nothing that comes later overtake the exchange, addition or union before it, nor what
+    /// was stored before that.
+    @inlinable @inline(__always)
+    static func fence() {
+        #if !arch(x86_64)
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        #endif
     }
 
     /// Replaces `expected` by `desired`; false, and nothing is changed, if the word had another

@@ -19,6 +19,7 @@ extension Transaction {
             logged = announce()
             lockWriteSet(logged.lock)
         }
+        SharedWord.fence()
         failpoints.hit(.lockAll)
         guard isAllowedBesideSerial() else {
             abandon(logged, version: 0)
@@ -32,7 +33,7 @@ extension Transaction {
             return false
         }
         failpoints.hit(.validated)
-        if snapshotTable.epoch.load() != snapshotEpoch { refreshSnapshots() }
+        if snapshotTable.epoch.loadOrdered() != snapshotEpoch { refreshSnapshots() }
         let savesOldVersions = overwritesOldVersions
         if savesOldVersions { saveOldVersions(version) }
         let sequence = Slot.sequence(of: slot.state.loadRelaxed())
@@ -188,6 +189,7 @@ extension Transaction {
         slot.ticket.storeRelaxed(1)
         failpoints.hit(.ticketAnnounced)
         let version = clock.next()
+        SharedWord.fence()
         slot.ticket.store(version)
         failpoints.hit(.ticketDrawn)
         return version

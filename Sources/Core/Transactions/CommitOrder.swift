@@ -19,5 +19,8 @@ public struct SharedClock: CommitOrder {
 
     @inlinable public var now: UInt64 { clock.load() }
 
+    /// `now`, in the one order of all full barriers.
+    var latest: UInt64 { clock.loadOrdered() }
+
     @inlinable public func next() -> UInt64 { clock.add(1) }
 }

@@ -12,7 +12,7 @@ extension Transaction {
     /// snapshot older than the version is in the table, or pending there.
     @inline(never)
     mutating func refreshSnapshots() {
-        snapshotEpoch = snapshotTable.epoch.load()
+        snapshotEpoch = snapshotTable.epoch.loadOrdered()
         newestSnapshot = snapshotTable.newest
     }
 
@@ -123,7 +123,8 @@ extension Transaction {
     private mutating func checkMoment() throws(TransactionError) {
         guard let moment else { return }
         let entry = snapshotTable[moment.index]
-        guard entry.version.load() == snapshot, entry.serialNumber.load() == moment.serialNumber
+        guard entry.version.loadOrdered() == snapshot,
+            entry.serialNumber.load() == moment.serialNumber
         else { throw staleMoment() }
     }
 

@@ -15,10 +15,11 @@ extension Transaction {
     private var serial: SharedWord { owner.meta[SpaceLayout.serialOffset] }
     private var holderWord: UInt64 { UInt64(slot.index) + 1 }
 
-    /// Whether the commit, whose locks are held, may go on. The locks are full barriers: either
-    /// this commit sees the holder, or the holder's next run sees this commit's locks.
+    /// Whether the commit, whose locks are held, may go on. There is a full barrier between the
+    /// locks and this look: either this commit sees the holder, or the holder's next run sees this
+    /// commit's locks.
     mutating func isAllowedBesideSerial() -> Bool {
-        let holder = serial.load()
+        let holder = serial.loadOrdered()
         return holder == 0 || holder == holderWord
     }
 
@@ -43,6 +44,7 @@ extension Transaction {
         while !serial.compareExchange(0, holderWord) {
             guard isWorthWaiting(.serial) else { return try throwIfBusy() }
         }
+        SharedWord.fence()
         isSerial = true
     }
 
@@ -133,6 +135,7 @@ extension Space {
     /// that begin later see whatever the caller stored, with a full barrier, before the call.
     /// - Returns: false if one took longer than the time allowed.
     func awaitCommitsUnderWay(milliseconds: Int = 10) -> Bool {
+        SharedWord.fence()
         let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + UInt64(milliseconds) * 1_000_000
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)

@@ -139,7 +139,7 @@ extension Space {
             entry.milliseconds.store(SystemCalls.coarseMilliseconds())
             entry.owner.store(nodes.ownMark)
             snapshotTable.publish(index)
-            let version = clock.now
+            let version = clock.latest
             snapshotTable.settle(index, at: version)
             return Snapshot(
                 self, index: index, version: version, serialNumber: number, isOwner: true)
@@ -198,6 +198,7 @@ extension Space {
     /// memory is given back, and in a full memory a look at it would be a signal.
     /// - Returns: false if one took longer than 10 ms.
     private func awaitReadersOfOldVersions() -> Bool {
+        SharedWord.fence()
         let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 10_000_000
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)

@@ -89,6 +89,7 @@ struct SnapshotTable: Sendable {
         self[index].version.store(SnapshotTable.pending)
         if index >= count { end.store(UInt64(index + 1)) }
         _ = epoch.add(1)
+        SharedWord.fence()
     }
 
     /// Gives a pending entry its version, for the lock's holder. It is stale from the beginning if

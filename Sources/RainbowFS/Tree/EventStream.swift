@@ -15,8 +15,6 @@ final class EventStream: OpenFile, @unchecked Sendable {
         var watched: [EventText.Object]?
         /// Their memory; the keys are places in `watched`.
         var interests = LineInterests<Int>()
-        /// The beginning of a path that was cut off by the end of a write.
-        var rest: [UInt8] = []
         /// What a reader is shown who goes by the size: the bytes that it was given to read, and 1.
         var shownSize: UInt64?
     }
@@ -46,6 +44,9 @@ final class EventStream: OpenFile, @unchecked Sendable {
     /// Who opened it.
     private let caller: Caller
     private let state = Mutex(State())
+    /// The beginning of a path that was cut off by the end of a write. Writes run one at a time, so
+    /// that each finds what the one before it left.
+    private let rest = Mutex<[UInt8]>([])
 
     init(_ tree: Tree, _ caller: Caller) {
         self.tree = tree
@@ -103,12 +104,18 @@ final class EventStream: OpenFile, @unchecked Sendable {
     override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
         throws(TreeError) -> Int
     {
-        var text = state.withLock { $0.rest }
-        unsafe text.append(contentsOf: bytes)
-        var rest: [UInt8] = []
+        // The bytes are the caller's for the length of the call only.
+        let bytes = unsafe Array(bytes)
+        try rest.withLock { (rest) throws(TreeError) in try add(bytes, &rest) }
+        return bytes.count
+    }
+
+    private func add(_ bytes: [UInt8], _ rest: inout [UInt8]) throws(TreeError) {
+        var text = rest + bytes
+        var newRest: [UInt8] = []
         let newline = UInt8(ascii: "\n")
         if bytes.count % Self.blockBytes == 0, let end = text.lastIndex(of: newline) {
-            rest = Array(text[(end + 1)...])
+            newRest = Array(text[(end + 1)...])
             text.removeSubrange((end + 1)...)
         }
         let objects = try resolve(text)
@@ -127,9 +134,8 @@ final class EventStream: OpenFile, @unchecked Sendable {
             for (index, object) in objects.enumerated() {
                 state.interests.insert(object.memory, count + index)
             }
-            state.rest = rest
         }
-        return bytes.count
+        rest = newRest
     }
 
     private func resolve(
