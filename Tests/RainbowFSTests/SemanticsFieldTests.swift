@@ -1,8 +1,8 @@
-import Core
 import Glibc
 import TestSupport
 import Testing
 
+@testable import Core
 @testable import RainbowFS
 
 /// The lines of Docs/Semantics.md about all files and about fields.
@@ -33,6 +33,31 @@ import Testing
         _ = try bank.new("balance=3")
         #expect(try fixture.attributes(object + "/balance").mtimeSeconds == after.mtimeSeconds)
         #expect(try milliseconds(fixture.attributes(bank.raw(object))) == milliseconds(after))
+    }
+
+    @Test("A clock that is set back does not stop the times: they go on at half its speed.")
+    func clockSetBack() throws {
+        let object = try bank.new("balance=1")
+        func milliseconds() throws -> Int64 {
+            let attributes = try fixture.attributes(object)
+            return attributes.mtimeSeconds * 1000 + attributes.mtimeNanoseconds / 1_000_000
+        }
+        // As if the clock had been an hour ahead a moment ago.
+        var now = Timeline.Instant.now
+        now.wall += 3_600_000
+        now.monotonic += 17
+        fixture.space.timeline.noteIfDue(at: now)
+        try fixture.write("2", to: object + "/balance")
+        var last = try milliseconds()
+        #expect(last >= Int64(now.wall))
+        for value in 3...12 {
+            passCommitTime()
+            passCommitTime()
+            try fixture.write("\(value)", to: object + "/balance")
+            let time = try milliseconds()
+            #expect(time > last)
+            last = time
+        }
     }
 
     @Test("Sizes are true, so that tar and rsync copy what cat shows.")

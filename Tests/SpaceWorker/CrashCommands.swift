@@ -8,6 +8,7 @@ enum CrashCommands {
     /// open, and shows a sound moment.
     static func steps(_ request: SpaceWorker.Request) throws {
         let space = try attached(request)
+        space.committer = CrashWorkload.committer(request.worker)
         var workload = CrashWorkload(workerCount: request.worker + 1)
         let interval = environmentNumber("SPACE_WORKER_FRESH_PAGES", default: 64)
         workload.freshPageInterval = UInt64(interval)

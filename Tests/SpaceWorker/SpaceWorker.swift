@@ -60,6 +60,7 @@ enum SpaceWorker {
         case "registers": try RegisterCommands.run(request)
         case "long-history": try InvariantCommands.longHistory(request)
         case "objects": try ObjectCommands.objects(request)
+        case "committers": try NewsCommands.committers(request)
         case "fill-memory": try MemoryCommands.fillMemory(request)
         case "allocations": try MemoryCommands.allocations(request)
         default: fail("there is no command \(command)")

@@ -116,6 +116,11 @@ public struct CrashWorkload: Sendable {
 }
 
 extension CrashWorkload {
+    /// For whom a worker says that it commits.
+    public static func committer(_ worker: Int) -> Committer {
+        Committer(processID: 4_000_000 + UInt32(worker), userID: 0xfedc_0000 + UInt32(worker))
+    }
+
     /// How many steps of a worker are committed.
     public func count(_ space: Space, worker: Int) throws -> UInt64 {
         try space.transact { tx throws(TransactionError) in try tx.load(Self.counter(worker)) }

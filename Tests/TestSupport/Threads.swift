@@ -71,7 +71,7 @@ private final class Deadline: @unchecked Sendable {
 }
 
 /// Returns when a commit from now on has a later time than one before. Commits are timed by the
-/// kernel's clock of ticks, every four milliseconds at most.
+/// kernel's clock of ticks, every 16 ms.
 public func passCommitTime() {
     func milliseconds() -> UInt64 {
         var time = timespec()
@@ -79,7 +79,7 @@ public func passCommitTime() {
         return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
     }
     let begin = milliseconds()
-    while milliseconds() < begin + 5 { usleep(1_000) }
+    while milliseconds() < begin + 20 { usleep(1_000) }
 }
 
 /// Nanoseconds of the monotonic clock.

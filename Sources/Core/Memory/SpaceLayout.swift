@@ -18,11 +18,15 @@ enum SpaceLayout {
     static let framesUsedOffset = 4096 + 128
     static let ringExtentHeadOffset = 4096 + 192
     static let ringWaitersOffset = 4096 + 256
-    static let timelineOffset = 4096 + 320
+    // The timeline: when the next sample is due and when the newest was made, in milliseconds of
+    // the clock that nobody sets; samples there are; samples that have memory.
+    static let timelineDueOffset = 4096 + 320
+    static let timelineMadeOffset = 4096 + 328
+    static let timelineCountOffset = 4096 + 336
+    static let timelineReservedOffset = 4096 + 344
     static let snapshotEpochOffset = 4096 + 384
     static let snapshotEndOffset = 4096 + 392
     static let conflictHeadOffset = 4096 + 448
-    static let timelineHeadsOffset = 4096 + 512
     // Words of the old versions, which change together while a snapshot is open.
     static let shadowFreeOffset = 4096 + 768
     static let shadowEndOffset = 4096 + 776
@@ -48,13 +52,7 @@ enum SpaceLayout {
     static let ringExtentCount = 65536
     static let ringExtentSize = 16
 
-    static let timelineTableOffset = ringExtentsOffset + ringExtentCount * ringExtentSize
-    static let timelineLevels = 24
-    static let timelineSamples = 1024
-    static let timelineSampleSize = 16
-
-    static let snapshotsOffset =
-        timelineTableOffset + timelineLevels * timelineSamples * timelineSampleSize
+    static let snapshotsOffset = ringExtentsOffset + ringExtentCount * ringExtentSize
     static let snapshotSize = 256
     static let snapshotCountMax = 512
 
@@ -68,7 +66,12 @@ enum SpaceLayout {
     // The redo logs, sparse, one a slot.
     static let logsOffset = ((fixedSize + (1 << 23) - 1) >> 23) << 23
     static let logSize = 1 << 23
-    static let metaSize = logsOffset + slotCountMax * logSize
+
+    // The timeline's samples, sparse.
+    static let timelineOffset = logsOffset + slotCountMax * logSize
+    static let timelineSampleSize = 16
+    static let timelineCountMax = 1 << 32
+    static let metaSize = timelineOffset + timelineCountMax * timelineSampleSize
 
     // Bytes of `meta` that are only ever locked, never read.
     static let bootstrapLock: UInt64 = 1 << 50

@@ -105,10 +105,20 @@ enum SystemCalls {
 
     /// Milliseconds since 1970, as of the last timer tick: some nanoseconds to get.
     @inline(__always)
-    static func coarseMilliseconds() -> UInt64 {
+    static func coarseMilliseconds() -> UInt64 { coarseMilliseconds(of: CLOCK_REALTIME_COARSE) }
+
+    /// Milliseconds of the clock that nobody sets, as of the last timer tick.
+    @inline(__always)
+    static func coarseMonotonicMilliseconds() -> UInt64 {
+        coarseMilliseconds(of: CLOCK_MONOTONIC_COARSE)
+    }
+
+    @inline(__always)
+    private static func coarseMilliseconds(of clock: Int32) -> UInt64 {
         var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
-        return UInt64(time.tv_sec) &* 1000 &+ UInt64(time.tv_nsec) / 1_000_000
+        unsafe clock_gettime(clock, &time)
+        return UInt64(truncatingIfNeeded: time.tv_sec) &* 1000
+            &+ UInt64(truncatingIfNeeded: time.tv_nsec) / 1_000_000
     }
 
     static func randomWord() -> UInt64 { UInt64.random(in: 1...UInt64.max) }

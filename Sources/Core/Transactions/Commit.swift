@@ -10,12 +10,14 @@ extension Transaction {
     mutating func commit() -> Bool {
         if isDoomed { return false }
         if entryCount == 0 && fillCount == 0 { return wait == nil }
+        owner.timeline.note()
         var logged = announce()
         lockWriteSet(logged.lock)
         while let blocked = blocked {
             abandon(logged, version: 0)
             self.blocked = nil
             guard isWorthWaiting(blocked) else { return false }
+            owner.timeline.note()
             logged = announce()
             lockWriteSet(logged.lock)
         }
@@ -43,13 +45,12 @@ extension Transaction {
         failpoints.hit(.writeBackAll)
         logged.unlock(version: version)
         failpoints.hit(.unlockAll)
-        owner.ring.publish(logged, version: version, node: owner.node)
+        owner.ring.publish(logged, version: version, by: committer, node: owner.node)
         failpoints.hit(.ringPublished)
         slot.ticket.store(0)
         slot.state.store(Slot.state(.idle, sequence))
         slot.commits.storeRelaxed(slot.commits.loadRelaxed() &+ 1)
         lastCommit = version
-        owner.timeline.note(version)
         if savesOldVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
         return true
     }
@@ -60,6 +61,7 @@ extension Transaction {
         let sequence = Slot.sequence(of: slot.state.loadRelaxed()) + 1
         slot.entryCount.storeRelaxed(UInt64(entryCount))
         slot.fillCount.storeRelaxed(UInt64(fillCount))
+        slot.committer.storeRelaxed(committer.packed)
         // Orders the log and the counts before the state, and the state before the first lock.
         slot.state.store(Slot.state(.locking, sequence))
         failpoints.hit(.commitBegin)
@@ -210,7 +212,7 @@ extension Transaction {
     /// commit.
     private mutating func abandon(_ logged: LoggedCommit, version: UInt64) {
         logged.rollBack()
-        if version != 0 { owner.ring.publishNothing(version: version, node: owner.node) }
+        if version != 0 { owner.ring.publishNothing(version: version) }
         slot.ticket.store(0)
         slot.state.store(Slot.state(.idle, Slot.sequence(of: slot.state.loadRelaxed())))
     }

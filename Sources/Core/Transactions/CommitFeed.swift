@@ -3,6 +3,8 @@ public struct CommitNews: Sendable {
     public var version: UInt64
     /// The node that made the commit.
     public var node: Int
+    /// For whom the node made it.
+    public var committer = Committer(processID: 0, userID: 0)
     /// Pages with the masks of the lines written; a page may come twice. Nil: any page.
     public var pages: [(page: UInt64, lines: UInt64)]?
 }
@@ -87,19 +89,19 @@ public final class CommitFeed {
             return .event(.lost(upTo: position))
         }
         guard before == version else { return nil }
-        let head = entry[8].load()
+        let head = CommitRing.Head(entry[8].load())
         var pages: [(page: UInt64, lines: UInt64)]? = []
-        let kind = CommitRing.Kind(rawValue: head & 0xff) ?? .everything
-        let count = head >> 8 & 0xff_ffff
         var isWhole = true
-        switch kind {
+        switch head.kind {
         case .inline:
-            for index in 0..<min(Int(count), CommitRing.inlineMax) {
-                pages?.append((entry[16 + index * 16].load(), entry[24 + index * 16].load()))
+            for index in 0..<min(head.pageCount, CommitRing.inlineMax) {
+                let page = entry[16 + index * 16].load() & CommitRing.pageMask
+                pages?.append((page, entry[24 + index * 16].load()))
             }
         case .extents:
             let first = entry[16].load()
-            for position in first..<first &+ count {
+            for index in 0..<UInt64(head.pageCount) {
+                let position = first &+ index
                 guard let extent = RingExtent(meta: space.meta, position: position).load() else {
                     isWhole = false
                     break
@@ -111,13 +113,17 @@ public final class CommitFeed {
         case .everything: pages = nil
         case .nothing: break
         }
+        let process = entry[48].load() >> CommitRing.pageBits
         guard entry[0].load() == version, isWhole else {
             position = space.clock.now
             return .event(.lost(upTo: position))
         }
         position = version
-        if kind == .nothing { return .nothing }
-        return .event(.commit(CommitNews(version: version, node: Int(head >> 32), pages: pages)))
+        if head.kind == .nothing { return .nothing }
+        let committer = Committer(processID: UInt32(process), userID: head.userID)
+        return .event(
+            .commit(
+                CommitNews(version: version, node: head.node, committer: committer, pages: pages)))
     }
 
     private enum Missing { case published, underWay, orphaned }

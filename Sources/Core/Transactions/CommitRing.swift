@@ -11,8 +11,9 @@ import CLinux
 /// for a slow follower, nor for a slow writer, and no news is lost unnoticed.
 ///
 ///     0   version, bit 63: being written
-///     8   node << 32 | pages << 8 | kind
+///     8   user id << 32 | node << 20 | pages << 4 | kind
 ///     16  up to three {page, line mask}; or the position of the first one in the extents
+///     48  bits 63..33, above the third page: process id of who committed
 @safe
 struct CommitRing {
     enum Kind: UInt64 {
@@ -27,6 +28,9 @@ struct CommitRing {
 
     static let busyBit: UInt64 = 1 << 63
     static let inlineMax = 3
+    /// Bits of a page's number; above it there is room in its word.
+    static let pageBits: UInt64 = 33
+    static let pageMask: UInt64 = 1 << pageBits - 1
 
     let meta: SharedMemory
     let failpoints: Failpoints
@@ -38,14 +42,16 @@ struct CommitRing {
 
     var extentHead: SharedWord { meta[SpaceLayout.ringExtentHeadOffset] }
 
-    func publish(_ commit: LoggedCommit, version: UInt64, node: Int) {
+    func publish(_ commit: LoggedCommit, version: UInt64, by committer: Committer, node: Int) {
         let entry = entry(version)
         guard claim(entry, version) else { return }
         failpoints.hit(.ringClaimed)
         var count: UInt64 = 0
+        let process = committer.packed << CommitRing.pageBits
+        entry[48].store(process)
         commit.forEachPage { page, lines in
             if count < CommitRing.inlineMax {
-                entry[16 + Int(count) * 16].store(page)
+                entry[16 + Int(count) * 16].store(count == 2 ? page | process : page)
                 entry[24 + Int(count) * 16].store(lines)
             }
             count += 1
@@ -55,14 +61,30 @@ struct CommitRing {
             kind = count > UInt64(SpaceLayout.ringExtentCount / 4) ? .everything : .extents
             if kind == .extents { writeExtents(commit, count, entry) } else { count = 0 }
         }
-        finish(entry, version, node, kind, count)
+        let user = UInt64(committer.userID) << 32
+        finish(entry, version, user | UInt64(node) << 20 | count << 4 | kind.rawValue)
     }
 
     /// Publishes a version that was drawn by a commit that then could not be.
-    func publishNothing(version: UInt64, node: Int) {
+    func publishNothing(version: UInt64) {
         let entry = entry(version)
         guard claim(entry, version) else { return }
-        finish(entry, version, node, .nothing, 0)
+        finish(entry, version, Kind.nothing.rawValue)
+    }
+
+    /// What the head of an entry says.
+    struct Head {
+        var kind: Kind
+        var pageCount: Int
+        var node: Int
+        var userID: UInt32
+
+        init(_ word: UInt64) {
+            kind = Kind(rawValue: word & 15) ?? .everything
+            pageCount = Int(word >> 4 & 0xffff)
+            node = Int(word >> 20 & 0xfff)
+            userID = UInt32(truncatingIfNeeded: word >> 32)
+        }
     }
 
     private func writeExtents(_ commit: LoggedCommit, _ count: UInt64, _ entry: SharedMemory) {
@@ -117,10 +139,8 @@ struct CommitRing {
         return false
     }
 
-    private func finish(
-        _ entry: SharedMemory, _ version: UInt64, _ node: Int, _ kind: Kind, _ count: UInt64
-    ) {
-        entry[8].store(UInt64(node) << 32 | count << 8 | kind.rawValue)
+    private func finish(_ entry: SharedMemory, _ version: UInt64, _ head: UInt64) {
+        entry[8].store(head)
         entry[0].store(version)
         let waiters = meta[SpaceLayout.ringWaitersOffset]
         if waiters.loadRelaxed() != 0 { wake(waiters) }

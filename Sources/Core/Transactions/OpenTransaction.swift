@@ -110,14 +110,16 @@ public final class OpenTransaction: Sendable {
         return try outcome.get()
     }
 
-    /// Makes its writes visible, all at once.
+    /// Makes its writes visible, all at once, for the thread's committer.
     /// - Returns: the version of the commit; that of its moment if it wrote nothing.
     /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended;
     ///   `.busy` if the thread may not wait: then the transaction goes on.
     @discardableResult
     public func commit() throws(TransactionError) -> UInt64 {
+        let committer = space.committer
         let outcome = run.withLock { run -> Result<UInt64, TransactionError> in
             guard let context = unsafe run.context else { return .failure(.stale) }
+            unsafe context.pointee.committer = committer
             unsafe context.pointee.conflictLine = 0
             unsafe context.pointee.wait = nil
             let hasWritten = unsafe context.pointee.hasWritten
@@ -247,7 +249,7 @@ extension Space {
         let word = region.lineWord(address.offset).load()
         guard !LineWord.isLocked(word) else { return conflict(onLine: address, lock: word) }
         let entry = ring.entry(word)
-        let node = entry[0].load() == word ? Int(entry[8].load() >> 32) : nil
+        let node = entry[0].load() == word ? CommitRing.Head(entry[8].load()).node : nil
         return Conflict(line: address, version: word, node: node)
     }
 

@@ -45,14 +45,15 @@ extension Space {
         case (.locking, let commit?):
             commit.rollBack()
             failpoints.hit(.recoverSome)
-            if ticket > 1 { ring.publishNothing(version: ticket, node: owner) }
+            if ticket > 1 { ring.publishNothing(version: ticket) }
         case (.committed, let commit?):
             // Without a ticket its thread had done everything.
             guard ticket > 1 else { break }
             commit.writeBack()
             failpoints.hit(.recoverSome)
             commit.unlock(version: ticket)
-            ring.publish(commit, version: ticket, node: owner)
+            ring.publish(
+                commit, version: ticket, by: Committer(packed: slot.committer.load()), node: owner)
         }
         slot.ticket.store(0)
         slot.readsOldVersions.store(0)

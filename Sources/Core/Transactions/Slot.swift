@@ -58,6 +58,8 @@ struct Slot {
     var conflicts: SharedWord { memory[96] }
     /// 1 while the thread searches the old versions of lines.
     var readsOldVersions: SharedWord { memory[104] }
+    /// Who commits (`Committer`).
+    var committer: SharedWord { memory[112] }
 
     var counts: TransactionCounts {
         TransactionCounts(

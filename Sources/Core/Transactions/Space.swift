@@ -79,7 +79,7 @@ public final class Space: @unchecked Sendable {
         regions = RegionTable()
         clock = SharedClock(meta: meta)
         ring = CommitRing(meta: meta, failpoints: failpoints)
-        timeline = Timeline(meta: meta)
+        timeline = Timeline(meta: meta, clock: clock, descriptor: descriptor)
         snapshotTable = SnapshotTable(meta: meta)
         pageSource = ZeroFill(meta: meta, failpoints: failpoints)
         var key = pthread_key_t()

@@ -9,6 +9,7 @@ extension Space {
         checkRing(report)
         checkSerial(report)
         checkSnapshots(report)
+        timeline.check(report)
         var frames: UInt64 = 0
         for region in 0..<SpaceLayout.regionCountMax {
             guard let mapping = mapRegion(region) else { continue }

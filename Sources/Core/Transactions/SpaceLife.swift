@@ -49,7 +49,10 @@ extension Space {
                 options: options, failpoints: failpoints)
             try space.createRegionFile(1)
             space.recoverAll()
-            if liveNodes(descriptor) == 0 { space.recountFrames() }
+            if liveNodes(descriptor) == 0 {
+                space.recountFrames()
+                space.timeline.restart()
+            }
             space.recoverSnapshots()
             nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
             ByteLock.release(descriptor, byte: SpaceLayout.bootstrapLock)
@@ -201,10 +204,16 @@ extension Space {
         return (meta, nodes)
     }
 
-    /// Gives the logs of the first slots their first memory; repeated harmlessly.
+    /// Gives the logs of the first slots and the timeline their first memory; repeated harmlessly.
     private static func prepareLogs(
         _ meta: SharedMemory, _ descriptor: Int32
     ) throws(SpaceError) {
+        do throws(SystemError) {
+            try Timeline(meta: meta, clock: SharedClock(meta: meta), descriptor: descriptor)
+                .prepare()
+        } catch {
+            throw .system(error)
+        }
         for slot in 0..<RedoLog.readySlotCount {
             do throws(SystemError) {
                 try SystemCalls.reserve(

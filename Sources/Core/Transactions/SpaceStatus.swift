@@ -40,8 +40,8 @@ extension Space {
         }
     }
 
-    /// When a version was committed, in milliseconds since 1970; the space's birth if it is
-    /// unknown.
+    /// When a version was committed, in milliseconds since 1970, to 16 ms; the space's birth if it
+    /// is older than the first commit. The answer for a version that was drawn never changes.
     public func milliseconds(ofVersion version: UInt64) -> UInt64 {
         timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() * 1000
     }

@@ -62,6 +62,7 @@ extension Space {
             }
             return unsafe ContextCell(pool.make(Transaction(slot: slot, space: self)))
         }
+        unsafe context.pointer.pointee.committer = .current
         return unsafe context.pointer
     }
 

@@ -1,90 +1,194 @@
 import Glibc
 
-/// When a version was committed, for the times of files.
+/// When a version was committed, for the times of files. What it once said of a version it says as
+/// long as the space exists.
 ///
-/// Commits carry no time of their own. The first commit of every four milliseconds leaves a sample
-/// {version, time}; level k of the table keeps the first sample of every 4 * 2^k ms, 1,024 of them,
-/// so that recent commits are known to 4 ms and old ones to about a thousandth of their age.
-/// Samples are information only: a process killed between two stores costs one sample.
+/// Commits carry no time of their own. A commit that finds the newest sample older than 16 ms
+/// first leaves a new one, before it draws its version: {time, version of the clock}. The time of a
+/// version is that of the last sample whose version is smaller; so it is no more than 16 ms before
+/// the drawing, and never after it. Samples are never thinned: 16 bytes for 16 ms in which
+/// something was committed, 86 MB for a day without a pause.
+///
+/// A sample is made in two steps, which any process may take, so that a killed one is in nobody's
+/// way: first its time is stored, then the clock is read and the version stored. Whoever finds a
+/// sample without a version, reader or committer, takes the second step. That is why no answer ever
+/// changes: a reader who did not see the first step has seen its version drawn before it, and the
+/// clock is read after it, so the sample has a version not smaller than that of the answer.
+///
+/// Times rise with versions. When the machine's clock is set back, the times go on at half its
+/// speed until it has caught up. Memory for samples is reserved ahead; if there is none, those
+/// that are left are used more and more seldom, and then the times stand still until there is.
 @safe
 struct Timeline {
+    /// What the clocks show: milliseconds since 1970, and of the clock that nobody sets.
+    struct Instant {
+        var wall: UInt64
+        var monotonic: UInt64
+
+        static var now: Instant {
+            Instant(
+                wall: SystemCalls.coarseMilliseconds(),
+                monotonic: SystemCalls.coarseMonotonicMilliseconds())
+        }
+    }
+
+    static let interval: UInt64 = 16
+    /// Samples that get memory at once.
+    static let batch: UInt64 = 4096
+    /// More get memory when so few are left, and samples are saved if they get none.
+    private static let reserve: UInt64 = 256
+    /// So many are made before the interval doubles.
+    private static let reserveStep: UInt64 = 16
+    /// How soon more memory is asked for again.
+    private static let retryMilliseconds: UInt64 = 1000
+
     private let meta: SharedMemory
+    private let clock: SharedClock
+    private let descriptor: Int32
 
-    init(meta: SharedMemory) { self.meta = meta }
-
-    /// Milliseconds since 1970 of the newest sample.
-    private var lastSample: SharedWord { meta[SpaceLayout.timelineOffset] }
-
-    private func head(_ level: Int) -> SharedWord {
-        meta[SpaceLayout.timelineHeadsOffset + level * 8]
+    /// - Parameter descriptor: of `meta`.
+    init(meta: SharedMemory, clock: SharedClock, descriptor: Int32) {
+        self.meta = meta
+        self.clock = clock
+        self.descriptor = descriptor
     }
 
-    private func sample(_ level: Int, _ position: UInt64) -> SharedMemory {
-        let index =
-            level * SpaceLayout.timelineSamples
-            + Int(position) & (SpaceLayout.timelineSamples - 1)
-        return meta.advanced(
-            by: SpaceLayout.timelineTableOffset + index * SpaceLayout.timelineSampleSize)
+    /// When the next sample is due.
+    private var due: SharedWord { meta[SpaceLayout.timelineDueOffset] }
+    /// When the newest one was made.
+    private var made: SharedWord { meta[SpaceLayout.timelineMadeOffset] }
+    /// Samples that are there; there may be more already.
+    private var count: SharedWord { meta[SpaceLayout.timelineCountOffset] }
+    private var reservedWord: SharedWord { meta[SpaceLayout.timelineReservedOffset] }
+
+    /// Samples that have memory.
+    private var reserved: UInt64 {
+        min(reservedWord.loadOrdered(), UInt64(SpaceLayout.timelineCountMax))
     }
 
-    /// Notes that a version was committed now.
+    private func sample(_ position: UInt64) -> SharedMemory {
+        meta.advanced(
+            by: SpaceLayout.timelineOffset + Int(position) * SpaceLayout.timelineSampleSize)
+    }
+    private func time(_ position: UInt64) -> SharedWord { sample(position)[0] }
+    private func version(_ position: UInt64) -> SharedWord { sample(position)[8] }
+
+    /// Gives the first samples memory, when a space is made.
+    func prepare() throws(SystemError) {
+        try reserve(from: 0)
+        due.store(0)
+    }
+
+    /// The clock that nobody sets begins anew when the machine does; nobody else is attached.
+    func restart() {
+        due.store(0)
+        made.store(0)
+    }
+
+    /// Sees to it that the next version has a time that is no older than the interval.
     @inline(__always)
-    func note(_ version: UInt64) {
-        let now = SystemCalls.coarseMilliseconds()
-        if now >= lastSample.loadRelaxed() &+ 4 { record(version, now) }
+    func note() {
+        if SystemCalls.coarseMonotonicMilliseconds() >= due.loadRelaxed() { note(at: .now) }
+    }
+
+    /// `note` as of clocks that a test sets.
+    func noteIfDue(at now: Instant) {
+        if now.monotonic >= due.load() { note(at: now) }
     }
 
     @inline(never)
-    private func record(_ version: UInt64, _ now: UInt64) {
-        let last = lastSample.load()
-        guard now >= last &+ 4, lastSample.compareExchange(last, now) else { return }
-        for level in 0..<SpaceLayout.timelineLevels {
-            let shift = UInt64(level + 2)
-            if now >> shift == last >> shift { return }
-            let position = head(level).load()
-            // Whoever was held up before this line would put its sample behind newer ones.
-            if position > 0, self.sample(level, position - 1)[0].load() >= version { return }
-            let sample = sample(level, position)
-            sample[0].store(version)
-            sample[8].store(now)
-            head(level).store(position + 1)
+    private func note(at now: Instant) {
+        while true {
+            let position = settledCount()
+            let left = room(at: position)
+            let interval = interval(left)
+            var new = now.wall
+            if position > 0 {
+                let last = time(position - 1).load()
+                let made = made.load()
+                let elapsed = now.monotonic > made ? now.monotonic - made : 0
+                let age = now.wall >= last ? now.wall - last : elapsed
+                // Another thread was faster, or the samples that are left must last.
+                if age < interval {
+                    return due.store(
+                        now.monotonic &+ min(interval - age, Timeline.retryMilliseconds))
+                }
+                if now.wall <= last { new = last &+ max(1, elapsed / 2) }
+            }
+            guard left > 0 else {
+                return due.store(now.monotonic &+ Timeline.retryMilliseconds)
+            }
+            guard time(position).compareExchange(0, new) else { continue }
+            complete(position)
+            made.store(now.monotonic)
+            return due.store(now.monotonic &+ min(interval, Timeline.retryMilliseconds))
         }
     }
 
-    /// All samples up to a version, ascending: each with the time of its commit.
-    func samples(upTo last: UInt64) -> [(version: UInt64, milliseconds: UInt64)] {
-        var found: [UInt64: UInt64] = [:]
-        for level in 0..<SpaceLayout.timelineLevels {
-            let end = head(level).load()
-            for position in (end > 1016 ? end - 1016 : 0)..<end {
-                let sample = sample(level, position)
-                let version = sample[0].load()
-                if version <= last { found[version] = sample[8].load() }
-            }
+    /// How old the newest sample must be before the next is made.
+    private func interval(_ left: UInt64) -> UInt64 {
+        let missing = Timeline.reserve - min(left, Timeline.reserve)
+        return Timeline.interval << (missing / Timeline.reserveStep)
+    }
+
+    /// The number of samples, each with its version.
+    private func settledCount() -> UInt64 {
+        let reserved = reserved
+        var position = min(count.load(), reserved)
+        while position < reserved, time(position).loadOrdered() != 0 {
+            complete(position)
+            position += 1
         }
-        return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return position
+    }
+
+    private func complete(_ position: UInt64) {
+        if version(position).load() == 0 {
+            // The clock is read after the first step, whoever took it.
+            SharedWord.fence()
+            _ = version(position).compareExchange(0, clock.latest)
+        }
+        _ = count.compareExchange(position, position + 1)
+    }
+
+    /// How many samples from a position on have memory: few only if there is no memory for more.
+    private func room(at position: UInt64) -> UInt64 {
+        let before = reserved
+        if before - min(position, before) <= Timeline.reserve { try? reserve(from: before) }
+        let reserved = reserved
+        return reserved - min(position, reserved)
+    }
+
+    private func reserve(from first: UInt64) throws(SystemError) {
+        guard first + Timeline.batch <= SpaceLayout.timelineCountMax else { return }
+        let size = UInt64(SpaceLayout.timelineSampleSize)
+        try SystemCalls.reserve(
+            descriptor, offset: UInt64(SpaceLayout.timelineOffset) + first * size,
+            count: Timeline.batch * size)
+        // Only now may it be touched.
+        _ = reservedWord.compareExchange(first, first + Timeline.batch)
     }
 
     /// Milliseconds since 1970 of a commit; nil if it is older than all samples.
     func milliseconds(of version: UInt64) -> UInt64? {
-        for level in 0..<SpaceLayout.timelineLevels {
-            let end = head(level).load()
-            guard end > 0 else { return nil }
-            // The oldest samples may be overwritten at this moment: leave them to the next level.
-            let first = end > 1016 ? end - 1016 : 0
-            guard sample(level, first)[0].load() <= version else { continue }
-            var low = first
-            var high = end
-            while high - low > 1 {
-                let middle = (low + high) / 2
-                if sample(level, middle)[0].load() <= version {
-                    low = middle
-                } else {
-                    high = middle
-                }
-            }
-            return sample(level, low)[8].load()
+        // The first sample that the version is not newer than.
+        var (low, high): (UInt64, UInt64) = (0, settledCount())
+        while low < high {
+            let middle = low + (high - low) / 2
+            if self.version(middle).load() < version { low = middle + 1 } else { high = middle }
         }
-        return nil
+        return low == 0 ? nil : time(low - 1).load()
+    }
+
+    /// Calls `report` with a sentence for each sample that cannot be.
+    func check(_ report: (String) -> Void) {
+        var (lastTime, lastVersion): (UInt64, UInt64) = (0, 0)
+        for position in 0..<settledCount() {
+            let (time, version) = (time(position).load(), version(position).load())
+            if time <= lastTime || version < lastVersion || version > clock.now {
+                return report("sample \(position) of the timeline is out of order")
+            }
+            (lastTime, lastVersion) = (time, version)
+        }
     }
 }

@@ -64,6 +64,8 @@ public struct Transaction: ~Copyable {
     /// The snapshot at which a run goes on that only reads and lost too often (`Fallback`).
     var fallback = Fallback.none
     var lockOrder = LockOrder()
+    /// For whom it commits.
+    var committer = Committer.current
     /// Version of the last commit that wrote something; 0 before the first.
     var lastCommit: UInt64 = 0
 

@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 
 /// The one table of callbacks. Each decodes its request, calls the tree, and replies. The closures
@@ -89,6 +90,7 @@ enum Connection {
         let context = unsafe fuse_req_ctx(request).pointee
         caller = Caller(
             uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+        system.forest.space.committer = Committer(processID: caller.pid, userID: caller.uid)
     }
 
     var forest: Forest { system.forest }

@@ -10,9 +10,6 @@ final class NamedSnapshot: Sendable {
     /// When it was taken, in milliseconds since 1970.
     let began: UInt64
     private let space: Space
-    /// When the commits that it shows were made, as known when it was first looked at: what is
-    /// known of old commits becomes less exact with time, and a snapshot's files do not change.
-    let times: CommitTimes
 
     init(
         _ name: String, at place: MomentPlace, _ snapshot: Snapshot, _ info: SnapshotInfo,
@@ -24,7 +21,6 @@ final class NamedSnapshot: Sendable {
         self.space = space
         ownership = Ownership(uid: info.user, gid: info.group, mode: 0o755)
         began = info.milliseconds
-        times = CommitTimes(space, upTo: snapshot.version)
     }
 
     var version: UInt64 { snapshot.version }

@@ -90,10 +90,7 @@ extension Tree {
 
     /// When a version was committed, in milliseconds since 1970.
     func milliseconds(ofVersion version: UInt64) -> UInt64 {
-        guard case .snapshot(let snapshot) = moment else {
-            return space.milliseconds(ofVersion: version)
-        }
-        return snapshot.times.milliseconds(of: version)
+        space.milliseconds(ofVersion: version)
     }
 
     /// `st_ino`

@@ -64,8 +64,42 @@ extension TransactionalMemory {
                     #expect(Self.lines(news) == expected)
                     #expect(news.version == space.usage.version)
                     #expect(news.node == space.node)
+                    #expect(news.committer == .current)
                     #expect(feed.next() == nil)
                 }
+            }
+        }
+
+        @Test(
+            "A commit tells for whom its thread made it, however many pages it wrote",
+            arguments: [1, 2, 3, 4, 100, SpaceLayout.ringExtentCount / 4 + 1])
+        func committers(pages: Int) throws {
+            try withTestSpace("core") { space in
+                let feed = space.commitFeed()
+                let most = Committer(processID: 1 << 22 - 1, userID: .max - 1)
+                for committer in [most, Committer(processID: 0, userID: 0), .current] {
+                    space.committer = committer
+                    try space.transact { tx throws(TransactionError) in
+                        for page in 0..<pages { try tx.store(1, at: Self.start + page * 4096) }
+                    }
+                    let open = try space.begin(name: "open")
+                    try open.perform { tx in try tx.store(2, at: Self.start) }
+                    try open.commit()
+                    let (commits, lost) = Self.events(feed, space)
+                    #expect(lost == 0)
+                    #expect(commits.map(\.committer) == [committer, committer])
+                    guard let found = commits.first?.pages else { continue }
+                    #expect(found.count == pages)
+                    #expect(Set(found.map(\.page)).count == pages)
+                }
+                // Another thread commits for its process, though the one before it did not.
+                space.committer = most
+                onThreads(1) { _ in
+                    try? space.transact { tx throws(TransactionError) in
+                        try tx.store(3, at: Self.start)
+                    }
+                }
+                #expect(Self.events(feed, space).commits.map(\.committer) == [.current])
             }
         }
 
@@ -255,6 +289,7 @@ extension TransactionalMemory {
                     #expect(lost == 0)
                     let after = try scene.workload.count(space, worker: 0)
                     #expect(commits.count == Int(after - before))
+                    #expect(commits.allSatisfy { $0.committer == CrashWorkload.committer(0) })
                     // A commit from now on is the next to be seen.
                     try space.transact { tx throws(TransactionError) in
                         try tx.store(1, at: Address(region: 1, offset: 0x8000))

@@ -1,7 +1,9 @@
-import Core
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import Core
 
 extension TransactionalMemory {
     /// When a version was committed.
@@ -36,8 +38,8 @@ extension TransactionalMemory {
                 var last: UInt64 = 0
                 for commit in commits {
                     let time = space.milliseconds(ofVersion: commit.version)
-                    // There is a sample each 4 ms.
-                    #expect(time + 4 >= commit.before && time <= commit.after)
+                    // There is a sample each 16 ms.
+                    #expect(time + Timeline.interval >= commit.before && time <= commit.after)
                     #expect(time >= last)
                     last = time
                 }
@@ -55,6 +57,31 @@ extension TransactionalMemory {
                 let time = space.milliseconds(ofVersion: version)
                 #expect(space.milliseconds(ofVersion: version + 1000) == time)
                 #expect(space.milliseconds(ofVersion: .max) == time)
+            }
+        }
+
+        @Test("The first of several that commit at once after a pause all have the time of then")
+        func afterPause() throws {
+            try withTestSpace("core") { space in
+                _ = try Self.commit(space)
+                let round = Atomic<Int>(0)
+                for number in 1...20 {
+                    usleep(40_000)
+                    let began = Self.wallMilliseconds(CLOCK_REALTIME_COARSE)
+                    onThreads(4) { thread in
+                        // All draw their versions as closely together as they can.
+                        round.add(1, ordering: .sequentiallyConsistent)
+                        while round.load(ordering: .acquiring) < number * 4 { sched_yield() }
+                        let own = Self.place + thread * 64
+                        try? space.transact { tx throws(TransactionError) in
+                            try tx.store(number, at: own)
+                        }
+                    }
+                    for version in space.version - 3...space.version {
+                        let time = space.milliseconds(ofVersion: version)
+                        #expect(time + Timeline.interval >= began)
+                    }
+                }
             }
         }
 
@@ -78,6 +105,175 @@ extension TransactionalMemory {
                     #expect(time >= last)
                     last = time
                 }
+            }
+        }
+
+        @Test("What was said of a version beside threads that commit is said of it for ever")
+        func stability() throws {
+            try withTestSpace("core") { space in
+                let rival = try Space.attach(space.name)
+                defer { rival.detach() }
+                let said = Mutex<[UInt64: UInt64]>([:])
+                let end = Self.wallMilliseconds() + 1500
+                onThreads(4) { thread in
+                    let own = Self.place + thread * 64
+                    var answers: [UInt64: UInt64] = [:]
+                    let (mine, other) = thread % 2 == 0 ? (space, rival) : (rival, space)
+                    var rounds = 0
+                    while Self.wallMilliseconds() < end {
+                        try? mine.transact { tx throws(TransactionError) in
+                            try tx.store(try tx.load(own, as: Int.self) + 1, at: own)
+                        }
+                        // The version of another commit, which may have its sample just now.
+                        let version = mine.version
+                        let answer = other.milliseconds(ofVersion: version)
+                        if let before = answers[version] { #expect(before == answer) }
+                        answers[version] = answer
+                        rounds += 1
+                        if rounds % 100 == 0 { usleep(16_000) }
+                    }
+                    let found = answers
+                    said.withLock { $0.merge(found) { $0 == $1 ? $0 : .max } }
+                }
+                let answers = said.withLock { $0 }
+                #expect(answers.count > 100)
+                for (version, time) in answers {
+                    #expect(space.milliseconds(ofVersion: version) == time)
+                }
+            }
+        }
+
+        /// Samples as of clocks that the test sets.
+        private struct Clocks {
+            let timeline: Timeline
+            let space: Space
+            var now = Timeline.Instant(wall: 1_000_000, monotonic: 5_000)
+            var said: [(version: UInt64, time: UInt64)] = []
+
+            init(_ space: Space, descriptor: Int32? = nil) {
+                self.space = space
+                timeline = Timeline(
+                    meta: space.meta, clock: space.clock,
+                    descriptor: descriptor ?? space.metaDescriptor)
+            }
+
+            mutating func pass(_ milliseconds: UInt64) {
+                now.wall += milliseconds
+                now.monotonic += milliseconds
+            }
+
+            /// The time of a version that is drawn now.
+            @discardableResult
+            mutating func commit() -> UInt64 {
+                timeline.noteIfDue(at: now)
+                let version = space.clock.next()
+                let time = space.milliseconds(ofVersion: version)
+                said.append((version, time))
+                return time
+            }
+
+            func expectSaid() {
+                #expect(said.allSatisfy { space.milliseconds(ofVersion: $0.version) == $0.time })
+                var problems: [String] = []
+                timeline.check { problems.append($0) }
+                #expect(problems == [])
+            }
+        }
+
+        @Test("What was said of the versions of days is said of them for ever")
+        func staysForDays() throws {
+            try withTestSpace("core") { space in
+                var generator = SeededGenerator(seed: printedSeed("days of commits"))
+                var clocks = Clocks(space)
+                for _ in 0..<100_000 {
+                    clocks.pass(UInt64.random(in: 0...UInt64.random(in: 1...99), using: &generator))
+                    let time = clocks.commit()
+                    #expect(clocks.now.wall - time < Timeline.interval)
+                }
+                clocks.expectSaid()
+            }
+        }
+
+        @Test("When the clock is set back times go on at half its speed until it has caught up")
+        func clockSetBack() throws {
+            try withTestSpace("core") { space in
+                var clocks = Clocks(space)
+                let before = clocks.commit()
+                clocks.now.wall -= 10_000
+                var last = before
+                for _ in 0..<100 {
+                    clocks.pass(50)
+                    let time = clocks.commit()
+                    #expect(time == last + 25)
+                    last = time
+                }
+                // Ten seconds are caught up in twenty.
+                for _ in 0..<400 {
+                    clocks.pass(50)
+                    clocks.commit()
+                }
+                #expect(clocks.commit() == clocks.now.wall)
+                clocks.now.wall += 3_600_000
+                clocks.pass(16)
+                #expect(clocks.commit() == clocks.now.wall)
+                // After a start of the machine the other clock begins anew.
+                clocks.now.monotonic = 1
+                space.timeline.restart()
+                clocks.pass(60_000)
+                #expect(clocks.commit() == clocks.now.wall)
+                clocks.expectSaid()
+            }
+        }
+
+        @Test("Without memory for more samples times become coarse, and good again with it")
+        func fullMemory() throws {
+            try withTestSpace("core") { space in
+                var clocks = Clocks(space)
+                clocks.commit()
+                // Nothing can be reserved in no file.
+                var poor = Clocks(space, descriptor: -1)
+                poor.now = clocks.now
+                var begin = poor.now.wall
+                for round in 0..<500_000 {
+                    poor.pass(16)
+                    poor.commit()
+                    let left =
+                        space.meta[SpaceLayout.timelineReservedOffset].load()
+                        - space.meta[SpaceLayout.timelineCountOffset].load()
+                    if left >= 256 { begin = poor.now.wall }
+                    let elapsed = poor.now.wall - begin
+                    // In error by a part of the time that memory is short, for an hour.
+                    if round % 100 == 0, elapsed < 3_600_000 {
+                        let time = space.milliseconds(ofVersion: space.clock.now)
+                        #expect(poor.now.wall - time <= 1032 + elapsed / 8)
+                    }
+                }
+                poor.expectSaid()
+                clocks.now = poor.now
+                clocks.pass(1000)
+                #expect(clocks.commit() == clocks.now.wall)
+                poor.expectSaid()
+            }
+        }
+
+        @Test("A sample whose maker was killed between its steps is completed, and moves no time")
+        func killedMaker() throws {
+            try withTestSpace("core") { space in
+                var clocks = Clocks(space)
+                let count = space.meta[SpaceLayout.timelineCountOffset]
+                for round in 0..<100 {
+                    clocks.commit()
+                    clocks.pass(20)
+                    // The first step, and nothing else.
+                    let place =
+                        SpaceLayout.timelineOffset
+                        + Int(count.load()) * SpaceLayout.timelineSampleSize
+                    #expect(space.meta[place].compareExchange(0, clocks.now.wall))
+                    if round % 2 == 0 { clocks.pass(round % 4 == 0 ? 30 : 5) }
+                    let time = clocks.commit()
+                    #expect(clocks.now.wall - time < Timeline.interval)
+                }
+                clocks.expectSaid()
             }
         }
     }
