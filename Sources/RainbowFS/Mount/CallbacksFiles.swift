@@ -136,7 +136,7 @@ extension Callbacks {
                     return unsafe system.waiting.add(request, .release, wait)
                 }
                 // The kernel does not say for whom it closes a file.
-                system.record(error, .release, for: handle.object.opener)
+                system.record(error, .release, for: file.opener)
             }
         }
         handle.take()
