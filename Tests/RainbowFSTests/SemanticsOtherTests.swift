@@ -159,9 +159,9 @@ import Testing
                 }
                 guard isFull else { break }
                 round += 1
-                let path = try bank.new()
-                try fixture.link("../" + path, "names/new\(path.count)\(round)\(plus)")
-                if round > 3 { try? fixture.remove("names/new26\(round - 3)\(plus)") }
+                let made = try bank.new()
+                try fixture.link("../" + made, "names/new\(path.count)-\(round)\(plus)")
+                if round > 3 { try? fixture.remove("names/new\(path.count)-\(round - 3)\(plus)") }
             }
             #expect(seen.prefix(2) == [".", ".."])
             #expect(Set(seen).count == seen.count, "\(path) lists something twice")
@@ -177,7 +177,7 @@ import Testing
     func top() throws {
         let entries = [
             "regions", "classes", "objects", "names", "nodes", "events", "metrics", "messages",
-            "control", "transactions", "snapshots",
+            "control", "transactions", "snapshots", "system",
         ]
         #expect(try fixture.list("") == entries)
         #expect(try fixture.list("", plus: true) == entries)

@@ -377,7 +377,8 @@ import Testing
         try fixture.remove("classes/Account")
         #expect(!fixture.exists("classes/Account"))
         expectError(ENOENT) { try fixture.remove("classes/Account") }
-        expectError(EPERM) { try fixture.remove("classes/Class") }
+        expectError(ENOENT) { try fixture.remove("classes/Class") }
+        expectError(EPERM) { try fixture.remove("system/classes/Class") }
         expectError(EPERM) { try fixture.makeDirectory("classes/Directory") }
     }
 

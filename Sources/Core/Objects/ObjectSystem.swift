@@ -14,6 +14,12 @@ public enum ObjectSystem {
     /// Address of the allocator of all objects of the layer itself.
     public static let systemAllocator = Address(SystemLayout.systemAllocator)
 
+    /// Whether an address lies where the space's own objects are, and no others.
+    public static func holds(_ address: Address) -> Bool {
+        address.rawValue >= SystemLayout.systemBase
+            && address.rawValue - SystemLayout.systemBase < SystemLayout.systemCapacity
+    }
+
     /// Puts the first objects into a space, in one transaction, unless they are there.
     ///
     /// Everyone who attaches calls this; of several at once one does it. The caller's process is

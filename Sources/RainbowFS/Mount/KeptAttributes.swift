@@ -45,6 +45,7 @@ extension NodeID.Fixed {
     fileprivate var isDirectory: Bool {
         switch self {
         case .root, .regions, .classes, .objects, .names, .nodes: true
+        case .system, .systemObjects, .systemClasses: true
         case .metrics, .messages, .control, .transactions, .snapshots, .events: false
         }
     }

@@ -15,7 +15,7 @@ struct RootDirectory: DirectoryNode {
         ("events", .events, S_IFREG),
         ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
         ("control", .control, S_IFREG), ("transactions", .transactions, S_IFDIR),
-        ("snapshots", .snapshots, S_IFDIR),
+        ("snapshots", .snapshots, S_IFDIR), ("system", .system, S_IFDIR),
     ]
 
     func describe(_ tx: inout Transaction) throws -> Description {

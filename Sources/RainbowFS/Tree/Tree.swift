@@ -83,7 +83,7 @@ extension Tree {
         case .element: ElementLink(tree: self, id: id)
         case .classLink: ClassLink(tree: self, id: id)
         case .rawLink: RawLink(tree: self, id: id)
-        case .alias: AliasLink(tree: self, id: id)
+        case .alias, .systemAlias: AliasLink(tree: self, id: id)
         case .name: NameLink(tree: self, id: id)
         case .pendingLink: PendingLinkNode(tree: self, id: id)
         case .node: NodeFile(tree: self, id: id)
@@ -96,8 +96,8 @@ extension Tree {
         switch id.at(moment: 0).fixed {
         case .root: try top(id)
         case .regions: RegionsDirectory(tree: self)
-        case .classes: ClassesDirectory(tree: self)
-        case .objects: ObjectsDirectory(tree: self)
+        case .classes: ClassesDirectory(tree: self, part: .user)
+        case .objects: ObjectsDirectory(tree: self, part: .user)
         case .names: NamesDirectory(tree: self)
         case .nodes: NodesDirectory(tree: self)
         case .metrics: MetricsFile(tree: self)
@@ -106,6 +106,9 @@ extension Tree {
         case .transactions: TransactionsDirectory(tree: self)
         case .snapshots: SnapshotsDirectory(tree: self)
         case .events: EventsFile(tree: self)
+        case .system: SystemDirectory(tree: self)
+        case .systemObjects: ObjectsDirectory(tree: self, part: .system)
+        case .systemClasses: ClassesDirectory(tree: self, part: .system)
         case nil: throw Tree.stale
         }
     }
