@@ -234,6 +234,31 @@ import Testing
         expectError(EPERM) { try fixture.write("int8 y\n", to: "classes/Class") }
     }
 
+    @Test("`align 64` gives each object of a class lines of 64 bytes of its own.")
+    func alignment() throws {
+        try fixture.write("int64 count\nalign 64 # no neighbours\n", to: "classes/Counter")
+        #expect(try fixture.read("classes/Counter") == "align 64\nint64 count\n")
+        expectError(EINVAL) { try fixture.write("align 32\nint64 x\n", to: "classes/Bad") }
+        _ = try bank.new()
+        let answer = try fixture.command("new Counter *2", to: Bank.allocator + "/allocator")
+        let counters = answer.split(separator: "\n").map(String.init)
+        let after = try bank.new()
+        let lines = try (counters + [after]).map { path in
+            try #require(Address(text: Bank.address(path))).line
+        }
+        #expect(lines[1] == lines[0] + 1 && lines[2] > lines[1])
+        #expect(try fixture.attributes(bank.raw(counters[0], class: "Counter")).size == 16)
+        // Two transactions that change neighbours both commit.
+        for name in ["a", "b"] { try fixture.makeDirectory("transactions/" + name) }
+        for (name, counter) in zip(["a", "b"], counters) {
+            try fixture.write("7", to: "transactions/\(name)/\(counter)/count")
+        }
+        for name in ["a", "b"] {
+            _ = try fixture.command("commit", to: "transactions/\(name)/control")
+        }
+        #expect(try counters.map { try fixture.read($0 + "/count") } == ["7\n", "7\n"])
+    }
+
     @Test("A class comes whole: it is there when its writer has closed it or called fsync(2).")
     func comingWhole() throws {
         let file = try fixture.open("classes/Point", O_WRONLY | O_CREAT | O_EXCL)

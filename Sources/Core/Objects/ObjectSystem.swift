@@ -116,9 +116,7 @@ extension Transaction {
         let allocator = ObjectSystem.systemAllocator
         try makeFirstObject(.allocator, at: allocator)
         let descriptor = BuiltInClass.allocator.descriptor
-        let line = Address.lineSize
-        let size = (descriptor.size + line - 1) & ~(line - 1)
-        let top = descriptor.start(of: allocator) + size
+        let top = descriptor.start(of: allocator) + descriptor.stride
         try store(SystemLayout.systemBase, at: allocator + SystemLayout.Allocator.base)
         try store(SystemLayout.systemCapacity, at: allocator + SystemLayout.Allocator.capacity)
         try store(top.rawValue, at: allocator + SystemLayout.Allocator.top)

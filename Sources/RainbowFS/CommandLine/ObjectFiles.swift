@@ -39,7 +39,7 @@ struct ObjectFiles {
 
     /// The fields, in the order of declaration, from the text of the class.
     func declarations() throws -> [FieldDeclaration] {
-        try ClassText.parse(try FileText.readText(folder + "/class"))
+        try ClassText.parse(try FileText.readText(folder + "/class")).fields
     }
 
     /// The version of the newest commit that wrote any part of the object.

@@ -34,7 +34,7 @@ struct BuiltInClassTests {
             (.backpack, "runCount", Layout.Backpack.runCount),
             (.backpack, "counts", Layout.Backpack.counts),
         ]
-        for (builtIn, name, offset) in scalars {
+        for (builtIn, name, offset) in scalars + [(.class, "alignment", Layout.Class.alignment)] {
             #expect(builtIn.descriptor.field(named: name)?.offset == offset, "\(builtIn) \(name)")
         }
         let links: [(BuiltInClass, String, Int)] = [
