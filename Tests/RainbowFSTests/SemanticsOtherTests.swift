@@ -31,6 +31,20 @@ import Testing
         }
     }
 
+    @Test("Only the owner of `messages` and root clear it.")
+    func clearingMessages() throws {
+        fixture.tree.record("Something went wrong.")
+        let stranger = Caller(uid: 4321, gid: getgid(), pid: 1)
+        let file = try fixture.tree.open(NodeID(.control), flags: O_RDWR, stranger)
+        expectError(EPERM) { try file.put(Array("clear messages".utf8), at: 0) }
+        #expect(try fixture.read("messages").hasSuffix("Something went wrong.\n"))
+        let theirs = fixture.tree { $0.uid = 4321 }
+        theirs.record("Here as well.")
+        try theirs.open(NodeID(.control), flags: O_RDWR, stranger)
+            .put(Array("clear messages".utf8), at: 0)
+        #expect(theirs.present.messages.text.isEmpty)
+    }
+
     @Test(
         "`set` changes fields of an object in one transaction, if the caller may write to it."
     )

@@ -44,7 +44,13 @@ enum BuiltInClass: Int, CaseIterable {
             uint32          owner
             uint32          group
             uint16          mode
-            bytes           spare[54]
+            uint32          namesOwner
+            uint32          namesGroup
+            uint16          namesMode
+            uint32          classesOwner
+            uint32          classesGroup
+            uint16          classesMode
+            bytes           spare[30]
             uint64          freed[9]
             """
         case .class:

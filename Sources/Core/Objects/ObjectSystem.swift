@@ -9,7 +9,8 @@ import Glibc
 /// The first ones are at the same addresses in every space, so that finding anything begins
 /// without a search.
 public enum ObjectSystem {
-    /// Address of the System object; owner, group and mode of names and classes are its own.
+    /// Address of the System object; owner, group and mode of the space, of the names and of the
+    /// classes are kept in it.
     public static let root = Address(SystemLayout.root)
     /// Address of the allocator of all objects of the layer itself.
     public static let systemAllocator = Address(SystemLayout.systemAllocator)
@@ -57,7 +58,7 @@ extension Space {
     }
 }
 
-/// Owner, group and permission bits, as stored with regions, allocators and the system.
+/// Owner, group and permission bits, as stored with regions, allocators, names and classes.
 public struct Ownership: Hashable, Sendable {
     public var uid: UInt32
     public var gid: UInt32
@@ -89,7 +90,7 @@ extension Transaction {
         try makeFirstObject(.system, at: root)
         try store(SystemLayout.version, at: root + SystemLayout.System.layoutVersion)
         try store(UInt64(time(nil)), at: root + SystemLayout.System.created)
-        try storeOwnership(ownership, at: root + SystemLayout.System.ownership)
+        for part in SystemInfo.Part.allCases { try setOwnership(ownership, of: part) }
         for builtIn in BuiltInClass.allCases { try makeFirstObject(.class, at: builtIn.address) }
         try makeSystemAllocator(ownership)
         for slot in [

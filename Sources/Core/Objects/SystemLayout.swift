@@ -28,6 +28,8 @@ enum SystemLayout {
         static let layoutVersion = 8
         static let created = 16
         static let ownership = 24
+        static let namesOwnership = 36
+        static let classesOwnership = 48
         static let freed = 88
     }
 

@@ -1,9 +1,9 @@
 import Synchronization
 
 /// The attributes that the kernel keeps until it is told to ask again: those of the directories
-/// that every tree has once. Their owner and mode never change, and shells, find and the kernel's
-/// own check of permissions ask for them at every step of a path. Their time does change, with the
-/// commits of any mount: the `Follower` sees to that.
+/// that every tree has once. They change seldom, and shells, find and the kernel's own check of
+/// permissions ask for them at every step of a path. When they do, with commits of any mount, the
+/// `Follower` sees to that.
 ///
 /// All other attributes are asked for each time.
 final class KeptAttributes: Sendable {

@@ -18,7 +18,18 @@ struct ClassesDirectory: DirectoryNode {
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: part == .user ? nil : 0o555, &tx)
+        switch part {
+        case .user: try tree.ownDirectory(id, tx.systemInfo().classes, &tx)
+        case .system: try tree.ownDirectory(id, mode: 0o555, &tx)
+        }
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        guard part == .user else {
+            return try refuseChange(change, describe(&tx), refusal)
+        }
+        let now = try tx.systemInfo().classes
+        try tx.setOwnership(now.changed(change), of: .classes)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
@@ -73,13 +84,20 @@ struct ClassFile: Node {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let descriptor = try tx.classDescriptor(at: id.address)
-        var ownership = try tx.systemInfo().ownership
+        let system = try tx.systemInfo()
+        var ownership = descriptor.isSystem ? system.ownership : system.classes
         ownership.mode &= descriptor.isSystem ? 0o444 : 0o666
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
                 id, S_IFREG, ownership, size: UInt64(descriptor.text.utf8.count),
                 version: version))
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(
+            change, describe(&tx),
+            "A class has the owner and the mode of classes/. Change those of the directory.")
     }
 
     func checkWritable(_ tx: inout Transaction) throws {
@@ -120,9 +138,11 @@ struct PendingClassFile: Node {
             description.attributes.ino = tree.inode(id)
             return description
         }
-        var description = try tree.ownFile(id, mode: 0o644, size: size, &tx)
-        description.isLasting = false
-        return description
+        var ownership = try tx.systemInfo().classes
+        ownership.mode &= 0o666
+        return Description(
+            attributes: tree.attributes(
+                id, S_IFREG, ownership, size: UInt64(size), version: tree.version))
     }
 
     /// The kernel may still know the new file by this number when it opens it again.

@@ -195,15 +195,21 @@ extension Tree {
     }
 
     /// The description of a directory that the tree itself makes. Its time is that of the last
-    /// commit that made or removed a class, a name, a region or an allocator: tar finds it
-    /// unchanged after reading it, whatever is written to objects meanwhile.
+    /// commit that made or removed a class, a name, a region or an allocator, or changed an owner:
+    /// tar finds it unchanged after reading it, whatever is written to objects meanwhile.
     func ownDirectory(_ id: NodeID, mode: UInt16?, _ tx: inout Transaction) throws -> Description {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode ?? ownership.mode
+        return try ownDirectory(id, ownership, &tx)
+    }
+
+    func ownDirectory(
+        _ id: NodeID, _ ownership: Ownership, _ tx: inout Transaction
+    ) throws -> Description {
         let attributes = attributes(
             id, S_IFDIR, ownership, size: 0,
             version: try max(
-                tx.version(of: ObjectSystem.root, count: 8),
+                tx.version(of: ObjectSystem.root, count: Address.lineSize),
                 tx.version(of: ObjectSystem.systemAllocator, count: 128)))
         return Description(attributes: attributes, isLasting: true)
     }
