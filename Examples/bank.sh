@@ -45,7 +45,7 @@ auditor() {
 mount_space bank one
 mount_space bank two
 cd "$scratch/two"
-printf 'int64 balance\nstring owner[48]\n' >classes/Account
+printf 'align 64\nint64 balance\nstring owner[48]\n' >classes/Account
 mkdir regions/transactional/bank
 for owner in "${owners[@]}"; do
     account=$(rainbowfs new regions/transactional/bank Account balance=100 owner="$owner")

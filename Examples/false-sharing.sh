@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Two counters, each counted by a shell of its own. Neighbours in a line of 64 bytes make
 # transactions conflict though they share no value; those in two lines of a page do not, which
-# `metrics` counts: comparing pages would have made them fail.
+# `metrics` counts: comparing pages would have made them fail. `align 64` in the text of a class
+# gives each object lines of its own.
 # shellcheck source=lib/setup.bash
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.bash"
 
@@ -54,15 +55,19 @@ mount_space lines one
 mount_space lines two
 cd "$scratch/one"
 echo 'int64 count' >classes/Counter
+printf 'align 64\nint64 count\n' >classes/Aligned
 mkdir regions/transactional/app
 mapfile -t counters < <(rainbowfs new regions/transactional/app Counter -n 600)
-mine=${counters[0]}
+mapfile -t aligned < <(rainbowfs new regions/transactional/app Aligned -n 2)
 
-for other in 0 1 8 500; do
-    other=${counters[other]}
+for pair in "${counters[0]} ${counters[0]}" "${counters[0]} ${counters[1]}" \
+    "${aligned[*]}" "${counters[0]} ${counters[8]}" "${counters[0]} ${counters[500]}"; do
+    read -r mine other <<<"$pair"
     apart=$((${other#objects/} - ${mine#objects/})) # A path has the address.
     if [[ $other == "$mine" ]]; then
         place='one counter' wanted="$rounds 0" each=$((4 * rounds))
+    elif [[ $mine == "${aligned[0]}" ]]; then
+        place='one page, align 64' wanted="0 $rounds" each=$((2 * rounds))
     elif ((${other#objects/} >> 6 == ${mine#objects/} >> 6)); then
         place='one line' wanted="$rounds 0" each=$((2 * rounds))
     elif ((${other#objects/} >> 12 == ${mine#objects/} >> 12)); then

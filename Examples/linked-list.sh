@@ -71,7 +71,7 @@ reader() {
 mount_space list one
 mount_space list two
 cd "$scratch/one"
-printf 'ref<Element> next\nint64 value\nbytes padding[40]\n' >classes/Element
+printf 'align 64\nref<Element> next\nint64 value\n' >classes/Element # A line each.
 mkdir regions/transactional/app
 ln -s "../$(rainbowfs new regions/transactional/app Element)" names/list
 RAINBOW=$PWD

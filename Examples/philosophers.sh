@@ -55,8 +55,8 @@ look() {
 
 mount_space table mount
 cd "$scratch/mount"
-printf 'int64 user\nbytes handle[48]\n' >classes/Fork
-printf 'ref<Fork> left\nref<Fork> right\nint64 meals\n' >classes/Philosopher
+printf 'align 64\nint64 user\n' >classes/Fork # A line each: only who shares a fork conflicts.
+printf 'align 64\nref<Fork> left\nref<Fork> right\nint64 meals\n' >classes/Philosopher
 mkdir regions/transactional/table
 mapfile -t forks < <(rainbowfs new regions/transactional/table Fork -n 5)
 for i in 0 1 2 3 4; do

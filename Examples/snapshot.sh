@@ -40,7 +40,7 @@ add_up() { awk '{ sum += $1 } END { print sum }'; }
 mount_space bank one
 mount_space bank two
 cd "$scratch/one"
-printf 'int64 balance\nstring owner[48]\n' >classes/Account
+printf 'align 64\nint64 balance\nstring owner[48]\n' >classes/Account
 mkdir regions/transactional/bank
 account=0
 for path in $(rainbowfs new regions/transactional/bank Account balance=100 -n "$accounts"); do

@@ -61,6 +61,35 @@ struct PermissionTests {
         #expect(group.contains("write: yes") && group.contains("chmod: no"))
     }
 
+    @Test(
+        "Students bind names and define classes where a teacher lets them", .needsRoot,
+        arguments: ways)
+    func students(_ options: [String]) throws {
+        let lines = try outcome(
+            options,
+            """
+            chmod 777 names; chgrp nogroup classes; chmod 775 classes
+            stat -c '%A %G' names classes
+            echo "name: $(stranger ln -s ../$o names/n)"
+            echo "rename: $(stranger mv names/n names/m)"
+            echo "unbind: $(stranger rm names/m)"
+            echo "class: $(stranger bash -c 'echo int8 x > classes/B')"; cat classes/B
+            echo "again: $(stranger bash -c 'echo int16 x > classes/B')"; cat classes/B
+            echo "remove: $(stranger rm classes/B)"
+            echo "chmod: $(stranger chmod 700 names)"
+            echo "clear: $(stranger bash -c 'echo clear messages > control')"
+            chmod 755 names classes
+            echo "closed: $(stranger ln -s ../$o names/n; stranger touch classes/B)"
+            """)
+        #expect(
+            lines.prefix(13) == [
+                "drwxrwxrwx root", "drwxrwxr-x nogroup", "name: yes", "rename: yes", "unbind: yes",
+                "class: yes", "int8 x", "again: yes", "int16 x", "remove: yes", "chmod: no",
+                "clear: no", "closed: no",
+            ])
+        #expect(lines.dropFirst(13).first == "no")
+    }
+
     @Test("Directories of the space are its owner's", .needsRoot, arguments: ways)
     func directories(_ options: [String]) throws {
         let lines = try outcome(

@@ -89,7 +89,7 @@ import Testing
             ("float32 a[2]", "0.5\ninf\n", "0.5,inf", #"[0.5, "inf"]"#),
         ])
     func values(declaration: String, file: String, text: String, json: String) throws {
-        let field = try #require(try ClassText.parse(declaration).first)
+        let field = try #require(try ClassText.parse(declaration).fields.first)
         let value = ShownValue.decode(field, Array(file.utf8))
         #expect(value.text == text)
         #expect(value.json(field).description == json)

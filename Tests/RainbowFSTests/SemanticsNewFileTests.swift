@@ -287,7 +287,7 @@ import Testing
         let names = try fixture.list("regions/transactional/system")
         let name = try #require(names.first { $0.hasPrefix("0x") })
         expectError(EPERM) {
-            try fixture.write("x", to: "objects/\(name.prefix { $0 != "." })/new")
+            try fixture.write("x", to: "system/objects/\(name.prefix { $0 != "." })/new")
         }
     }
 }

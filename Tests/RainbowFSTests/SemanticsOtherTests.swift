@@ -31,6 +31,20 @@ import Testing
         }
     }
 
+    @Test("Only the owner of `messages` and root clear it.")
+    func clearingMessages() throws {
+        fixture.tree.record("Something went wrong.")
+        let stranger = Caller(uid: 4321, gid: getgid(), pid: 1)
+        let file = try fixture.tree.open(NodeID(.control), flags: O_RDWR, stranger)
+        expectError(EPERM) { try file.put(Array("clear messages".utf8), at: 0) }
+        #expect(try fixture.read("messages").hasSuffix("Something went wrong.\n"))
+        let theirs = fixture.tree { $0.uid = 4321 }
+        theirs.record("Here as well.")
+        try theirs.open(NodeID(.control), flags: O_RDWR, stranger)
+            .put(Array("clear messages".utf8), at: 0)
+        #expect(theirs.present.messages.text.isEmpty)
+    }
+
     @Test(
         "`set` changes fields of an object in one transaction, if the caller may write to it."
     )
@@ -159,9 +173,9 @@ import Testing
                 }
                 guard isFull else { break }
                 round += 1
-                let path = try bank.new()
-                try fixture.link("../" + path, "names/new\(path.count)\(round)\(plus)")
-                if round > 3 { try? fixture.remove("names/new26\(round - 3)\(plus)") }
+                let made = try bank.new()
+                try fixture.link("../" + made, "names/new\(path.count)-\(round)\(plus)")
+                if round > 3 { try? fixture.remove("names/new\(path.count)-\(round - 3)\(plus)") }
             }
             #expect(seen.prefix(2) == [".", ".."])
             #expect(Set(seen).count == seen.count, "\(path) lists something twice")
@@ -177,7 +191,7 @@ import Testing
     func top() throws {
         let entries = [
             "regions", "classes", "objects", "names", "nodes", "events", "metrics", "messages",
-            "control", "transactions", "snapshots",
+            "control", "transactions", "snapshots", "system",
         ]
         #expect(try fixture.list("") == entries)
         #expect(try fixture.list("", plus: true) == entries)

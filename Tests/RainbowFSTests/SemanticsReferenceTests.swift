@@ -249,9 +249,9 @@ import Testing
         let system = "regions/transactional/system"
         let names = try fixture.list(system)
         let name = try #require(names.first { $0.hasSuffix(".Name") })
-        let object = "objects/" + name.prefix { $0 != "." }
-        #expect(try fixture.readLink(object + "/target") == "../" + Bank.address(alice))
-        #expect(try fixture.read(object + "/name").hasPrefix("alice\n"))
+        let object = "system/objects/" + name.prefix { $0 != "." }
+        #expect(try fixture.readLink(object + "/target") == "../../../" + alice)
+        #expect(try fixture.read(object + "/name") == "alice\n")
         #expect(try fixture.attributes(object + "/name").mode & 0o222 == 0)
         expectError(EPERM) { _ = try fixture.open(object + "/name", O_WRONLY) }
         expectError(EPERM) { _ = try fixture.open(system + "/" + name, O_RDWR) }
@@ -264,8 +264,71 @@ import Testing
         expectError(EPERM) {
             _ = try fixture.command("new Name", to: Bank.allocator + "/allocator")
         }
-        for object in try fixture.list("objects") {
-            #expect(try fixture.list("objects/" + object).contains("class"))
+        for folder in ["objects/", "system/objects/"] {
+            for object in try fixture.list(folder) {
+                #expect(try fixture.list(folder + object).contains("class"))
+            }
         }
+    }
+
+    @Test("`objects` and `classes` list what users made; the space's own is below `system`.")
+    func parts() throws {
+        let alice = try bank.new()
+        #expect(try fixture.list("objects") == [Bank.address(alice)])
+        #expect(try fixture.list("classes") == ["Account"])
+        #expect(try fixture.list("system") == ["classes", "objects"])
+        let builtIn = [
+            "Allocator", "Backpack", "Class", "Field", "Name", "Region", "System", "Table", "Text",
+        ]
+        #expect(try fixture.list("system/classes").sorted() == builtIn)
+        let own = try fixture.list("system/objects")
+        #expect(own.first == "0x0000008000001028")
+        let raw = try fixture.list("regions/transactional/system").dropFirst()
+        #expect(own == raw.map { String($0.prefix { $0 != "." }) })
+        #expect(!fixture.exists("classes/Class") && !fixture.exists("system/classes/Account"))
+        for path in ["system", "system/classes", "system/objects"] {
+            #expect(try fixture.attributes(path).mode & 0o777 == 0o555)
+            expectError(EPERM) { try fixture.makeDirectory(path + "/new") }
+            expectError(EPERM) { try fixture.write("int8 x\n", to: path + "/New") }
+        }
+        expectError(EPERM) { try fixture.write("int8 x\n", to: "system/classes/Class") }
+        expectError(EPERM) { try fixture.remove("system/classes/Class") }
+        expectError(EPERM) { try fixture.remove("system/objects/0x0000008000001028") }
+        try fixture.makeDirectory("snapshots/s")
+        try fixture.makeDirectory("transactions/t")
+        for moment in ["snapshots/s/", "transactions/t/"] {
+            #expect(try fixture.list(moment + "objects") == [Bank.address(alice)])
+            #expect(try fixture.list(moment + "system/objects").count > 10)
+            #expect(try fixture.list(moment + "system/classes").sorted() == builtIn)
+        }
+    }
+
+    @Test("A link leads to an object, a class or a raw file where it is shown.")
+    func linksOfParts() throws {
+        let alice = try bank.new()
+        let system = "system/objects/0x0000008000001028"
+        let address = String(system.suffix(18))
+        // Reached by the folder that does not show it, an object is a link into the other one.
+        #expect(try fixture.readLink("objects/" + address) == "../" + system)
+        #expect(try fixture.readLink("objects/0x8000001029") == "../" + system)
+        #expect(try fixture.readLink("system/objects/0x8000001029") == address)
+        #expect(
+            try fixture.readLink("system/objects/" + Bank.address(alice)) == "../../" + alice)
+        // References and names of the one part to the other.
+        try fixture.replaceLink("../../" + address, alice + "/history/1")
+        #expect(try fixture.readLink(alice + "/history/1") == "../../../" + system)
+        try fixture.link("../" + system, "names/root")
+        #expect(try fixture.readLink("names/root") == "../" + system)
+        try fixture.replaceLink("../../../names/root", alice + "/history/2")
+        #expect(try fixture.readLink(alice + "/history/2") == "../../../" + system)
+        #expect(try fixture.readLink(system + "/allocator").hasPrefix("../0x00000080"))
+        // The class and the raw file of each.
+        #expect(try fixture.readLink(system + "/class") == "../../classes/System")
+        #expect(try fixture.read("system/classes/System").hasPrefix("align 64\nref<Table> names\n"))
+        #expect(
+            try fixture.readLink(system + "/raw")
+                == "../../../regions/transactional/system/\(address).System")
+        #expect(try fixture.command("set \(alice) history[0]=\(system)", to: "control") == "")
+        #expect(try fixture.readLink(alice + "/history/0") == "../../../" + system)
     }
 }

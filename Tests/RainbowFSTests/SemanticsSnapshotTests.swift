@@ -44,7 +44,8 @@ import Testing
         #expect(try fixture.read("snapshots/s/\(alice)/balance") == "100\n")
         #expect(try fixture.readLink("snapshots/s/names/alice") == "../" + alice)
         #expect(try fixture.list("snapshots") == ["s"])
-        #expect(try fixture.list("snapshots/s") == ["regions", "classes", "objects", "names"])
+        #expect(
+            try fixture.list("snapshots/s") == ["regions", "classes", "objects", "names", "system"])
         expectError(EEXIST) { try fixture.makeDirectory("snapshots/s") }
         expectError(EINVAL) { try fixture.makeDirectory("snapshots/a\nb") }
         let file = try fixture.open("snapshots/s/\(alice)/balance", O_RDONLY)

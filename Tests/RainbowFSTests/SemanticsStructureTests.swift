@@ -202,18 +202,53 @@ import Testing
         expectError(EACCES) { _ = try fixture.open("regions/transactional/status", O_WRONLY) }
     }
 
-    @Test("`chmod` and `chown` work on regions and allocators.")
+    @Test("`chmod`, `chown` and `chgrp` work on regions, allocators, `names` and `classes`.")
     func permissions() throws {
-        for path in ["regions/transactional", Bank.allocator] {
+        for path in ["regions/transactional", Bank.allocator, "names", "classes"] {
             try change(path, mode: 0o1710, uid: 77)
             let attributes = try fixture.attributes(path)
             #expect(attributes.mode == S_IFDIR | 0o1710 && attributes.uid == 77)
         }
         try change("", mode: 0o711)
-        #expect(try fixture.attributes("names").mode == S_IFDIR | 0o711)
+        #expect(try fixture.attributes("regions").mode == S_IFDIR | 0o711)
+        #expect(try fixture.attributes("names").mode == S_IFDIR | 0o1710)
+        expectError(EPERM) { try change("system/classes", mode: 0o777) }
+        expectError(EPERM) { try change("objects", mode: 0o777) }
         let shown = fixture.tree { ($0.uid, $0.gid, $0.umask) = (5, 6, 0o022) }
         let attributes = try shown.attributes(fixture.node(Bank.allocator)).0
         #expect(attributes.uid == 5 && attributes.gid == 6 && attributes.mode & 0o777 == 0o755)
+    }
+
+    @Test("Names and classes have the owner and the mode of their directory.")
+    func ownersOfEntries() throws {
+        try fixture.link("../" + (try bank.new()), "names/alice")
+        try change("names", mode: 0o777, uid: 77)
+        try change("classes", mode: 0o775, uid: 78)
+        #expect(try fixture.attributes("names/alice").uid == 77)
+        let account = try fixture.attributes("classes/Account")
+        #expect(account.uid == 78 && account.mode == S_IFREG | 0o664)
+        #expect(try fixture.attributes("system/classes/Name").mode == S_IFREG | 0o444)
+        expectError(EPERM) { try change("classes/Account", mode: 0o600) }
+        try change("classes/Account", mode: 0o664)
+    }
+
+    @Test("What they are set to is the space's: of each mount, in snapshots and transactions.")
+    func ownersInMoments() throws {
+        for path in ["names", "classes"] {
+            try change(path, mode: 0o750)
+            try fixture.makeDirectory("snapshots/" + path)
+            try fixture.makeDirectory("transactions/" + path)
+            let (kept, own) = ("snapshots/\(path)/\(path)", "transactions/\(path)/\(path)")
+            try change(own, mode: 0o777)
+            #expect(try fixture.attributes(own).mode == S_IFDIR | 0o777)
+            #expect(try fixture.attributes(path).mode == S_IFDIR | 0o750)
+            _ = try fixture.command("commit", to: "transactions/\(path)/control")
+            #expect(try fixture.attributes(path).mode == S_IFDIR | 0o777)
+            let other = fixture.tree { _ in }
+            #expect(try other.attributes(fixture.node(path)).0.mode == S_IFDIR | 0o777)
+            #expect(try fixture.attributes(kept).mode == S_IFDIR | 0o750)
+            expectError(EROFS) { try change(kept, mode: 0o700) }
+        }
     }
 
     @Test("Writing a new file defines a class; reading it gives its text.")
@@ -232,6 +267,31 @@ import Testing
             try fixture.write("int8 y\n", to: "classes/" + String(repeating: "x", count: 49))
         }
         expectError(EPERM) { try fixture.write("int8 y\n", to: "classes/Class") }
+    }
+
+    @Test("`align 64` gives each object of a class lines of 64 bytes of its own.")
+    func alignment() throws {
+        try fixture.write("int64 count\nalign 64 # no neighbours\n", to: "classes/Counter")
+        #expect(try fixture.read("classes/Counter") == "align 64\nint64 count\n")
+        expectError(EINVAL) { try fixture.write("align 32\nint64 x\n", to: "classes/Bad") }
+        _ = try bank.new()
+        let answer = try fixture.command("new Counter *2", to: Bank.allocator + "/allocator")
+        let counters = answer.split(separator: "\n").map(String.init)
+        let after = try bank.new()
+        let lines = try (counters + [after]).map { path in
+            try #require(Address(text: Bank.address(path))).line
+        }
+        #expect(lines[1] == lines[0] + 1 && lines[2] > lines[1])
+        #expect(try fixture.attributes(bank.raw(counters[0], class: "Counter")).size == 16)
+        // Two transactions that change neighbours both commit.
+        for name in ["a", "b"] { try fixture.makeDirectory("transactions/" + name) }
+        for (name, counter) in zip(["a", "b"], counters) {
+            try fixture.write("7", to: "transactions/\(name)/\(counter)/count")
+        }
+        for name in ["a", "b"] {
+            _ = try fixture.command("commit", to: "transactions/\(name)/control")
+        }
+        #expect(try counters.map { try fixture.read($0 + "/count") } == ["7\n", "7\n"])
     }
 
     @Test("A class comes whole: it is there when its writer has closed it or called fsync(2).")
@@ -377,7 +437,8 @@ import Testing
         try fixture.remove("classes/Account")
         #expect(!fixture.exists("classes/Account"))
         expectError(ENOENT) { try fixture.remove("classes/Account") }
-        expectError(EPERM) { try fixture.remove("classes/Class") }
+        expectError(ENOENT) { try fixture.remove("classes/Class") }
+        expectError(EPERM) { try fixture.remove("system/classes/Class") }
         expectError(EPERM) { try fixture.makeDirectory("classes/Directory") }
     }
 

@@ -44,7 +44,8 @@ import Testing
         #expect(try fixture.list("transactions") == ["t"])
         #expect(
             try fixture.list("transactions/t") == [
-                "regions", "classes", "objects", "names", "nodes", "metrics", "messages", "control",
+                "regions", "classes", "objects", "names", "nodes", "metrics", "messages", "system",
+                "control",
             ])
         expectError(EEXIST) { try fixture.makeDirectory("transactions/t") }
         expectError(ENOENT) { _ = try fixture.entry("transactions/u") }

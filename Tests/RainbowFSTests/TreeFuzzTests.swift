@@ -94,6 +94,7 @@ import Testing
         let object = try bank.new("balance=1")
         let parents = try [
             "", "regions", "regions/transactional", Bank.allocator, "classes", "objects", "names",
+            "system", "system/objects", "system/classes",
             "nodes", object, object + "/history",
         ].map { try fixture.node($0) }
         let others = [

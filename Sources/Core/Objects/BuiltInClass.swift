@@ -28,19 +28,12 @@ enum BuiltInClass: Int, CaseIterable {
         }
     }
 
-    /// Bytes that the start of each object is a multiple of. What transactions of different nodes
-    /// write at once gets lines of its own.
-    var alignment: Int {
-        switch self {
-        case .field, .text, .table: 8
-        default: Address.lineSize
-        }
-    }
-
+    /// What transactions of different nodes write at once gets lines of its own.
     var classText: String {
         switch self {
         case .system:
             """
+            align 64
             ref<Table>      names
             ref<Table>      classes
             ref<Table>      regions
@@ -51,11 +44,18 @@ enum BuiltInClass: Int, CaseIterable {
             uint32          owner
             uint32          group
             uint16          mode
-            bytes           spare[54]
+            uint32          namesOwner
+            uint32          namesGroup
+            uint16          namesMode
+            uint32          classesOwner
+            uint32          classesGroup
+            uint16          classesMode
+            bytes           spare[30]
             uint64          freed[9]
             """
         case .class:
             """
+            align 64
             ref<Field>      fields
             ref<Backpack>   instances
             string          name[48]
@@ -65,6 +65,7 @@ enum BuiltInClass: Int, CaseIterable {
             uint32          scalarBytes
             uint32          referrers
             bool            isSystem
+            uint32          alignment
             """
         case .field:
             """
@@ -80,6 +81,7 @@ enum BuiltInClass: Int, CaseIterable {
             """
         case .region:
             """
+            align 64
             ref<Table>      allocators
             ref<Table>      extents
             string          name[48]
@@ -91,6 +93,7 @@ enum BuiltInClass: Int, CaseIterable {
             """
         case .allocator:
             """
+            align 64
             ref<Region>     region
             ref<Backpack>   backpacks
             string          name[48]
@@ -105,6 +108,7 @@ enum BuiltInClass: Int, CaseIterable {
             """
         case .name:
             """
+            align 64
             ref<Object>     target
             ref<Text>       more
             string          name[40]
@@ -115,6 +119,7 @@ enum BuiltInClass: Int, CaseIterable {
             "ref<Object> entries[16]"
         case .backpack:
             """
+            align 64
             ref<Class>      memberClass
             ref<Allocator>  allocator
             ref<Backpack>   nextOfClass
@@ -149,13 +154,13 @@ enum BuiltInClass: Int, CaseIterable {
     /// The definitions never change, so their revisions are small numbers that no other has.
     private static let descriptors: [ClassDescriptor] = allCases.map { builtIn in
         do {
-            let declarations = try ClassText.parse(builtIn.classText)
+            let declaration = try ClassText.parse(builtIn.classText)
             let identity = ClassIdentity(
                 address: builtIn.address, revision: UInt64(builtIn.rawValue + 1), isSystem: true)
             return ClassDescriptor(
-                identity, name: builtIn.name, declarations: declarations,
-                layout: try ClassLayout(declarations),
-                targets: declarations.map { named($0.targetName)?.address ?? .null })
+                identity, name: builtIn.name, declaration: declaration,
+                layout: try ClassLayout(declaration),
+                targets: declaration.fields.map { named($0.targetName)?.address ?? .null })
         } catch {
             preconditionFailure("\(builtIn.name): \(error)")
         }

@@ -21,15 +21,15 @@ extension Transaction {
 
     /// Looks whether `defineClass` would succeed, but for want of memory; changes nothing.
     public mutating func checkClass(name: String, text: UnsafeRawBufferPointer) throws {
-        let declarations = try unsafe ClassText.parse(text)
+        let declaration = try unsafe ClassText.parse(text)
         try checkClassName(name)
-        _ = try ClassLayout(declarations)
+        _ = try ClassLayout(declaration)
         if let existing = try classObject(named: name),
-            try classDescriptor(at: existing).fields.map(\.declaration) != declarations
+            try classDescriptor(at: existing).declaration != declaration
         {
             try checkHasNoObjects(existing, name)
         }
-        _ = try targets(of: declarations, inClass: name, at: .null)
+        _ = try targets(of: declaration.fields, inClass: name, at: .null)
     }
 
     private mutating func checkHasNoObjects(_ address: Address, _ name: String) throws {
@@ -59,16 +59,16 @@ extension Transaction {
     }
 
     private mutating func defineClass(
-        name: String, _ declarations: [FieldDeclaration]
+        name: String, _ declaration: ClassDeclaration
     ) throws -> ClassDescriptor {
         try checkClassName(name)
-        let layout = try ClassLayout(declarations)
+        let layout = try ClassLayout(declaration)
         let address: Address
         if let existing = try classObject(named: name) {
             address = existing
             let old = try classDescriptor(at: existing)
             // Writing what is there already harms nobody: scripts may run twice.
-            if old.fields.map(\.declaration) == declarations { return old }
+            if old.declaration == declaration { return old }
             try checkHasNoObjects(existing, name)
             try removeFields(ofClassAt: existing)
         } else {
@@ -82,9 +82,9 @@ extension Transaction {
         let first = UInt64(BuiltInClass.allCases.count + 1)
         let identity = ClassIdentity(
             address: address, revision: UInt64.random(in: first...UInt64.max), isSystem: false)
-        let targets = try targets(of: declarations, inClass: name, at: address)
+        let targets = try targets(of: declaration.fields, inClass: name, at: address)
         let descriptor = ClassDescriptor(
-            identity, name: name, declarations: declarations, layout: layout, targets: targets)
+            identity, name: name, declaration: declaration, layout: layout, targets: targets)
         try storeDefinition(descriptor)
         for target in targets where target != .null && target != address {
             try addReferrers(1, toClassAt: target)
@@ -106,6 +106,9 @@ extension Transaction {
             UInt32(descriptor.referenceCount), at: address + SystemLayout.Class.referenceCount)
         try store(UInt32(descriptor.scalarBytes), at: address + SystemLayout.Class.scalarBytes)
         try store(UInt8(descriptor.isSystem ? 1 : 0), at: address + SystemLayout.Class.isSystem)
+        let isAligned = descriptor.alignment > ClassDeclaration.alignmentMin
+        let alignment = UInt32(isAligned ? descriptor.alignment : 0)
+        try store(alignment, at: address + SystemLayout.Class.alignment)
     }
 
     private mutating func storeField(_ field: Field, next: Address) throws -> Address {

@@ -15,13 +15,13 @@ struct ClassLayout {
     /// Bytes behind the header, a multiple of 8.
     private(set) var scalarBytes = 0
 
-    /// Bytes of an object, and how far the next one of a batch is away.
+    /// Bytes of an object.
     var size: Int { 8 * referenceCount + 8 + scalarBytes }
 
     /// - Throws: `.tooBig` if an object would not fit into one transaction.
-    init(_ declarations: [FieldDeclaration]) throws(ObjectError) {
+    init(_ class: ClassDeclaration) throws(ObjectError) {
         var scalarEnd = 8
-        for declaration in declarations {
+        for declaration in `class`.fields {
             if declaration.type == .reference {
                 offsets.append(-8 * (referenceCount + 1))
                 referenceCount += declaration.arrayCount ?? 1

@@ -1,5 +1,13 @@
-/// Reads one line of class text: `TYPE NAME`, `TYPE NAME[COUNT]`, blanks anywhere between words.
+/// Reads one line of class text: `TYPE NAME`, `TYPE NAME[COUNT]` or `align 64`, blanks anywhere
+/// between words.
 struct ClassLineParser {
+    enum Content {
+        /// Only blanks and a comment.
+        case nothing
+        case alignment(Int)
+        case field(FieldDeclaration)
+    }
+
     private let line: Substring.UnicodeScalarView
     private let number: Int
     private var position: Substring.UnicodeScalarView.Index
@@ -14,12 +22,22 @@ struct ClassLineParser {
         ObjectError(.invalid, "Line \(number) of the class text: \(what).")
     }
 
-    /// The declaration on the line, or nil if it holds only blanks and a comment.
-    mutating func declaration() throws(ObjectError) -> FieldDeclaration? {
-        guard let typeWord = word() else {
-            if isAtEnd { return nil }
+    mutating func content() throws(ObjectError) -> Content {
+        guard let first = word() else {
+            if isAtEnd { return .nothing }
             throw error("it must begin with a type such as int64 or ref<Object>")
         }
+        guard first == "align" else { return .field(try declaration(typeWord: first)) }
+        guard let number = word(), isAtEnd, number == String(ClassDeclaration.alignmentMax) else {
+            throw error(
+                "it is written align \(ClassDeclaration.alignmentMax), the bytes of a line")
+        }
+        return .alignment(ClassDeclaration.alignmentMax)
+    }
+
+    private mutating func declaration(
+        typeWord: Substring
+    ) throws(ObjectError) -> FieldDeclaration {
         if typeWord == "indirect" {
             throw error("indirect fields are not supported yet; leave the word indirect out")
         }

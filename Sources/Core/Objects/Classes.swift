@@ -96,6 +96,10 @@ extension Transaction {
         let name = try loadName(
             address + SystemLayout.Class.name, byteCount: ObjectLimits.nameBytes)
         let count = Int(try load(address + SystemLayout.Class.fieldCount, as: UInt32.self))
+        let alignment = Int(try load(address + SystemLayout.Class.alignment, as: UInt32.self))
+        guard alignment == 0 || alignment == ClassDeclaration.alignmentMax else {
+            throw ObjectError.damaged("a class of an unknown alignment", at: address)
+        }
         var declarations: [FieldDeclaration] = []
         var targets: [Address] = []
         var field = try link(address, SystemLayout.Class.fields)
@@ -112,9 +116,11 @@ extension Transaction {
         guard declarations.count == count,
             Set(declarations.map(\.name)).count == count
         else { throw ObjectError.damaged("a class without its fields", at: address) }
+        let declaration = ClassDeclaration(
+            alignment: max(alignment, ClassDeclaration.alignmentMin), fields: declarations)
         return ClassDescriptor(
-            identity, name: name.string, declarations: declarations,
-            layout: try ClassLayout(declarations), targets: targets)
+            identity, name: name.string, declaration: declaration,
+            layout: try ClassLayout(declaration), targets: targets)
     }
 
     /// A field as its `Field` object tells it, and the class that it refers to.

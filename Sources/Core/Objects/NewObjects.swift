@@ -1,5 +1,6 @@
 extension Transaction {
-    /// Makes objects, all their fields zero, one behind the other.
+    /// Makes objects, all their fields zero, one behind the other; on lines of their own if the
+    /// class says so.
     ///
     /// However many they are, the log of the transaction holds one record for their memory, so a
     /// batch costs little more for each object than writing it.
@@ -20,7 +21,7 @@ extension Transaction {
                     + "of the class \(descriptor.name).")
         }
         let extent = try extent(of: allocator)
-        let start = extent.top
+        let start = descriptor.alignedUp(extent.top)
         let end = start + count * stride
         guard end <= extent.end else { throw try noRoom(allocator, extent, count) }
         try reserveFrames(allocator, extent, upTo: end)

@@ -55,10 +55,15 @@ extension Transaction {
             do {
                 let descriptor = try descriptor(of: object)
                 let start = descriptor.start(of: object)
-                if start < end || start + descriptor.size > allocator.top {
+                // With the rest of its last line, where it shares that with nobody.
+                let own = start + descriptor.stride
+                if start < end || own > allocator.top {
                     problems.append("The object at \(object) overlaps another or the allocator.")
                 }
-                end = max(end, start + descriptor.size)
+                if descriptor.alignedUp(start) != start {
+                    problems.append("The object at \(object) begins within a line.")
+                }
+                end = max(end, own)
                 try checkReferences(of: object, descriptor, &problems)
                 try checkSystemObject(object, descriptor, &problems)
             } catch let error as ObjectError {
@@ -75,7 +80,7 @@ extension Transaction {
         if try classObject(named: descriptor.name) != address {
             problems.append("The class \(descriptor.name) is not found by its name.")
         }
-        let layout = try ClassLayout(descriptor.fields.map(\.declaration))
+        let layout = try ClassLayout(descriptor.declaration)
         var field = try link(address, SystemLayout.Class.fields)
         for (index, known) in descriptor.fields.enumerated() {
             try expect(.field, at: field)

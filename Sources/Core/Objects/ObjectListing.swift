@@ -33,9 +33,10 @@ extension Transaction {
         return page
     }
 
-    /// Up to `limit` objects of the whole space behind an address; begin with null. Any address
-    /// will do: behind the last object there are none.
-    public mutating func allObjects(after address: Address, limit: Int) throws -> ObjectPage {
+    /// Up to `limit` objects that users made, of the whole space, behind an address; begin with
+    /// null. Any address will do: behind the last object there are none. Those that the space
+    /// itself is made of are the objects of the system allocator.
+    public mutating func userObjects(after address: Address, limit: Int) throws -> ObjectPage {
         var page = ObjectPage()
         guard address.region < SpaceLayout.regionCountMax else { return page }
         var words = Transaction.wordsPerPage
@@ -45,6 +46,10 @@ extension Transaction {
             if position.region < number { position = Address(region: number, offset: 0) }
             let root = try link(region, SystemLayout.Region.extents)
             while let info = try allocator(reachingBeyond: position, in: root) {
+                guard !info.isSystem else {
+                    position = info.end - 8
+                    continue
+                }
                 let next = try collectObjects(
                     of: info, after: position, limit, &words, &page.objects)
                 page.next = next ?? info.end - 8

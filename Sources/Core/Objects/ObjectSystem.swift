@@ -9,7 +9,8 @@ import Glibc
 /// The first ones are at the same addresses in every space, so that finding anything begins
 /// without a search.
 public enum ObjectSystem {
-    /// Address of the System object; owner, group and mode of names and classes are its own.
+    /// Address of the System object; owner, group and mode of the space, of the names and of the
+    /// classes are kept in it.
     public static let root = Address(SystemLayout.root)
     /// Address of the allocator of all objects of the layer itself.
     public static let systemAllocator = Address(SystemLayout.systemAllocator)
@@ -18,6 +19,12 @@ public enum ObjectSystem {
         Address(
             SystemLayout.systemBase)..<Address(
             SystemLayout.systemBase + SystemLayout.systemCapacity)
+
+    /// Whether an address lies where the space's own objects are, and no others.
+    public static func holds(_ address: Address) -> Bool {
+        address.rawValue >= SystemLayout.systemBase
+            && address.rawValue - SystemLayout.systemBase < SystemLayout.systemCapacity
+    }
 
     /// Puts the first objects into a space, in one transaction, unless they are there.
     ///
@@ -56,7 +63,7 @@ extension Space {
     }
 }
 
-/// Owner, group and permission bits, as stored with regions, allocators and the system.
+/// Owner, group and permission bits, as stored with regions, allocators, names and classes.
 public struct Ownership: Hashable, Sendable {
     public var uid: UInt32
     public var gid: UInt32
@@ -90,7 +97,7 @@ extension Transaction {
         try makeFirstObject(.system, at: root)
         try store(SystemLayout.version, at: root + SystemLayout.System.layoutVersion)
         try store(UInt64(time(nil)), at: root + SystemLayout.System.created)
-        try storeOwnership(ownership, at: root + SystemLayout.System.ownership)
+        for part in SystemInfo.Part.allCases { try setOwnership(ownership, of: part) }
         for builtIn in BuiltInClass.allCases { try makeFirstObject(.class, at: builtIn.address) }
         try makeSystemAllocator(ownership)
         for slot in [
@@ -117,9 +124,7 @@ extension Transaction {
         let allocator = ObjectSystem.systemAllocator
         try makeFirstObject(.allocator, at: allocator)
         let descriptor = BuiltInClass.allocator.descriptor
-        let line = Address.lineSize
-        let size = (descriptor.size + line - 1) & ~(line - 1)
-        let top = descriptor.start(of: allocator) + size
+        let top = descriptor.start(of: allocator) + descriptor.stride
         try store(SystemLayout.systemBase, at: allocator + SystemLayout.Allocator.base)
         try store(SystemLayout.systemCapacity, at: allocator + SystemLayout.Allocator.capacity)
         try store(top.rawValue, at: allocator + SystemLayout.Allocator.top)

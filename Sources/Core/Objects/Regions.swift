@@ -16,17 +16,37 @@ public struct RegionInfo: Hashable, Sendable {
 
 /// What holds for the whole space rather than for a region.
 public struct SystemInfo: Hashable, Sendable {
-    /// Whoever made the space, unless it was given away; it holds for names and classes.
+    /// Whoever made the space, unless it was given away.
     public let ownership: Ownership
+    /// What holds for all names, and for all classes.
+    public let names: Ownership
+    public let classes: Ownership
     /// Seconds since 1970.
     public let created: UInt64
+
+    /// What has an owner of its own.
+    public enum Part: CaseIterable, Sendable {
+        case space
+        case names
+        case classes
+
+        fileprivate var place: Address {
+            switch self {
+            case .space: ObjectSystem.root + SystemLayout.System.ownership
+            case .names: ObjectSystem.root + SystemLayout.System.namesOwnership
+            case .classes: ObjectSystem.root + SystemLayout.System.classesOwnership
+            }
+        }
+    }
 }
 
 extension Transaction {
     public mutating func systemInfo() throws -> SystemInfo {
         let root = ObjectSystem.root
         return SystemInfo(
-            ownership: try loadOwnership(root + SystemLayout.System.ownership),
+            ownership: try loadOwnership(SystemInfo.Part.space.place),
+            names: try loadOwnership(SystemInfo.Part.names.place),
+            classes: try loadOwnership(SystemInfo.Part.classes.place),
             created: try load(root + SystemLayout.System.created))
     }
 
@@ -106,10 +126,14 @@ extension Transaction {
         try freeSystemObject(region.address, .region)
     }
 
-    /// Changes owner, group and mode of a region, an allocator, or the system.
+    /// Changes owner, group and mode of the space, of its names, or of its classes.
+    public mutating func setOwnership(_ ownership: Ownership, of part: SystemInfo.Part) throws {
+        try storeOwnership(ownership, at: part.place)
+    }
+
+    /// Changes owner, group and mode of a region or an allocator.
     public mutating func setOwnership(_ ownership: Ownership, of object: Address) throws {
         switch BuiltInClass.of(header: try header(of: object)) {
-        case .system: try storeOwnership(ownership, at: object + SystemLayout.System.ownership)
         case .region: try storeOwnership(ownership, at: object + SystemLayout.Region.ownership)
         case .allocator:
             try storeOwnership(ownership, at: object + SystemLayout.Allocator.ownership)

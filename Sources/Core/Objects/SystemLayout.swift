@@ -11,7 +11,7 @@ enum SystemLayout {
     static let firstClass: UInt64 = systemBase + 256 + 16
     static let systemAllocator: UInt64 = systemBase + 256 + 9 * 128 + 16
     /// Raised whenever one of the built-in classes changes.
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
 
     /// The objects of a region lie below this; the object map lies above.
     static let objectsEnd: UInt64 = 504 << 30
@@ -28,6 +28,8 @@ enum SystemLayout {
         static let layoutVersion = 8
         static let created = 16
         static let ownership = 24
+        static let namesOwnership = 36
+        static let classesOwnership = 48
         static let freed = 88
     }
 
@@ -41,6 +43,7 @@ enum SystemLayout {
         static let scalarBytes = 72
         static let referrers = 76
         static let isSystem = 80
+        static let alignment = 84
     }
 
     enum Field {

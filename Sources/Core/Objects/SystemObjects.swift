@@ -40,7 +40,7 @@ extension Transaction {
         let freed = Address(try load(list, as: UInt64.self))
         let object: Address
         if freed == .null {
-            object = try growSystem(builtIn, descriptor)
+            object = try growSystem(descriptor)
         } else {
             guard freed.rawValue & 7 == 0, freed > ObjectSystem.systemAllocator,
                 freed.rawValue < SystemLayout.systemBase + SystemLayout.systemCapacity,
@@ -67,15 +67,11 @@ extension Transaction {
     }
 
     /// Memory that was never used, which is zero.
-    private mutating func growSystem(
-        _ builtIn: BuiltInClass, _ descriptor: ClassDescriptor
-    ) throws -> Address {
+    private mutating func growSystem(_ descriptor: ClassDescriptor) throws -> Address {
         let allocator = ObjectSystem.systemAllocator
-        let alignment = UInt64(builtIn.alignment)
         let extent = try extent(of: allocator)
-        // Rounded at both ends: what has lines of its own shares the last one with nobody either.
-        let start = Address((extent.top.rawValue + alignment - 1) & ~(alignment - 1))
-        let end = start + Int((UInt64(descriptor.size) + alignment - 1) & ~(alignment - 1))
+        let start = descriptor.alignedUp(extent.top)
+        let end = start + descriptor.stride
         guard end <= extent.end else {
             throw ObjectError(
                 .full, "The system allocator is full; remove names, classes or allocators.")

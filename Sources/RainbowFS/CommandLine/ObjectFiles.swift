@@ -2,14 +2,16 @@ import CLinux
 import Core
 import Glibc
 
-/// An object as the mount shows it: a folder of `objects/` with a file, link or folder a field.
+/// An object as the mount shows it: a folder of `objects/` or `system/objects/` with a file, link
+/// or folder a field.
 struct ObjectFiles {
     /// The mount, with the tree that the object was found in.
     let mount: MountedSpace
     /// The folder, absolute.
     let folder: String
-    /// `objects/0x...`, as commands print it.
+    /// `objects/0x...` or `system/objects/0x...`, as commands print it.
     let name: String
+    let address: Address
 
     /// The object that `path` leads to: its folder, a name of it, or its raw file.
     init(_ path: String, mount: MountedSpace) throws(CommandFailure) {
@@ -17,11 +19,13 @@ struct ObjectFiles {
             throw CommandFailure(.refused, "\(path): \(FileError(path: path, errno: errno).reason)")
         }
         let last = place.split(separator: "/").last.map(String.init) ?? ""
-        let address = String(last.prefix { $0 != "." })
-        guard MountedSpace.containing(place, in: [mount]) != nil, address.hasPrefix("0x") else {
+        guard MountedSpace.containing(place, in: [mount]) != nil,
+            let address = Address(text: last.prefix { $0 != "." })
+        else {
             throw CommandFailure(.refused, "\(path) does not lead to an object of \(mount.path).")
         }
-        name = "objects/\(address)"
+        self.address = address
+        name = LinkText.path(of: address)
         self.mount = mount.whole.moment(of: place)
         folder = "\(self.mount.path)/\(name)"
     }
@@ -35,7 +39,7 @@ struct ObjectFiles {
 
     /// The fields, in the order of declaration, from the text of the class.
     func declarations() throws -> [FieldDeclaration] {
-        try ClassText.parse(try FileText.readText(folder + "/class"))
+        try ClassText.parse(try FileText.readText(folder + "/class")).fields
     }
 
     /// The version of the newest commit that wrote any part of the object.

@@ -54,6 +54,6 @@ struct ShownValue: Equatable {
         guard let last = target.split(separator: "/").last, last.hasPrefix("0x") else {
             return "null"
         }
-        return "objects/\(last)"
+        return LinkText.path(ofText: String(last))
     }
 }

@@ -161,8 +161,8 @@ extension TopSample {
             ("snapshot_memory_used_bytes", .integer(snapshotMemoryUsedBytes)),
             ("snapshot_memory_limit_bytes", .integer(snapshotMemoryLimitBytes)),
             ("nodes", .array(nodes.map(\.json))),
-            ("objects", .array(objects.map { $0.json(of: "objects/", kind: "class") })),
-            ("pages", .array(pages.map { $0.json(of: "", kind: "region") })),
+            ("objects", .array(objects.map(\.json))),
+            ("pages", .array(pages.map(\.pageJSON))),
             ("transactions", .array(transactions.map(\.json))),
             ("snapshots", .array(snapshots.map(\.json))),
         ])
@@ -187,13 +187,19 @@ extension TopSample.Node {
 }
 
 extension TopSample.HotPlace {
-    fileprivate func json(of folder: String, kind kindName: String) -> JSON {
-        var facts: [(String, JSON)] = [
-            (folder.isEmpty ? "page" : "object", .string(folder + address)),
-            (kindName, .string(kind)),
-        ]
-        if !folder.isEmpty { facts.append(("name", name.isEmpty ? .null : .string(name))) }
-        return .object(facts + [("conflicts_last_minute", .integer(conflicts))])
+    fileprivate var json: JSON {
+        .object([
+            ("object", .string(LinkText.path(ofText: address))), ("class", .string(kind)),
+            ("name", name.isEmpty ? .null : .string(name)),
+            ("conflicts_last_minute", .integer(conflicts)),
+        ])
+    }
+
+    fileprivate var pageJSON: JSON {
+        .object([
+            ("page", .string(address)), ("region", .string(kind)),
+            ("conflicts_last_minute", .integer(conflicts)),
+        ])
     }
 }
 

@@ -121,7 +121,8 @@ extension TopView {
             head: ["OBJECT", "CONFLICTS/MIN", "CLASS", "NAME"],
             rows: sample.objects.map { object in
                 [
-                    "objects/" + object.address, String(object.conflicts), visible(object.kind),
+                    LinkText.path(ofText: object.address), String(object.conflicts),
+                    visible(object.kind),
                     object.name.isEmpty ? "" : visible("names/" + object.name),
                 ]
             }, numbers: [1])

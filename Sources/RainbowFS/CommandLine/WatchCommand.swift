@@ -52,7 +52,7 @@ struct WatchCommand: ParsableCommand {
                 WatchCommand.object(of: mount.resolve(path, isBelowMount: self.mount.path != nil)),
                 mount: mount)
         }
-        let addresses = Set(objects.compactMap { Address(text: $0.name.dropFirst(8)) }).sorted()
+        let addresses = Set(objects.map(\.address)).sorted()
         let reader = try mount.withFailures { () throws(FileError) in
             try EventReader(mount, objects: addresses)
         }
@@ -91,7 +91,7 @@ struct WatchCommand: ParsableCommand {
     }
 
     private func show(_ line: EventLine, _ what: String) throws {
-        let names = line.objects.map { "objects/\($0)" }
+        let names = line.objects.map(LinkText.path)
         var text = ([String(line.version), what] + names).joined(separator: " ")
         if json.isOn {
             let kind = line.node.map { JSON.integer($0) } ?? JSON.bool(true)

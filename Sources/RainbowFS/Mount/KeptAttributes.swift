@@ -4,11 +4,11 @@ import Synchronization
 
 /// The attributes that the kernel keeps until it is told to ask again.
 ///
-/// Those of the directories that every tree has once: their owner and mode never change, and
-/// shells, find and the kernel's own check of permissions ask for them at every step of a path.
-/// And those of objects, so that a walk through a million files asks once for each, or less. Both
-/// change with the commits of any mount or program: the `Follower` sees to that, and a commit of
-/// this mount before its caller hears of it. What is kept is noted before it is read.
+/// Those of the directories that every tree has once: they change seldom, and shells, find and the
+/// kernel's own check of permissions ask for them at every step of a path. And those of objects, so
+/// that a walk through a million files asks once for each, or less. Both change with the commits of
+/// any mount or program: the `Follower` sees to that, and a commit of this mount before its caller
+/// hears of it. What is kept is noted before it is read.
 ///
 /// All other attributes are asked for each time.
 final class KeptAttributes: AttributeKeeper {
@@ -188,6 +188,7 @@ extension NodeID.Fixed {
     fileprivate var isDirectory: Bool {
         switch self {
         case .root, .regions, .classes, .objects, .names, .nodes: true
+        case .system, .systemObjects, .systemClasses: true
         case .metrics, .messages, .control, .transactions, .snapshots, .events: false
         }
     }

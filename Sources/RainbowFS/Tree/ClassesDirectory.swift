@@ -1,27 +1,49 @@
 import Core
 import Glibc
 
-/// `classes/`: one text file a class.
+/// `classes/`: one text file a class of the users; `system/classes/`: those of the space itself.
 struct ClassesDirectory: DirectoryNode {
     let tree: Tree
-    let id = NodeID.classes
+    let part: SystemPart
 
-    let refusal =
-        "Only the text files of classes are here: writing a new one defines a class, rm removes one"
-        + " that has no objects. A class keeps its name."
+    var id: NodeID { NodeID(part == .user ? .classes : .systemClasses) }
+
+    var refusal: String {
+        switch part {
+        case .user:
+            "Only the text files of classes are here: writing a new one defines a class, rm removes"
+                + " one that has no objects. A class keeps its name."
+        case .system: SystemDirectory.fixed
+        }
+    }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: nil, &tx)
+        switch part {
+        case .user: try tree.ownDirectory(id, tx.systemInfo().classes, &tx)
+        case .system: try tree.ownDirectory(id, mode: 0o555, &tx)
+        }
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        guard part == .user else {
+            return try refuseChange(change, describe(&tx), refusal)
+        }
+        let now = try tx.systemInfo().classes
+        try tx.setOwnership(now.changed(change), of: .classes)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        try optional { try tx.classDescriptor(named: name) }
-            .map { NodeID(.classFile, address: $0.address) }
+        guard let descriptor = try optional({ try tx.classDescriptor(named: name) }),
+            descriptor.isSystem == (part == .system)
+        else { return nil }
+        return NodeID(.classFile, address: descriptor.address)
     }
 
+    /// The classes of the two parts are one table: a page may have fewer entries than asked for.
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
         let classes = try tx.classes(after: key, limit: limit)
-        let entries = classes.map { entry in
+        let shown = classes.filter { $0.descriptor.isSystem == (part == .system) }
+        let entries = shown.map { entry in
             let node = NodeID(.classFile, address: entry.descriptor.address)
             return ListedEntry(
                 name: entry.descriptor.name, node: node, key: entry.key, type: S_IFREG)
@@ -31,6 +53,8 @@ struct ClassesDirectory: DirectoryNode {
     }
 
     func unlink(_ name: String, _ tx: inout Transaction) throws {
+        guard try lookup(name, &tx) != nil else { throw TreeError.notFound(name) }
+        guard part == .user else { throw TreeError(EPERM, refusal) }
         try tx.removeClass(name: name)
     }
 
@@ -38,7 +62,16 @@ struct ClassesDirectory: DirectoryNode {
 
     /// The class itself comes when the file is closed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        guard part == .user else { throw TreeError(EPERM, refusal) }
         try ClassName.check(name)
+        try tree.transact { tx in
+            guard let descriptor = try optional({ try tx.classDescriptor(named: name) }),
+                descriptor.isSystem
+            else { return }
+            throw TreeError(
+                EPERM,
+                "The class \(name) is built in, and shown in system/classes. Use another name.")
+        }
         let id = try tree.pendingClasses.add(name)
         return (id, ClassDefinitionFile(tree, name: name, text: [], pending: id))
     }
@@ -51,13 +84,20 @@ struct ClassFile: Node {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let descriptor = try tx.classDescriptor(at: id.address)
-        var ownership = try tx.systemInfo().ownership
+        let system = try tx.systemInfo()
+        var ownership = descriptor.isSystem ? system.ownership : system.classes
         ownership.mode &= descriptor.isSystem ? 0o444 : 0o666
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(
                 id, S_IFREG, ownership, size: UInt64(descriptor.text.utf8.count),
                 version: version))
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(
+            change, describe(&tx),
+            "A class has the owner and the mode of classes/. Change those of the directory.")
     }
 
     func checkWritable(_ tx: inout Transaction) throws {
@@ -98,9 +138,11 @@ struct PendingClassFile: Node {
             description.attributes.ino = tree.inode(id)
             return description
         }
-        var description = try tree.ownFile(id, mode: 0o644, size: size, &tx)
-        description.isLasting = false
-        return description
+        var ownership = try tx.systemInfo().classes
+        ownership.mode &= 0o666
+        return Description(
+            attributes: tree.attributes(
+                id, S_IFREG, ownership, size: UInt64(size), version: tree.version))
     }
 
     /// The kernel may still know the new file by this number when it opens it again.

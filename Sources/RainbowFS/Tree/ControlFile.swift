@@ -10,7 +10,7 @@ struct ControlFile: Node {
         Write one of these commands, one a line; a write is one transaction.
 
         set OBJECT FIELD=VALUE ...   change several fields of an object at once
-        clear messages               empty the file messages of this mount
+        clear messages               empty the file messages of this mount; for its owner
         help                         this text
 
         OBJECT is an address or a path from the top of the tree: names/alice, objects/0x...
@@ -44,7 +44,9 @@ struct ControlCommands: CommandInterpreter {
             for command in commands {
                 switch command.words {
                 case ["help"]: answer = ControlFile.help
-                case ["clear", "messages"]: clearsMessages = true
+                case ["clear", "messages"]:
+                    try requireOwnMessages(&tx)
+                    clearsMessages = true
                 case _ where command.name == "set": try set(command, &tx)
                 default:
                     let text = TreeError.quoted(command.words.joined(separator: " "))
@@ -57,6 +59,15 @@ struct ControlCommands: CommandInterpreter {
         }
         if clearsMessages { tree.messages.clear() }
         return .text(Array(answer.utf8))
+    }
+
+    /// What went wrong is everybody's to read, and its owner's to forget.
+    private func requireOwnMessages(_ tx: inout Transaction) throws {
+        let owner = try MessagesFile(tree: tree).describe(&tx).attributes.uid
+        guard caller.uid == 0 || caller.uid == owner else {
+            throw TreeError(
+                EPERM, "Only the owner of the file messages, user \(owner), or root may clear it.")
+        }
     }
 
     private func set(_ command: Command, _ tx: inout Transaction) throws {

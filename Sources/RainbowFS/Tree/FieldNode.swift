@@ -97,7 +97,8 @@ struct FieldNode: Node {
     }
 
     private func target(_ place: FieldPlace, _ tx: inout Transaction) throws -> String {
-        LinkText.toObject(try tx.reference(place.object, place.field, index: 0), up: 1)
+        LinkText.toObject(
+            try tx.reference(place.object, place.field, index: 0), from: place.object, up: 1)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
@@ -229,7 +230,8 @@ struct ElementLink: LinkNode {
 
     private func target(_ place: FieldPlace, _ tx: inout Transaction) throws -> String {
         LinkText.toObject(
-            try tx.reference(place.object, place.field, index: place.index), up: 2)
+            try tx.reference(place.object, place.field, index: place.index), from: place.object,
+            up: 2)
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {

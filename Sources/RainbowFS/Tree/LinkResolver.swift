@@ -94,14 +94,21 @@ struct LinkResolver {
 
     private func chain(_ directory: NodeID, _ tx: inout Transaction) throws -> [NodeID] {
         switch directory.view {
-        case .object: return [.root, .objects, directory]
+        case .object: return LinkResolver.folder(of: directory.address) + [directory]
         case .reference:
             let object = try FieldNode(tree: tree, id: directory).place(&tx).object
-            return [.root, .objects, NodeID(.object, address: object), directory]
+            return LinkResolver.folder(of: object)
+                + [NodeID(.object, address: object), directory]
         case .fixed where directory != .root: return [.root, directory]
         case .region: return [.root, .regions, directory]
         default: return [.root]
         }
+    }
+
+    /// The folder that shows an object, from the root on.
+    private static func folder(of object: Address) -> [NodeID] {
+        ObjectSystem.holds(object)
+            ? [.root, .system, NodeID(.systemObjects)] : [.root, .objects]
     }
 
     private func refused(_ path: String) -> TreeError {

@@ -12,7 +12,12 @@ struct NamesDirectory: DirectoryNode {
         + " renames it."
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: nil, &tx)
+        try tree.ownDirectory(id, tx.systemInfo().names, &tx)
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        let now = try tx.systemInfo().names
+        try tx.setOwnership(now.changed(change), of: .names)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
@@ -79,7 +84,7 @@ struct NameLink: LinkNode {
     func describe(_ tx: inout Transaction) throws -> Description {
         let target = try readLink(&tx)
         let version = try tx.version(of: id.address, count: 8)
-        return link(target, try tx.systemInfo().ownership, version: version)
+        return link(target, try tx.systemInfo().names, version: version)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {

@@ -50,6 +50,7 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
     static let nodes = NodeID(.nodes)
     static let transactions = NodeID(.transactions)
     static let snapshots = NodeID(.snapshots)
+    static let system = NodeID(.system)
 
     /// What the number stands for; nil for a number that this tree never gave out.
     var view: View? {
@@ -97,7 +98,8 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         case element
         case classLink
         case rawLink
-        /// `objects/` any other spelling of an address, or an address inside an object.
+        /// `objects/` any other spelling of an address, or an address inside an object, or that of
+        /// one in `system/objects`.
         case alias
         /// `names/NAME`; the address is that of the `Name` object.
         case name
@@ -107,6 +109,8 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         case node
         /// A file that waits to be renamed over a field; the part is a number in a table.
         case pendingFile
+        /// An `alias` of `system/objects`.
+        case systemAlias
     }
 
     /// The nodes that every tree has once.
@@ -114,6 +118,7 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         case root = 1
         case regions, classes, objects, names, nodes, metrics, messages, control
         case transactions, snapshots, events
+        case system, systemObjects, systemClasses
     }
 
     var fixed: Fixed? {

@@ -138,7 +138,7 @@ struct ObjectDirectory: DirectoryNode {
     }
 }
 
-/// `objects/0x.../class`
+/// `objects/0x.../class`: the classes of the system's objects are beside them as well.
 struct ClassLink: LinkNode {
     let tree: Tree
     let id: NodeID
@@ -179,7 +179,8 @@ struct RawLink: ObjectLinkNode {
             throw TreeError(ENOENT, "The object \(id.address) is in no allocator.")
         }
         let region = try tx.region(number: allocator.region)
-        return "../../regions/\(region.name)/\(allocator.name)/"
+        let top = ObjectSystem.holds(id.address) ? "../../../" : "../../"
+        return "\(top)regions/\(region.name)/\(allocator.name)/"
             + LinkText.rawName(id.address, descriptor)
     }
 }

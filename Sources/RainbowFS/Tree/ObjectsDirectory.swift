@@ -1,17 +1,25 @@
 import Core
 import Glibc
 
-/// `objects/`: every object of the space, by its address.
+/// `objects/`: every object that users made, by its address; `system/objects/`: those that the
+/// space itself is made of.
 struct ObjectsDirectory: DirectoryNode {
     let tree: Tree
-    let id = NodeID.objects
+    let part: SystemPart
 
-    let refusal =
-        "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to an allocator's file"
-        + " below regions/, and go when nothing refers to them."
+    var id: NodeID { NodeID(part == .user ? .objects : .systemObjects) }
+
+    var refusal: String {
+        switch part {
+        case .user:
+            "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to an allocator's file"
+                + " below regions/, and go when nothing refers to them."
+        case .system: SystemDirectory.fixed
+        }
+    }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: 0o755, &tx)
+        try tree.ownDirectory(id, mode: part == .user ? 0o755 : 0o555, &tx)
     }
 
     /// The canonical name of an object is a directory; all that leads to it is a link.
@@ -20,12 +28,21 @@ struct ObjectsDirectory: DirectoryNode {
             return nil
         }
         guard let object = try tx.object(containing: address) else { return nil }
-        return object == address && name == address.description
-            ? NodeID(.object, address: object) : NodeID(.alias, address: address)
+        let isHere = ObjectSystem.holds(object) == (part == .system)
+        guard isHere, object == address, name == address.description else {
+            return NodeID(part == .user ? .alias : .systemAlias, address: address)
+        }
+        return NodeID(.object, address: object)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let page = try tx.allObjects(after: Address(key), limit: limit)
+        let page =
+            switch part {
+            case .user: try tx.userObjects(after: Address(key), limit: limit)
+            case .system:
+                try tx.objects(
+                    in: ObjectSystem.systemAllocator, after: Address(key), limit: limit)
+            }
         let entries = page.objects.map { object in
             ListedEntry(
                 name: object.address.description, node: NodeID(.object, address: object.address),
@@ -35,19 +52,25 @@ struct ObjectsDirectory: DirectoryNode {
     }
 }
 
-/// `objects/0x1041`: another spelling of an address, or an address inside an object.
+/// `objects/0x1041`: another spelling of an address, or an address inside an object, or of an
+/// object that the other of the two folders shows.
 struct AliasLink: LinkNode {
     let tree: Tree
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let state = try ObjectState(object(&tx), &tx)
-        return link(
-            LinkText.toObject(state.address, up: 0), state.ownership, version: state.version)
+        return link(text(state.address), state.ownership, version: state.version)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        LinkText.toObject(try object(&tx), up: 0)
+        text(try object(&tx))
+    }
+
+    private func text(_ object: Address) -> String {
+        let isInSystem = id.view == .systemAlias
+        guard ObjectSystem.holds(object) != isInSystem else { return object.description }
+        return (isInSystem ? "../../" : "../") + LinkText.path(of: object)
     }
 
     private func object(_ tx: inout Transaction) throws -> Address {

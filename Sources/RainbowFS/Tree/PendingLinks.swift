@@ -85,6 +85,6 @@ struct PendingLinkNode: LinkNode {
             throw TreeError(ENOENT, "This link was renamed or removed.")
         }
         let depth = link.parent.view == .reference ? 2 : 1
-        return LinkText.toObject(link.target, up: depth)
+        return LinkText.toObject(link.target, from: link.parent.address, up: depth)
     }
 }

@@ -48,7 +48,7 @@ extension Caller {
                 EACCES,
                 "User \(uid) may not: owner \(attributes.uid), group \(attributes.gid), "
                     + "mode 0\(String(attributes.mode & 0o7777, radix: 8)). "
-                    + "chmod and chown work on regions and allocators.")
+                    + "chmod and chown work on regions, allocators, names and classes.")
         }
     }
 

@@ -15,17 +15,17 @@ struct RootDirectory: DirectoryNode {
         ("events", .events, S_IFREG),
         ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
         ("control", .control, S_IFREG), ("transactions", .transactions, S_IFDIR),
-        ("snapshots", .snapshots, S_IFDIR),
+        ("snapshots", .snapshots, S_IFDIR), ("system", .system, S_IFDIR),
     ]
 
     func describe(_ tx: inout Transaction) throws -> Description {
         try tree.ownDirectory(id, mode: nil, &tx)
     }
 
-    /// The owner and the mode here are those of the space: of `regions`, `classes` and `names` too.
+    /// The owner and the mode here are those of the space, and of `regions` too.
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
         let now = try tx.systemInfo().ownership
-        try tx.setOwnership(now.changed(change), of: ObjectSystem.root)
+        try tx.setOwnership(now.changed(change), of: .space)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {

@@ -66,6 +66,7 @@ struct SnapshotRoot: DirectoryNode, MomentNode {
 
     private static let entries: [(name: String, node: NodeID.Fixed)] = [
         ("regions", .regions), ("classes", .classes), ("objects", .objects), ("names", .names),
+        ("system", .system),
     ]
 
     func describe(_ tx: inout Transaction) throws -> Description {

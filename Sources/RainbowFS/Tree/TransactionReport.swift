@@ -43,7 +43,7 @@ struct TransactionReport {
 
     private static func list(_ kind: String, _ objects: [ShownObject]) -> [String] {
         let shown = objects.prefix(objectsMax).map {
-            "\(kind): objects/\($0.address) \($0.className)"
+            "\(kind): \(LinkText.path(of: $0.address)) \($0.className)"
         }
         return shown + (objects.count > objectsMax ? ["..."] : [])
     }
@@ -102,7 +102,9 @@ struct TransactionReport {
         let line = conflict.line..<conflict.line + Address.lineSize
         _ = try? collect(line, from: .null, &found, &tx)
         let own = found.filter { !$0.isSystem }
-        let names = (own.isEmpty ? found : own).map { "objects/\($0.address) (\($0.className))" }
+        let names = (own.isEmpty ? found : own).map {
+            "\(LinkText.path(of: $0.address)) (\($0.className))"
+        }
         let what =
             names.isEmpty ? "the memory at \(conflict.line)" : names.joined(separator: " or ")
         let who = conflict.node.map { " by node \($0)" } ?? ""

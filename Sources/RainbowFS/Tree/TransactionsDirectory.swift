@@ -70,7 +70,7 @@ struct TransactionRoot: DirectoryNode, MomentNode {
         ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
         ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
         ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
-        ("control", .control, S_IFREG),
+        ("system", .system, S_IFDIR), ("control", .control, S_IFREG),
     ]
 
     /// Those that are there: of a transaction that has ended only its control file.

@@ -86,7 +86,7 @@ extension Tree {
         case .element: ElementLink(tree: self, id: id)
         case .classLink: ClassLink(tree: self, id: id)
         case .rawLink: RawLink(tree: self, id: id)
-        case .alias: AliasLink(tree: self, id: id)
+        case .alias, .systemAlias: AliasLink(tree: self, id: id)
         case .name: NameLink(tree: self, id: id)
         case .pendingLink: PendingLinkNode(tree: self, id: id)
         case .node: NodeFile(tree: self, id: id)
@@ -99,8 +99,8 @@ extension Tree {
         switch id.at(moment: 0).fixed {
         case .root: try top(id)
         case .regions: RegionsDirectory(tree: self)
-        case .classes: ClassesDirectory(tree: self)
-        case .objects: ObjectsDirectory(tree: self)
+        case .classes: ClassesDirectory(tree: self, part: .user)
+        case .objects: ObjectsDirectory(tree: self, part: .user)
         case .names: NamesDirectory(tree: self)
         case .nodes: NodesDirectory(tree: self)
         case .metrics: MetricsFile(tree: self)
@@ -109,6 +109,9 @@ extension Tree {
         case .transactions: TransactionsDirectory(tree: self)
         case .snapshots: SnapshotsDirectory(tree: self)
         case .events: EventsFile(tree: self)
+        case .system: SystemDirectory(tree: self)
+        case .systemObjects: ObjectsDirectory(tree: self, part: .system)
+        case .systemClasses: ClassesDirectory(tree: self, part: .system)
         case nil: throw Tree.stale
         }
     }
@@ -202,15 +205,21 @@ extension Tree {
     }
 
     /// The description of a directory that the tree itself makes. Its time is that of the last
-    /// commit that made or removed a class, a name, a region or an allocator: tar finds it
-    /// unchanged after reading it, whatever is written to objects meanwhile.
+    /// commit that made or removed a class, a name, a region or an allocator, or changed an owner:
+    /// tar finds it unchanged after reading it, whatever is written to objects meanwhile.
     func ownDirectory(_ id: NodeID, mode: UInt16?, _ tx: inout Transaction) throws -> Description {
         var ownership = try tx.systemInfo().ownership
         ownership.mode = mode ?? ownership.mode
+        return try ownDirectory(id, ownership, &tx)
+    }
+
+    func ownDirectory(
+        _ id: NodeID, _ ownership: Ownership, _ tx: inout Transaction
+    ) throws -> Description {
         let attributes = attributes(
             id, S_IFDIR, ownership, size: 0,
             version: try max(
-                tx.version(of: ObjectSystem.root, count: 8),
+                tx.version(of: ObjectSystem.root, count: Address.lineSize),
                 tx.version(of: ObjectSystem.systemAllocator, count: 128)))
         return Description(attributes: attributes, isLasting: true)
     }

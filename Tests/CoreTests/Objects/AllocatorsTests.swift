@@ -172,19 +172,27 @@ struct AllocatorsTests {
         }
     }
 
-    @Test("Owner, group and mode are stored with regions, allocators and the system")
+    @Test("Owner, group and mode are stored with regions, allocators, names, classes and the space")
     func ownership() throws {
         try withObjectSpace { space in
             let changed = Ownership(uid: 1000, gid: 100, mode: 0o2770)
             try space.run { tx throws in
                 let allocator = try tx.makeAllocator("a")
                 #expect(allocator.ownership == anyOwner)
-                for object in [allocator.address, try tx.main().address, ObjectSystem.root] {
+                for object in [allocator.address, try tx.main().address] {
                     try tx.setOwnership(changed, of: object)
                 }
                 #expect(try tx.allocator(at: allocator.address).ownership == changed)
                 #expect(try tx.main().ownership == changed)
-                #expect(try tx.systemInfo().ownership == changed)
+                let first = try tx.systemInfo()
+                for (index, part) in SystemInfo.Part.allCases.enumerated() {
+                    let other = Ownership(uid: 7, gid: UInt32(index), mode: 0o700)
+                    try tx.setOwnership(other, of: part)
+                    let all = try tx.systemInfo()
+                    #expect([all.ownership, all.names, all.classes][index] == other)
+                }
+                #expect(try tx.systemInfo().created == first.created)
+                #expect(try tx.systemInfo().ownership.gid == 0)
                 #expect(throws: ObjectError.self) {
                     try tx.setOwnership(changed, of: BuiltInClass.name.address)
                 }

@@ -12,6 +12,8 @@ struct BuiltInClassTests {
             (.system, "layoutVersion", Layout.System.layoutVersion),
             (.system, "created", Layout.System.created),
             (.system, "owner", Layout.System.ownership), (.system, "freed", Layout.System.freed),
+            (.system, "namesOwner", Layout.System.namesOwnership),
+            (.system, "classesOwner", Layout.System.classesOwnership),
             (.class, "name", Layout.Class.name), (.class, "revision", Layout.Class.revision),
             (.class, "fieldCount", Layout.Class.fieldCount),
             (.class, "referenceCount", Layout.Class.referenceCount),
@@ -34,7 +36,7 @@ struct BuiltInClassTests {
             (.backpack, "runCount", Layout.Backpack.runCount),
             (.backpack, "counts", Layout.Backpack.counts),
         ]
-        for (builtIn, name, offset) in scalars {
+        for (builtIn, name, offset) in scalars + [(.class, "alignment", Layout.Class.alignment)] {
             #expect(builtIn.descriptor.field(named: name)?.offset == offset, "\(builtIn) \(name)")
         }
         let links: [(BuiltInClass, String, Int)] = [

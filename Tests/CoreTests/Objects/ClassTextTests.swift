@@ -19,8 +19,8 @@ struct ClassTextTests {
             string label[32]
             """)
         #expect(plain == loose)
-        #expect(plain.map(\.name) == ["balance", "heir", "history", "label"])
-        #expect(plain.map(\.byteCount) == [8, 8, 80, 32])
+        #expect(plain.fields.map(\.name) == ["balance", "heir", "history", "label"])
+        #expect(plain.fields.map(\.byteCount) == [8, 8, 80, 32])
     }
 
     @Test("A declaration reads back as it was written", arguments: FieldType.allCases)
@@ -30,8 +30,21 @@ struct ClassTextTests {
             let declaration = FieldDeclaration(
                 name: "a_1", type: type, targetName: type == .reference ? "Object" : "",
                 arrayCount: isRaw ? nil : count, rawByteCount: isRaw ? count ?? 0 : 0)
-            #expect(try ClassText.parse(declaration.text) == [declaration])
+            #expect(try ClassText.parse(declaration.text).fields == [declaration])
         }
+    }
+
+    @Test("The alignment may stand on any line, and reads back as the first one")
+    func alignment() throws {
+        let field = FieldDeclaration(
+            name: "align", type: .int64, targetName: "", arrayCount: nil, rawByteCount: 0)
+        for text in ["align 64\nint64 align\n", " int64 align # x\n\talign  64 # y"] {
+            let declaration = try ClassText.parse(text)
+            #expect(declaration == ClassDeclaration(alignment: 64, fields: [field]))
+            #expect(declaration.text == "align 64\nint64 align\n")
+        }
+        #expect(try ClassText.parse("align 64").text == "align 64\n")
+        #expect(try ClassText.parse("int64 align").alignment == 8)
     }
 
     @Test(
@@ -43,7 +56,8 @@ struct ClassTextTests {
             ("int64 x[9999999999999999999999]", "brackets"), ("int64 x[1", "brackets"),
             ("indirect int64 x[1]", "not supported yet"), ("int64 class", "class"),
             ("int64 raw", "raw"), ("<", "type"), ("int64 x\nint8 x", "already"),
-            ("int64 caf\u{e9}", "letters"),
+            ("int64 caf\u{e9}", "letters"), ("align", "align 64"), ("align 32", "align 64"),
+            ("align 64 64", "align 64"), ("align 64\nint8 x\nalign 64", "already"),
         ])
     func refuses(text: String, reason: String) {
         let error = #expect(throws: ObjectError.self) {
@@ -57,10 +71,10 @@ struct ClassTextTests {
     @Test("Fields, names, texts and objects have limits")
     func limits() throws {
         let lines = (0..<256).map { "int8 f\($0)\n" }.joined()
-        #expect(try ClassText.parse(lines).count == 256)
+        #expect(try ClassText.parse(lines).fields.count == 256)
         #expect(throws: ObjectError.self) { try ClassText.parse(lines + "int8 more") }
         let name = String(repeating: "n", count: 48)
-        #expect(try ClassText.parse("int8 \(name)").count == 1)
+        #expect(try ClassText.parse("int8 \(name)").fields.count == 1)
         let long = #expect(throws: ObjectError.self) { try ClassText.parse("int8 \(name)n") }
         #expect(long?.kind == .nameTooLong)
         let text = String(repeating: "#", count: ObjectLimits.classTextBytes + 1)
@@ -90,13 +104,14 @@ struct ClassTextTests {
         #expect(layout.referenceCount == 4)
         #expect(layout.scalarBytes == 32)
         #expect(layout.size == 32 + 8 + 32)
-        #expect(try ClassLayout([]).size == 8)
+        #expect(try ClassLayout(ClassDeclaration()).size == 8)
     }
 
     @Test("Random and mutated texts are read or refused, and nothing else happens")
     func fuzz() throws {
         var random = SeededGenerator(seed: printedSeed("class text fuzz"))
-        let sound = Array("# c\nint64 balance\nref<Account> heir[3]\nstring s[32]\nbool b\n".utf8)
+        let sound = Array(
+            "# c\nalign 64\nint64 balance\nref<Account> heir[3]\nstring s[32]\nbool b\n".utf8)
         for _ in 0..<20_000 {
             var bytes = sound
             for _ in 0..<Int.random(in: 1...8, using: &random) {
@@ -109,11 +124,10 @@ struct ClassTextTests {
                 if bytes.isEmpty { bytes = [35] }
             }
             do {
-                let declarations = try unsafe bytes.withUnsafeBytes { bytes in
+                let declaration = try unsafe bytes.withUnsafeBytes { bytes in
                     try unsafe ClassText.parse(bytes)
                 }
-                let text = declarations.map { $0.text + "\n" }.joined()
-                #expect(try ClassText.parse(text) == declarations)
+                #expect(try ClassText.parse(declaration.text) == declaration)
             } catch let error as ObjectError {
                 #expect([.invalid, .nameTooLong, .tooBig].contains(error.kind))
             }

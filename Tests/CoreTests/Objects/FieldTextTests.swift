@@ -9,7 +9,7 @@ struct FieldTextTests {
     static func field(_ declaration: String) throws -> Field {
         let declarations = try ClassText.parse(declaration)
         let identity = ClassIdentity(address: .null, revision: 0, isSystem: false)
-        return Field(declarations[0], target: .null, offset: 8, index: 0, of: identity)
+        return Field(declarations.fields[0], target: .null, offset: 8, index: 0, of: identity)
     }
 
     static func roundTrip(_ text: String, _ declaration: String) throws -> String {

@@ -79,7 +79,8 @@ struct ObjectModel {
         _ tx: inout Transaction, _ name: String, _ random: inout SeededGenerator
     ) throws {
         let filler = Int.random(in: 1..<40, using: &random)
-        let text = "int64 value\nref<Object> next\nbytes filler[\(filler)]\n"
+        let alignment = Bool.random(using: &random) ? "align 64\n" : ""
+        let text = alignment + "int64 value\nref<Object> next\nbytes filler[\(filler)]\n"
         let isUsed = objects.values.contains { $0.className == name }
         let isSame = classes[name] == text
         try attempt(!isUsed || isSame, &tx) { _ = try $0.defineClass(name: name, text: text) }

@@ -24,6 +24,15 @@ let anyOwner = Ownership(uid: 1, gid: 2, mode: 0o755)
 extension Transaction {
     mutating func main() throws -> RegionInfo { try region(named: "transactional") }
 
+    /// The objects of the space itself, and those of its users.
+    mutating func allObjects(after address: Address, limit: Int) throws -> ObjectPage {
+        let own = try objects(in: ObjectSystem.systemAllocator, after: address, limit: limit)
+        guard own.next == nil else { return own }
+        var page = try userObjects(after: address, limit: limit - own.objects.count)
+        page.objects = own.objects + page.objects
+        return page
+    }
+
     mutating func makeAllocator(
         _ name: String, capacity: UInt64 = 1 << 20
     ) throws -> AllocatorInfo {

@@ -212,6 +212,7 @@ struct ObjectsTests {
             for (name, text) in [
                 ("Empty", ""), ("Small", "ref<Object> r\nint64 x"),
                 ("Page", "bytes b[4088]"), ("Odd", "bytes b[1000]"),
+                ("Line", "align 64\nref<Object> r\nint64 x"), ("Lines", "align 64\nbytes b[100]"),
             ] {
                 let (descriptor, allocator) = try space.run { tx throws in
                     (
@@ -241,6 +242,66 @@ struct ObjectsTests {
                 }
             }
             #expect(try problems(of: space) == [])
+        }
+    }
+
+    @Test("No other object has a byte on the lines of one whose class is aligned")
+    func aligned() throws {
+        try withObjectSpace { space in
+            let classes = try space.run { tx throws in
+                try [
+                    ("Loose", "int8 x"), ("Line", "align 64\nref<Object> r\nint64 x"),
+                    ("Whole", "align 64\nbytes b[56]"), ("More", "align 64\nbytes b[57]"),
+                    ("Empty", "align 64"),
+                ].map { name, text in try tx.defineClass(name: name, text: text) }
+            }
+            #expect(classes.map(\.size) == [16, 24, 64, 72, 8])
+            #expect(classes.map(\.stride) == [16, 64, 64, 128, 64])
+            var random = SeededGenerator(seed: printedSeed("aligned objects"))
+            let allocator = try space.run { tx throws in try tx.makeAllocator("a").address }
+            var owners: [UInt64: Address] = [:]
+            var loose: Set<UInt64> = []
+            for _ in 0..<200 {
+                let descriptor = try #require(classes.randomElement(using: &random))
+                let count = [1, 2, 3, 40].randomElement(using: &random) ?? 1
+                let first = try space.run { tx throws in
+                    try tx.newObjects(of: descriptor, in: allocator, count: count)
+                }
+                for index in 0..<count {
+                    let object = first + index * descriptor.stride
+                    let memory = descriptor.memory(of: object)
+                    for line in memory.lowerBound.line...(memory.upperBound - 1).line {
+                        if descriptor.alignment == 64 {
+                            #expect(owners.updateValue(object, forKey: line) == nil)
+                            #expect(!loose.contains(line))
+                        } else {
+                            #expect(owners[line] == nil)
+                            loose.insert(line)
+                        }
+                    }
+                }
+            }
+            #expect(try problems(of: space) == [])
+        }
+    }
+
+    @Test("A class with objects takes its own text again, and no other alignment")
+    func alignmentStays() throws {
+        try withObjectSpace { space in
+            try space.run { tx throws in
+                let aligned = try tx.defineClass(name: "A", text: "align 64\nint64 x\n")
+                _ = try tx.newObjects(of: aligned, in: try tx.makeAllocator("a").address)
+                _ = try tx.defineClass(name: "A", text: "int64 x # here\nalign 64")
+                let error = #expect(throws: ObjectError.self) {
+                    try tx.defineClass(name: "A", text: "int64 x")
+                }
+                #expect(error?.kind == .busy)
+            }
+            // Read from the space, by a process that did not define it.
+            try space.run { tx throws in
+                let found = try tx.classDescriptor(named: "A")
+                #expect(found.text == "align 64\nint64 x\n")
+            }
         }
     }
 
