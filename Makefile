@@ -7,8 +7,8 @@ SWIFT   ?= swift
 # Every Debian package the project uses, by who needs it. This is the only list.
 PACKAGES_BUILD    := libfuse3-dev pkg-config
 PACKAGES_RUN      := fuse3
-PACKAGES_TEST     := attr bsdextrautils ed findutils fish gcc jq libc6-dev procps python3 rsync
-PACKAGES_TEST     += spin tar tmux util-linux vim xxd zsh
+PACKAGES_TEST     := attr bsdextrautils busybox ed findutils fish gcc jq libc6-dev liburing-dev
+PACKAGES_TEST     += procps pv python3 rsync socat spin tar tmux util-linux vim xxd zsh
 PACKAGES_LINT     := mandoc shellcheck
 PACKAGES_BENCH    := liblmdb-dev libsqlite3-dev sqlite3
 PACKAGES_OPTIONAL := openjdk-17-jdk-headless
