@@ -10,6 +10,8 @@ final class MessageLog: Sendable {
         var bytes = 0
         /// Bytes that were dropped so far: where the lines begin in all there ever was.
         var start: UInt64 = 0
+        /// When a line was added last, or all were dropped.
+        var changedMilliseconds: UInt64?
 
         mutating func drop(_ count: Int) {
             let dropped = lines[..<count].reduce(0) { $0 + $1.utf8.count }
@@ -25,7 +27,8 @@ final class MessageLog: Sendable {
 
     /// Adds one line, with the time in front.
     func add(_ message: String) {
-        var line = TimeText.describe(milliseconds: SystemClock.milliseconds) + " "
+        let now = SystemClock.milliseconds
+        var line = TimeText.describe(milliseconds: now) + " "
         line.reserveCapacity(line.utf8.count + message.utf8.count + 1)
         for scalar in message.unicodeScalars {
             line.unicodeScalars.append(scalar.value < 32 || scalar.value == 127 ? " " : scalar)
@@ -34,6 +37,7 @@ final class MessageLog: Sendable {
         state.withLock { state in
             state.lines.append(line)
             state.bytes += line.utf8.count
+            state.changedMilliseconds = now
             guard state.lines.count > MessageLog.linesMax || state.bytes > MessageLog.bytesMax
             else { return }
             state.drop(max(1, state.lines.count / 4))
@@ -41,7 +45,10 @@ final class MessageLog: Sendable {
     }
 
     func clear() {
-        state.withLock { $0.drop($0.lines.count) }
+        state.withLock { state in
+            state.drop(state.lines.count)
+            state.changedMilliseconds = SystemClock.milliseconds
+        }
     }
 
     /// All lines, oldest first.
@@ -52,6 +59,11 @@ final class MessageLog: Sendable {
     /// Bytes of `text`.
     var byteCount: Int {
         state.withLock { $0.bytes }
+    }
+
+    /// Since 1970; nil if there never was a line.
+    var changedMilliseconds: UInt64? {
+        state.withLock { $0.changedMilliseconds }
     }
 
     /// All lines, and where they begin and end in all there ever was.

@@ -8,7 +8,12 @@ struct MessagesFile: TextNode {
     let id = NodeID(.messages)
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownFile(id, mode: 0o444, size: tree.messages.byteCount, &tx)
+        var description = try tree.ownFile(
+            id, mode: 0o444, size: tree.messages.byteCount, version: 0, &tx)
+        if let milliseconds = tree.messages.changedMilliseconds {
+            description.attributes.setTime(milliseconds: milliseconds)
+        }
+        return description
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {

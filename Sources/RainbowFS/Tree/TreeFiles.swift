@@ -60,7 +60,14 @@ extension Tree {
                 try require(.opening(flags), of: node, for: caller, &tx)
             }
         }
-        return try translating { try node.open(request) }
+        let file = try translating { try node.open(request) }
+        do {
+            if request.truncates { try file.truncate() }
+        } catch {
+            file.close()
+            throw error
+        }
+        return file
     }
 
     /// The memory of the space against its limit or, if it has none, what the machine has left.

@@ -129,10 +129,14 @@ extension Tree {
     }
 
     private func entry(_ node: any Node, _ description: Description) -> Entry {
-        let isLasting = description.isLasting && moment.keepsNames(of: node.id)
+        let attributes = description.attributes
+        // Of a file that it takes for empty the kernel does not even ask for the content when it
+        // reads through its pages; a look-up makes it ask for the size.
+        let isEmpty = attributes.isRegularFile && attributes.size == 0
+        let isLasting = description.isLasting && !isEmpty && moment.keepsNames(of: node.id)
         return Entry(
             node: node.id.moment == 0 ? node.id.at(moment: moment.place.number) : node.id,
-            attributes: description.attributes,
+            attributes: attributes,
             entrySeconds: isLasting ? Tree.lastingSeconds : 0,
             attributeSeconds: Tree.attributeSeconds,
             generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
