@@ -20,4 +20,17 @@ static inline int rainbow_close_range(unsigned int first, unsigned int last) {
     return close_range(first, last, 0);
 }
 
+extern int unshare(int flags);
+extern pid_t gettid(void);
+
+/// The number that the kernel has for the calling thread.
+static inline pid_t rainbow_thread_id(void) {
+    return gettid();
+}
+
+/// Gives the calling thread a table of open files of its own, a copy.
+static inline int rainbow_unshare_files(void) {
+    return unshare(0x400 /* CLONE_FILES */);
+}
+
 #endif

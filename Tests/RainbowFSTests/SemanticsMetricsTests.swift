@@ -35,18 +35,6 @@ import Testing
         #expect(throws: TransactionError.conflict) { try transaction.commit() }
     }
 
-    @Test(
-        "`metrics` and `nodes/N` have the size 0, as files below /proc; their numbers never rest.")
-    func size() throws {
-        for file in ["metrics", "nodes/\(fixture.space.node)"] {
-            let before = try fixture.attributes(file)
-            _ = try bank.new("balance=1")
-            let after = try fixture.attributes(file)
-            #expect(after == before && after.size == 0)
-            #expect(try !fixture.read(file).isEmpty)
-        }
-    }
-
     @Test("`metrics` has the text format of Prometheus, whatever things are called.")
     func format() throws {
         let names = ["a \"quoted\" \\ name", "back\\slash\\", "ümläut, {a=\"b\"} 7", "nl\\n"]

@@ -66,7 +66,9 @@ enum Connection {
     static func negotiate(_ connection: inout fuse_conn_info, _ listing: ListingMode) {
         connection.max_write = UInt32(ReplyBuffer.byteCount)
         connection.max_read = UInt32(ReplyBuffer.byteCount)
-        connection.want |= connection.capable & UInt32(FUSE_CAP_ATOMIC_O_TRUNC)
+        // Else the kernel takes a file for empty from an open with O_TRUNC to the next look at its
+        // attributes, and gives nothing of it to sendfile(2) of another program: see `FreshOpens`.
+        connection.want &= ~UInt32(FUSE_CAP_ATOMIC_O_TRUNC)
         // Nothing here is a file descriptor, so splicing would only add system calls.
         let splice = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE
         connection.want &= ~UInt32(splice)
@@ -88,9 +90,11 @@ enum Connection {
     init(_ request: fuse_req_t) {
         system = unsafe FileSystem.of(request)
         let context = unsafe fuse_req_ctx(request).pointee
-        caller = Caller(
+        var caller = Caller(
             uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
         system.forest.space.committer = Committer(processID: caller.pid, userID: caller.uid)
+        if system.pages.isDropper(caller) { caller.uid = 0 }
+        self.caller = caller
     }
 
     var forest: Forest { system.forest }

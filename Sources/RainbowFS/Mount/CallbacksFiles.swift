@@ -1,8 +1,10 @@
 import CFuse
 import Glibc
 
-/// Open files. Nothing of them is cached by the kernel: each read and each write comes here and is
-/// one transaction. That also makes a shared mmap fail with ENODEV, as it must.
+/// Open files. Nothing of them is cached by the kernel: each read(2) and each write(2) comes here
+/// and is one transaction. That also makes a shared mmap fail with ENODEV, as it must. The other
+/// ways to read (sendfile, splice, private mmap) go through pages that the kernel keeps, see
+/// `KeptPages`.
 extension Callbacks {
     static func addFiles(to table: inout fuse_lowlevel_ops) {
         addOpening(to: &table)
@@ -13,14 +15,14 @@ extension Callbacks {
     private static func addOpening(to table: inout fuse_lowlevel_ops) {
         unsafe table.open = { request, node, info in
             unsafe Callbacks.serve(request, .open) { call throws(TreeError) in
-                try call.forest.open(
-                    NodeID(node), flags: unsafe openFlags(info), call.caller)
+                try call.system.open(NodeID(node), unsafe openFlags(info), call.caller)
             } answer: { reply, file in
                 let handle = Handle(retaining: file)
                 let flags = OpenFlags.of(
                     file, isWritten: unsafe openFlags(info) & O_ACCMODE != O_RDONLY)
+                let system = unsafe request.map { unsafe FileSystem.of($0) }
                 if !reply.open(handle: handle.number, flags: flags) {
-                    handle.take()?.close()
+                    if let file = handle.take() { system?.close(file, NodeID(node)) }
                 }
             }
         }
@@ -43,6 +45,10 @@ extension Callbacks {
     private static func addTransfer(to table: inout fuse_lowlevel_ops) {
         unsafe table.read = { request, node, size, offset, info in
             let handle = unsafe Handle<OpenFile>(info)
+            // Only read(2) and its kin have an owner: what fills the kernel's pages has none.
+            if unsafe info?.pointee.lock_owner == 0, let file = try? handle.get() {
+                return unsafe Callbacks.fill(request, NodeID(node), file, handle, size, offset)
+            }
             if let stream = (try? handle.get())?.stream, let start = try? fileOffset(offset) {
                 return unsafe Callbacks.read(stream, request, size, start, openFlags(info))
             }
@@ -50,6 +56,18 @@ extension Callbacks {
                 unsafe try Callbacks.read(handle, at: offset, size)
             } answer: { reply, bytes in
                 unsafe reply.bytes(bytes)
+            }
+        }
+        unsafe table.copy_file_range = {
+            request, _, start, source, node, offset, target, count, _ in
+            let copy = unsafe CopyRequest(
+                source: Handle(source), start: start, target: Handle(target), offset: offset,
+                count: count)
+            unsafe Callbacks.serveChange(request, .copyFileRange, at: NodeID(node)) {
+                _ throws(TreeError) in
+                try copy.perform()
+            } answer: { reply, count in
+                reply.written(count)
             }
         }
         unsafe table.write = { request, node, bytes, size, offset, info in
@@ -70,6 +88,23 @@ extension Callbacks {
             rebasing: buffer[..<min(size, buffer.count)])
         let count = unsafe try handle.get().read(at: fileOffset(offset), into: window)
         return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
+    }
+
+    /// A read that fills pages of the kernel.
+    private static func fill(
+        _ request: fuse_req_t?, _ node: NodeID, _ file: OpenFile, _ handle: Handle<OpenFile>,
+        _ size: Int, _ offset: off_t
+    ) {
+        guard let request = unsafe request else { return }
+        // Programs then use read(2): that is no news for `messages`.
+        guard file.hasFixedSize else { return unsafe Reply(request).fail(EINVAL) }
+        // Before it is read: no commit comes between unnoticed.
+        unsafe FileSystem.of(request).pages.keep(file, node)
+        unsafe serve(request, .read) { _ throws(TreeError) in
+            unsafe try Callbacks.read(handle, at: offset, size)
+        } answer: { reply, bytes in
+            unsafe reply.bytes(bytes)
+        }
     }
 
     /// A read of a stream: what it has is read at once; else the read is parked, unless the caller
@@ -140,10 +175,53 @@ extension Callbacks {
             }
         }
         handle.take()
-        system.polls.forget(file)
-        system.followed.forget(file)
-        file.close()
+        system.close(file, node)
         unsafe Reply(request).succeed()
+    }
+}
+
+extension FileSystem {
+    fileprivate func open(_ node: NodeID, _ flags: Int32, _ caller: Caller) throws(TreeError)
+        -> OpenFile
+    {
+        let file: OpenFile
+        if flags & O_ACCMODE == O_RDONLY {
+            file = try texts.open(node, flags, for: caller, forest)
+        } else {
+            file = try forest.open(node, flags: flags, caller)
+            fresh.add(file, node, thread: caller.pid)
+        }
+        pages.open(file, node)
+        return file
+    }
+
+    fileprivate func close(_ file: OpenFile, _ node: NodeID) {
+        pages.close(file, node)
+        polls.forget(file)
+        followed.forget(file)
+        texts.forget(file)
+        fresh.forget(file)
+        file.close()
+    }
+}
+
+/// What copy_file_range(2) wants.
+private struct CopyRequest: Sendable {
+    let source: Handle<OpenFile>
+    let start: off_t
+    let target: Handle<OpenFile>
+    let offset: off_t
+    let count: Int
+
+    func perform() throws(TreeError) -> Int {
+        guard let buffer = unsafe ReplyBuffer.current() else {
+            throw TreeError(ENOMEM, "The mount has no memory for an answer.")
+        }
+        let window = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<min(max(count, 0), buffer.count)])
+        return unsafe try OpenFile.copy(
+            from: source.get(), at: fileOffset(start), to: target.get(), at: fileOffset(offset),
+            through: window)
     }
 }
 
@@ -169,9 +247,10 @@ extension Callbacks {
     fileprivate static func write(
         _ request: fuse_req_t?, _ write: WriteRequest, _ bytes: UnsafeRawBufferPointer
     ) {
-        unsafe serve(request, .write) { _ throws(TreeError) in
+        unsafe serve(request, .write) { call throws(TreeError) in
             let (file, offset) = (try write.file.get(), try fileOffset(write.offset))
             file.noteWriter(write.owner)
+            call.system.texts.forgetKept(by: call.caller.pid)
             return unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
         } answer: { reply, count in
             reply.written(count)

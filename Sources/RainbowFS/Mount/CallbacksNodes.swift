@@ -53,6 +53,9 @@ extension Callbacks {
             var wanted = unsafe AttributeChange(wanted?.pointee ?? stat(), flags: change)
             wanted.isOpen = unsafe file != nil
             let asked = wanted
+            if asked.truncatesOnly {
+                return unsafe Callbacks.truncate(request, node, asked.isOpen ? Handle(file) : nil)
+            }
             unsafe Callbacks.serveChange(request, .setattr, at: node) { call throws(TreeError) in
                 try call.forest.setAttributes(node, asked, call.caller)
             } answer: { reply, found in
@@ -77,6 +80,24 @@ extension Callbacks {
 }
 
 extension Callbacks {
+    /// A truncation to nothing, which commits nothing: the next write through the open file that it
+    /// belongs to replaces the content.
+    fileprivate static func truncate(
+        _ request: fuse_req_t?, _ node: NodeID, _ handle: Handle<OpenFile>?
+    ) {
+        unsafe serve(request, .setattr) { call throws(TreeError) in
+            var file = call.system.fresh.file(node, thread: call.caller.pid)
+            if let handle { file = try handle.get() }
+            guard let file else {
+                return try call.forest.setAttributes(node, AttributeChange(size: 0), call.caller)
+            }
+            try file.truncate()
+            return try call.forest.attributes(node, call.caller)
+        } answer: { reply, found in
+            reply.attributes(found.0, seconds: found.seconds)
+        }
+    }
+
     /// Puts in the size that only the caller is to see. The kernel names the open file only when a
     /// program seeks to its end.
     fileprivate static func showOwnSize(
@@ -84,15 +105,23 @@ extension Callbacks {
         _ info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
     ) throws(TreeError) {
         let (node, followed, process) = (NodeID(node), call.system.followed, call.caller.pid)
-        let size =
-            unsafe try info == nil
-            ? followed.size(of: node, for: process)
-            : followed.seekEnd(of: Handle<OpenFile>(info).get(), node, process: process)
+        var size: UInt64?
+        if unsafe info == nil {
+            size =
+                followed.size(of: node, for: process)
+                ?? call.system.texts.size(of: node, for: call.caller, call.forest)
+        } else {
+            let file = unsafe try Handle<OpenFile>(info).get()
+            size = followed.seekEnd(of: file, node, process: process)
+        }
         if let size { attributes.size = size }
     }
 }
 
 extension AttributeChange {
+    /// Whether all that it wants is an empty file, as of open(2) with O_TRUNC.
+    fileprivate var truncatesOnly: Bool { size == 0 && mode == nil && uid == nil && gid == nil }
+
     /// What a setattr request wants changed.
     fileprivate init(_ values: stat, flags: Int32) {
         self.init()

@@ -14,7 +14,13 @@ extension Callbacks {
                 if let handle = unsafe handle {
                     unsafe call.system.polls.register(handle, for: file)
                 }
-                return try file.readiness()
+                do throws(TreeError) {
+                    return try file.readiness()
+                } catch {
+                    if error.wait != nil { throw error }
+                    // What is wrong, a read tells: an error here would end every wait for ever.
+                    return [.readable, .writable]
+                }
             } answer: { reply, readiness in
                 reply.poll(readiness)
             }

@@ -12,10 +12,15 @@ final class FileSystem: Sendable {
     let parked = ParkedReads()
     let polls = PollHandles()
     let followed = FollowedFiles()
+    let texts = ShownTexts()
+    let fresh = FreshOpens()
+    let pages = KeptPages()
     let waiting: WaitingRequests
 
     /// Whether somebody waits for commits.
-    var hasListeners: Bool { !forest.present.events.isEmpty || !polls.isEmpty }
+    var hasListeners: Bool {
+        !forest.present.events.isEmpty || !polls.isEmpty || !pages.isEmpty
+    }
 
     init(forest: Forest, kept: KeptAttributes, log: Logger, options: MountOptions) {
         self.forest = forest
@@ -61,6 +66,7 @@ enum Operation: String {
     case lookup, getattr, setattr, access, readlink, mknod, mkdir, unlink, rmdir, symlink, rename,
         link
     case open, read, write, poll, flush, fsync, release, create, opendir, readdir, statfs
+    case copyFileRange = "copy_file_range"
     case setxattr, getxattr, listxattr, removexattr
 
     var name: String { rawValue }
@@ -70,6 +76,8 @@ enum Operation: String {
     func expects(_ error: Int32) -> Bool {
         switch self {
         case .lookup: error == ENOENT
+        // Programs then read and write.
+        case .copyFileRange: error == EINVAL
         case .getxattr, .listxattr: error == ENODATA || error == ENOTSUP
         default: false
         }

@@ -48,11 +48,13 @@ import Glibc
             known = event.version
             system.forest.present.events.take(event)
             system.polls.take(event)
+            system.pages.take(event)
             let isDue =
                 system.hasListeners && Self.microseconds() - began >= Self.batchMicroseconds
             guard !isDue, !thread.isEnding, let next = feed.next() else { break }
             event = next
         }
+        system.pages.dropStale()
         system.parked.answerReady()
         system.polls.notify()
     }

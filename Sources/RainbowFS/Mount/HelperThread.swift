@@ -6,6 +6,7 @@ import Synchronization
 final class HelperThread: @unchecked Sendable {
     private let body: @Sendable (HelperThread) -> Void
     private let ending = Atomic<Bool>(false)
+    private let ended = Atomic<Bool>(false)
     private var thread = pthread_t()
 
     /// Interrupts a wait; its handler does nothing.
@@ -28,6 +29,7 @@ final class HelperThread: @unchecked Sendable {
                 let running = unsafe Unmanaged<HelperThread>.fromOpaque(helper)
                     .takeUnretainedValue()
                 running.body(running)
+                running.ended.store(true, ordering: .releasing)
                 return nil
             }, unretained)
         precondition(result == 0, "no thread can be started: \(ErrorText.of(result))")
@@ -37,10 +39,18 @@ final class HelperThread: @unchecked Sendable {
     /// Whether the thread is to end.
     var isEnding: Bool { ending.load(ordering: .acquiring) }
 
-    /// Returns when the thread has ended.
-    func stop() {
+    /// Whether its body has returned.
+    var hasEnded: Bool { ended.load(ordering: .acquiring) }
+
+    /// Lets the thread know that it is to end.
+    func end() {
         ending.store(true, ordering: .releasing)
         pthread_kill(thread, Self.wakeSignal)
+    }
+
+    /// Returns when the thread has ended.
+    func stop() {
+        end()
         _ = pthread_join(thread, nil)
     }
 

@@ -101,6 +101,9 @@ import Glibc
     ///
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
+        let (pages, mountPoint) = (fileSystem.pages, fileSystem.forest.present.options.mountPoint)
+        let dropping = HelperThread { pages.serve($0, mountPoint: mountPoint) }
+        defer { stop(dropping) }
         let feed = fileSystem.forest.space.commitFeed()
         unsafe fileSystem.kept.setSession(session)
         let follower = Follower(feed: feed, system: fileSystem)
@@ -134,6 +137,25 @@ import Glibc
         unsafe fuse_loop_cfg_set_clone_fd(loop, options.clonesDevice ? 1 : 0)
         unsafe fuse_loop_cfg_set_max_threads(loop, options.threadsMax)
         return unsafe fuse_session_loop_mt(session, loop)
+    }
+
+    /// Ends the thread that drops pages. It may be opening a file of this mount: what still comes
+    /// is answered until it has.
+    private func stop(_ dropping: HelperThread) {
+        dropping.end()
+        var request = unsafe fuse_buf()
+        defer { unsafe free(request.mem) }
+        while !dropping.hasEnded {
+            var device = unsafe pollfd(
+                fd: fuse_session_fd(session), events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&device, 1, 10) > 0 else { continue }
+            let count = unsafe fuse_session_receive_buf(session, &request)
+            if count == -EINTR { continue }
+            guard count > 0 else { break }
+            unsafe fuse_session_process_buf(session, &request)
+            fileSystem.waiting.end()
+        }
+        dropping.stop()
     }
 
     private static func words(source: String, options: MountOptions) -> [String] {

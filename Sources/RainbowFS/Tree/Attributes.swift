@@ -20,6 +20,12 @@ struct Attributes: Equatable, Sendable {
     /// In units of 512 bytes.
     var blocks: UInt64 { (size + 511) / 512 }
 
+    /// - Parameter milliseconds: since 1970.
+    mutating func setTime(milliseconds: UInt64) {
+        mtimeSeconds = Int64(milliseconds / 1000)
+        mtimeNanoseconds = Int64(milliseconds % 1000 * 1_000_000)
+    }
+
     var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
     var isLink: Bool { mode & S_IFMT == S_IFLNK }
     var isRegularFile: Bool { mode & S_IFMT == S_IFREG }

@@ -38,6 +38,14 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
         state.withLock { unsafe $0.text.copy(from: offset, into: buffer) }
     }
 
+    /// The class stays as it is until the next write.
+    override func truncate() throws(TreeError) {
+        state.withLock { state in
+            state.text = []
+            state.isRefused = false
+        }
+    }
+
     override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
         throws(TreeError) -> Int
     {

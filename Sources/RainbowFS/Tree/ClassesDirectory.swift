@@ -114,8 +114,7 @@ struct ClassFile: Node {
         let descriptor = try tree.transact { tx in try tx.classDescriptor(at: id.address) }
         if request.writes { try ClassFile.checkWritable(descriptor) }
         let text = Array(descriptor.text.utf8)
-        return ClassDefinitionFile(
-            tree, name: descriptor.name, text: request.truncates ? [] : text, pending: nil)
+        return ClassDefinitionFile(tree, name: descriptor.name, text: text, pending: nil)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {

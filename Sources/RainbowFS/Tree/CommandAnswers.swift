@@ -94,6 +94,9 @@ struct CommandAnswers {
 
     mutating func set(status: CommandAnswer) { self.status = status }
 
+    /// Bytes of the status; nil if there is none.
+    var statusBytes: UInt64? { status?.byteCount }
+
     /// Begins a write: what was read goes.
     mutating func noteWrite(at offset: UInt64, count: Int) {
         if let start {

@@ -61,12 +61,21 @@ final class CommandFile: OpenFile, @unchecked Sendable {
         throws(TreeError) -> Int
     {
         try takeWaitingLine()
-        let isEmpty = state.withLock { $0.answers.isEmpty && !$0.isUsed }
-        if isEmpty {
-            let text = CommandAnswer.text(Array(text().utf8))
-            state.withLock { if $0.answers.isEmpty { $0.answers.set(status: text) } }
-        }
+        makeText()
         return state.withLock { unsafe $0.answers.read(at: offset, into: buffer) }
+    }
+
+    override var textSize: UInt64? {
+        makeText()
+        return state.withLock { $0.answers.statusBytes }
+    }
+
+    /// Makes the text, if nothing was written yet.
+    private func makeText() {
+        let isEmpty = state.withLock { $0.answers.isEmpty && !$0.isUsed }
+        guard isEmpty else { return }
+        let text = CommandAnswer.text(Array(text().utf8))
+        state.withLock { if $0.answers.isEmpty { $0.answers.set(status: text) } }
     }
 
     override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)

@@ -113,8 +113,8 @@ struct FieldNode: Node {
         case S_IFLNK: throw TreeError(ELOOP, "The field \(field.name) is a reference.")
         default:
             return switch field.type {
-            case .bytes: FieldBytesFile(tree, place, isReplaced: request.truncates)
-            case .string: FieldStringFile(tree, place, isReplaced: request.truncates)
+            case .bytes: FieldBytesFile(tree, place)
+            case .string: FieldStringFile(tree, place)
             default: FieldTextFile(tree, place)
             }
         }

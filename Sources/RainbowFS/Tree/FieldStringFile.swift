@@ -8,7 +8,7 @@ final class FieldStringFile: OpenField, @unchecked Sendable {
     private struct State {
         /// Whether the next write at the start replaces the whole text: the file was opened as `>`
         /// of a shell does, with O_TRUNC.
-        var isReplaced: Bool
+        var isReplaced = false
         /// The length of the text at which this file dropped a line end with its last write.
         var droppedAt: Int?
         /// Bytes of a character that the end of the last write cut off.
@@ -17,11 +17,10 @@ final class FieldStringFile: OpenField, @unchecked Sendable {
         var end: UInt64 = 0
     }
 
-    private let state: Mutex<State>
+    private let state = Mutex(State())
 
-    init(_ tree: Tree, _ place: FieldPlace, isReplaced: Bool) {
-        state = Mutex(State(isReplaced: isReplaced))
-        super.init(tree, place)
+    override func truncate() throws(TreeError) {
+        state.withLock { $0 = State(isReplaced: true) }
     }
 
     override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
@@ -91,6 +90,8 @@ final class FieldStringFile: OpenField, @unchecked Sendable {
 
     /// A character may be cut off.
     override var wantsFlush: Bool { true }
+
+    override var holdsBack: Bool { state.withLock { !$0.held.isEmpty } }
 
     /// Several processes may have the file open, and the rest of the character may still come.
     override func flush() throws(TreeError) {

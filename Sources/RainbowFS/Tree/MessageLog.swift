@@ -25,6 +25,8 @@ final class MessageLog: Sendable {
         /// Bytes that were dropped so far: where the lines begin in all that a reader could ever
         /// read. A user has an entry only once a line of theirs was dropped.
         var starts: [Reader: UInt64] = [:]
+        /// When a line was added last, or all were dropped.
+        var changedMilliseconds: UInt64?
 
         mutating func drop(_ count: Int) {
             for line in lines[..<count] {
@@ -53,7 +55,8 @@ final class MessageLog: Sendable {
     ///
     /// - Parameter user: whose call failed.
     func add(_ message: String, for user: UInt32) {
-        var line = TimeText.describe(milliseconds: SystemClock.milliseconds) + " "
+        let now = SystemClock.milliseconds
+        var line = TimeText.describe(milliseconds: now) + " "
         line.reserveCapacity(line.utf8.count + message.utf8.count + 1)
         for scalar in message.unicodeScalars {
             line.unicodeScalars.append(scalar.value < 32 || scalar.value == 127 ? " " : scalar)
@@ -62,6 +65,7 @@ final class MessageLog: Sendable {
         state.withLock { state in
             state.lines.append(Line(text: line, user: user))
             state.bytes += line.utf8.count
+            state.changedMilliseconds = now
             guard state.lines.count > MessageLog.linesMax || state.bytes > MessageLog.bytesMax
             else { return }
             state.drop(max(1, state.lines.count / 4))
@@ -69,7 +73,10 @@ final class MessageLog: Sendable {
     }
 
     func clear() {
-        state.withLock { $0.drop($0.lines.count) }
+        state.withLock { state in
+            state.drop(state.lines.count)
+            state.changedMilliseconds = SystemClock.milliseconds
+        }
     }
 
     /// All lines, oldest first.
@@ -80,6 +87,11 @@ final class MessageLog: Sendable {
     /// Bytes of what the reader may read.
     func byteCount(for reader: Reader) -> Int {
         state.withLock { $0.byteCount(for: reader) }
+    }
+
+    /// Since 1970; nil if there never was a line.
+    var changedMilliseconds: UInt64? {
+        state.withLock { $0.changedMilliseconds }
     }
 
     /// What a reader may read, and where it begins and ends in all that there ever was of it.

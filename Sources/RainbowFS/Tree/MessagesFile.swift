@@ -11,7 +11,11 @@ struct MessagesFile: TextNode {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let size = tree.messages.byteCount(for: .everyone)
-        return try tree.ownFile(id, mode: 0o444, size: size, &tx)
+        var description = try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
+        if let milliseconds = tree.messages.changedMilliseconds {
+            description.attributes.setTime(milliseconds: milliseconds)
+        }
+        return description
     }
 
     private func reader(_ caller: Caller, _ owner: UInt32) -> MessageLog.Reader {

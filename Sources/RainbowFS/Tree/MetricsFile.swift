@@ -3,14 +3,16 @@ import Glibc
 
 /// `metrics`: counters and gauges of the space, for monitoring and for `rainbowfs top`.
 ///
-/// Its size is 0, as that of files below /proc: the numbers never rest, so no size told before a
-/// read could be true, and programs read such files to their end.
+/// The numbers never rest: its size is that of the newest text, and the mount shows each process
+/// that of the text which it is going to read.
 struct MetricsFile: TextNode {
     let tree: Tree
     let id = NodeID(.metrics)
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownFile(id, mode: 0o444, size: 0, version: 0, &tx)
+        var size = tree.metricsBytes.load(ordering: .relaxed)
+        if size == 0 { size = text().utf8.count }
+        return try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
@@ -26,6 +28,7 @@ struct MetricsFile: TextNode {
         text.addLostEvents(tree.events.lostCounts)
         text.addHotPlaces(HotPlaces(of: tree.space, now: now))
         text.addMoments(tree.space, now: now)
+        tree.metricsBytes.store(text.text.utf8.count, ordering: .relaxed)
         return text.text
     }
 }

@@ -55,10 +55,9 @@ struct NodeFile: TextNode {
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        // Whether there is such a node.
-        _ = try text()
+        let size = try text().utf8.count
         // Its counts never rest: see `MetricsFile`.
-        var description = try tree.ownFile(id, mode: 0o444, size: 0, version: 0, &tx)
+        var description = try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
         description.isLasting = false
         return description
     }

@@ -36,30 +36,16 @@ struct ObjectFile: Node {
 }
 
 /// The open memory of an object.
-final class ObjectBytesFile: OpenObject, @unchecked Sendable {
-    override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
-        throws(TreeError) -> Int
-    {
-        guard let offset = Int(exactly: offset) else { return 0 }
-        noteRead()
-        return try tree.transact { tx in unsafe try tx.readRaw(object, at: offset, into: buffer) }
+final class ObjectBytesFile: OpenBytes, @unchecked Sendable {
+    override func read(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer, _ tx: inout Transaction
+    ) throws -> Int {
+        unsafe try tx.readRaw(object, at: offset, into: buffer)
     }
 
-    override func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool)
-        throws(TreeError) -> Int
-    {
-        guard !isAppend, let offset = Int(exactly: offset) else { throw OpenFile.fixedSize }
-        try tree.transact { tx in unsafe try tx.writeRaw(object, at: offset, from: bytes) }
-        return bytes.count
-    }
-}
-
-extension OpenFile {
-    /// For writes behind the end.
-    static var fixedSize: TreeError {
-        TreeError(
-            EPERM,
-            "Nothing can be appended: the size of an object and of its fields is that of the class."
-        )
+    override func write(
+        at offset: Int, _ bytes: UnsafeRawBufferPointer, _ tx: inout Transaction
+    ) throws {
+        unsafe try tx.writeRaw(object, at: offset, from: bytes)
     }
 }

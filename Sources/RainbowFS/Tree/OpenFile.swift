@@ -38,6 +38,20 @@ class OpenFile: @unchecked Sendable {
         throw TreeError(EBADF, "This file cannot be written.")
     }
 
+    /// Whether the size never changes, or by this mount only: then the kernel may read the file by
+    /// the size that it remembers, through pages that it keeps (sendfile, splice, private mmap).
+    var hasFixedSize: Bool { false }
+
+    /// Where it is, from the top of the tree; nil if it has no such place.
+    var path: String? { nil }
+
+    /// The size of the text, if it was made when the file was opened.
+    var textSize: UInt64? { nil }
+
+    /// It was opened with O_TRUNC, or ftruncate(2) shortens it to nothing: what is shown stays
+    /// until a write at the start replaces it.
+    func truncate() throws(TreeError) {}
+
     /// Whether something of what is written may wait for a flush. A shell closes two descriptors
     /// for each `echo >FILE`, so the mount asks the kernel not to tell it where this is false.
     var wantsFlush: Bool { false }

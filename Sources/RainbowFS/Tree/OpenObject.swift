@@ -3,27 +3,26 @@ import Synchronization
 
 /// An open field of an object, or its open memory.
 ///
-/// It can be read and written at any time. To poll(2) it is new until it is read, and after each
-/// commit that touched the object. Whether there was one, the versions of the object's lines say:
-/// so nothing needs to be noted while nobody asks.
+/// It can be read and written at any time; poll(2) tells besides whether a commit touched the
+/// object since the last read, or the opening. Whether there was one, the versions of the object's
+/// lines say: so nothing needs to be noted while nobody asks.
 class OpenObject: OpenFile, @unchecked Sendable {
     let tree: Tree
     let object: Address
     private let memory: Range<Address>
-    private let openedAt: UInt64
-    /// The newest version at the time of the last read; 0 before the first.
-    private let readAt = Atomic<UInt64>(0)
+    /// The newest version at the time of the last read, or of the opening.
+    private let seen: Atomic<UInt64>
 
     init(_ tree: Tree, _ object: Address, _ descriptor: ClassDescriptor) {
         self.tree = tree
         self.object = object
         memory = descriptor.memory(of: object)
-        openedAt = tree.space.version
+        seen = Atomic(tree.space.version)
     }
 
     /// Called before each read: what is committed by now, the read sees.
     final func noteRead() {
-        readAt.store(tree.space.version, ordering: .relaxed)
+        seen.store(tree.space.version, ordering: .relaxed)
     }
 
     override var watchedMemory: Range<Address>? {
@@ -36,10 +35,7 @@ class OpenObject: OpenFile, @unchecked Sendable {
         let version = try tree.transact { tx in
             try tx.version(of: memory.lowerBound, count: count)
         }
-        let readAt = readAt.load(ordering: .relaxed)
-        var result: Readiness = .writable
-        if readAt == 0 || version > readAt { result.insert(.readable) }
-        if version > max(readAt, openedAt) { result.insert(.urgent) }
-        return result
+        let isNew = version > seen.load(ordering: .relaxed)
+        return isNew ? [.readable, .writable, .urgent] : [.readable, .writable]
     }
 }

@@ -120,14 +120,7 @@ struct PendingFileNode: Node {
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         guard let file = tree.pendingFiles.open(id) else { throw PendingFiles.gone }
-        let handle = OpenPendingFile(tree, file)
-        do {
-            if request.truncates { try file.resize(to: 0) }
-        } catch {
-            handle.close()
-            throw error
-        }
-        return handle
+        return OpenPendingFile(tree, file)
     }
 
     private func file() throws(TreeError) -> PendingFile {
@@ -158,6 +151,11 @@ final class OpenPendingFile: OpenFile, @unchecked Sendable {
         unsafe try file.write(at: isAppend ? nil : offset, bytes)
         return bytes.count
     }
+
+    /// Only this mount changes it.
+    override var hasFixedSize: Bool { true }
+
+    override func truncate() throws(TreeError) { try file.resize(to: 0) }
 
     override func close() {
         tree.pendingFiles.close(file.node)

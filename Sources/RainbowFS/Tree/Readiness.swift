@@ -2,9 +2,9 @@
 struct Readiness: OptionSet, Sendable {
     let rawValue: Int
 
-    /// A read finds something new, and does not wait.
+    /// A read does not wait.
     static let readable = Readiness(rawValue: 1)
-    /// Something happened since the last read, or since the opening.
+    /// A commit touched the object since the last read, or since the opening.
     static let urgent = Readiness(rawValue: 2)
     static let writable = Readiness(rawValue: 4)
 }

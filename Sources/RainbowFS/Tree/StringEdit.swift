@@ -53,7 +53,7 @@ struct StringEdit {
             bytes.insert(StringEdit.lineEnd, at: 0)
         }
         let end = position + bytes.count
-        if unsafe bytes.last == StringEdit.lineEnd, end > text.count {
+        if bytes.last == StringEdit.lineEnd, end > text.count {
             bytes.removeLast()
             dropsLineEnd = true
         }

@@ -12,6 +12,8 @@ final class TextFile: OpenFile, @unchecked Sendable {
         self.text = Array(text.utf8)
     }
 
+    override var textSize: UInt64? { UInt64(text.count) }
+
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
         throws(TreeError) -> Int
     {
@@ -20,7 +22,7 @@ final class TextFile: OpenFile, @unchecked Sendable {
 }
 
 extension [UInt8] {
-    /// Copies what lies behind `offset`, as read(2) wants it.
+    /// Copies what lies from `offset` on, as read(2) wants it.
     ///
     /// - Returns: the bytes copied: 0 at the end.
     func copy(from offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int {

@@ -116,6 +116,8 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
             })
     }
 
+    override var textSize: UInt64? { file.textSize }
+
     override func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
         throws(TreeError) -> Int
     {

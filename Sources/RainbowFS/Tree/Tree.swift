@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import Synchronization
 
 /// What a mount asks of its tree.
 struct TreeOptions: Sendable {
@@ -41,6 +42,8 @@ final class Tree: Sendable {
     let removedReferences = RemovedReferences()
     let pendingClasses = PendingClasses()
     let events: EventHub
+    /// Bytes of the newest text of `metrics`.
+    let metricsBytes = Atomic<Int>(0)
 
     /// The tree of the present.
     init(space: Space, options: TreeOptions = .init()) {

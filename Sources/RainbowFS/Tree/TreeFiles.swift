@@ -64,11 +64,15 @@ extension Tree {
                 try require(.opening(flags), of: node, for: caller, &tx)
             }
         }
-        return try translating {
-            let file = try node.open(request)
-            file.opener = caller.uid
-            return file
+        let file = try translating { try node.open(request) }
+        file.opener = caller.uid
+        do {
+            if request.truncates { try file.truncate() }
+        } catch {
+            file.close()
+            throw error
         }
+        return file
     }
 
     /// The memory of the space against its limit or, if it has none, what the machine has left.

@@ -139,10 +139,14 @@ extension Tree {
         _ node: any Node, _ found: (description: Description, seconds: Double)
     ) -> Entry {
         let (description, seconds) = found
-        let isLasting = description.isLasting && moment.keepsNames(of: node.id)
+        let attributes = description.attributes
+        // Of a file that it takes for empty the kernel does not even ask for the content when it
+        // reads through its pages; a look-up makes it ask for the size.
+        let isEmpty = attributes.isRegularFile && attributes.size == 0
+        let isLasting = description.isLasting && !isEmpty && moment.keepsNames(of: node.id)
         return Entry(
             node: numbered(node.id),
-            attributes: description.attributes,
+            attributes: attributes,
             entrySeconds: isLasting ? Tree.lastingSeconds : 0,
             attributeSeconds: seconds,
             generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
