@@ -78,7 +78,9 @@ extension Transaction {
         let end = start + Int((UInt64(descriptor.size) + alignment - 1) & ~(alignment - 1))
         guard end <= extent.end else {
             throw ObjectError(
-                .full, "The system allocator is full; remove names, classes or allocators.")
+                .full,
+                "The system allocator has no room for another \(builtIn.name) object; those that"
+                    + " are removed make room only for their like.")
         }
         try reserveFrames(allocator, extent, upTo: end)
         try store(end.rawValue, at: allocator + SystemLayout.Allocator.top)

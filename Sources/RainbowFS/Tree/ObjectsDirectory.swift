@@ -8,7 +8,7 @@ struct ObjectsDirectory: DirectoryNode {
 
     let refusal =
         "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to an allocator's file"
-        + " below regions/, and go when nothing refers to them."
+        + " below regions/, and stay: there is no way to remove one."
 
     func describe(_ tx: inout Transaction) throws -> Description {
         try tree.ownDirectory(id, mode: 0o755, &tx)

@@ -8,6 +8,9 @@ enum SystemClock {
     /// The same in seconds.
     static var monotonicSeconds: Double { Double(monotonicNanoseconds) / 1e9 }
 
+    /// Milliseconds since the machine was started, its sleep included: for ages.
+    static var bootMilliseconds: UInt64 { nanoseconds(of: CLOCK_BOOTTIME) / 1_000_000 }
+
     /// Milliseconds since 1970.
     static var milliseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) / 1_000_000 }
 
