@@ -86,12 +86,17 @@ enum Connection {
 
     init(_ request: fuse_req_t) {
         system = unsafe FileSystem.of(request)
-        let context = unsafe fuse_req_ctx(request).pointee
-        caller = Caller(
-            uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+        unsafe caller = Caller(request)
     }
 
     var forest: Forest { system.forest }
+}
+
+extension Caller {
+    init(_ request: fuse_req_t) {
+        let context = unsafe fuse_req_ctx(request).pointee
+        self.init(uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+    }
 }
 
 extension NodeID {

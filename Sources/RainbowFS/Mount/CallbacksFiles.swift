@@ -68,7 +68,10 @@ extension Callbacks {
         }
         let window = unsafe UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<min(size, buffer.count)])
-        let count = unsafe try handle.get().read(at: fileOffset(offset), into: window)
+        let (file, offset) = (try handle.get(), try fileOffset(offset))
+        let count = try file.about { () throws(TreeError) in
+            unsafe try file.read(at: offset, into: window)
+        }
         return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
     }
 
@@ -116,7 +119,8 @@ extension Callbacks {
         _ work: (OpenFile) throws(TreeError) -> Void
     ) {
         unsafe serve(request, operation) { _ throws(TreeError) in
-            try work(file.get())
+            let file = try file.get()
+            try file.about { () throws(TreeError) in try work(file) }
         } answer: { reply, _ in
             reply.succeed()
         }
@@ -130,12 +134,12 @@ extension Callbacks {
             RequestScope.begin(UInt(bitPattern: request))
             defer { RequestScope.end() }
             do throws(TreeError) {
-                try file.finish()
+                try file.about { () throws(TreeError) in try file.finish() }
             } catch {
                 if let wait = error.wait {
                     return unsafe system.waiting.add(request, .release, wait)
                 }
-                system.record(error, .release)
+                system.record(error, .release, by: nil)
             }
         }
         handle.take()
@@ -171,7 +175,9 @@ extension Callbacks {
         unsafe serve(request, .write) { _ throws(TreeError) in
             let (file, offset) = (try write.file.get(), try fileOffset(write.offset))
             file.noteWriter(write.owner)
-            return unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
+            return try file.about { () throws(TreeError) in
+                unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
+            }
         } answer: { reply, count in
             reply.written(count)
         }
