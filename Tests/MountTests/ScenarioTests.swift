@@ -7,9 +7,9 @@ import Testing
 /// A script runs in a fresh mount as its working directory. `$MOUNT` is that mount, `$MOUNT2` a
 /// second one of the same space, `$SCRATCH` an empty folder outside, and `rainbowfs` is in the
 /// path. Output and errors are compared together. Addresses are called `0x#1`, `0x#2`, ... in the
-/// order in which they first appear, and the folders by the names of their variables. Running the
-/// tests with UPDATE_EXPECTED=1 writes the `.expected` files anew; read the difference before you
-/// commit it.
+/// order in which they first appear, processes `#`, and the folders by the names of their
+/// variables. Running the tests with UPDATE_EXPECTED=1 writes the `.expected` files anew; read the
+/// difference before you commit it.
 @Suite("Sessions in a mount")
 struct ScenarioTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -41,6 +41,7 @@ struct ScenarioTests {
         var text = text.replacing(mount.one, with: "$MOUNT").replacing(mount.two, with: "$MOUNT2")
             .replacing("\(mount.folder)/scratch", with: "$SCRATCH")
             .replacing(mount.space, with: "$SPACE").replacing("\(folder)/", with: "")
+            .replacing(/\[pid [0-9]+/, with: "[pid #")
         var numbers: [Substring: Int] = [:]
         let original = text
         text = original.replacing(/0x[0-9a-f]{16}/) { match in

@@ -121,6 +121,10 @@ enum SystemCalls {
             &+ UInt64(truncatingIfNeeded: time.tv_nsec) / 1_000_000
     }
 
+    /// Milliseconds since the machine was started, its sleep included: the same clock for all
+    /// processes, which is never set. Ages are measured with it.
+    static func bootMilliseconds() -> UInt64 { nanoseconds(of: CLOCK_BOOTTIME) / 1_000_000 }
+
     static func randomWord() -> UInt64 { UInt64.random(in: 1...UInt64.max) }
 }
 

@@ -51,7 +51,9 @@ extension Transaction {
         let referrers: UInt32 = try load(address + SystemLayout.Class.referrers)
         guard referrers == 0 else {
             throw ObjectError(
-                .busy, "\(referrers) fields of other classes refer to \(name); remove them first.")
+                .busy,
+                "\(referrers) fields of other classes refer to \(name); rm those classes first,"
+                    + " which works while they have no objects.")
         }
         try removeFields(ofClassAt: address)
         _ = try removeTableEntry(try classKey(name), in: try classesRoot())

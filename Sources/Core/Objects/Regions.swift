@@ -115,7 +115,9 @@ extension Transaction {
         let allocators = try link(region.address, SystemLayout.Region.allocators)
         let extents = try link(region.address, SystemLayout.Region.extents)
         guard try tableEntries(.allocators, in: allocators, after: nil, limit: 1).isEmpty else {
-            throw ObjectError(.notEmpty, "The region \(name) has allocators; remove them first.")
+            throw ObjectError(
+                .notEmpty,
+                "The region \(name) has allocators; rmdir removes those without objects.")
         }
         let names = try fixedLink(SystemLayout.System.regions)
         let numbers = try fixedLink(SystemLayout.System.regionsByNumber)

@@ -74,7 +74,9 @@ extension Transaction {
         let end = start + descriptor.stride
         guard end <= extent.end else {
             throw ObjectError(
-                .full, "The system allocator is full; remove names, classes or allocators.")
+                .full,
+                "The system allocator has no room for another \(builtIn.name) object; those that"
+                    + " are removed make room only for their like.")
         }
         try reserveFrames(allocator, extent, upTo: end)
         try store(end.rawValue, at: allocator + SystemLayout.Allocator.top)

@@ -8,7 +8,7 @@
 /// written.
 ///
 ///     0   address of the line
-///     8   milliseconds since 1970
+///     8   milliseconds since the machine was started
 ///     16  check in the upper 48 bits, the node that lost in the lower 16
 ///     24  version that the line has since, 0 if it was locked at that moment
 @safe
@@ -89,7 +89,7 @@ extension Transaction {
         }
         ConflictLog(meta: owner.meta).add(
             ConflictLog.Entry(
-                line: address, milliseconds: SystemCalls.coarseMilliseconds(), node: owner.node,
+                line: address, milliseconds: SystemCalls.bootMilliseconds(), node: owner.node,
                 version: version))
     }
 

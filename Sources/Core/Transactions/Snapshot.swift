@@ -132,11 +132,13 @@ extension Space {
             let number = entry.serialNumber.load() + 1
             entry.serialNumber.store(number)
             entry.kind.store(kind.rawValue)
-            entry.readBytes.store(0)
+            entry.readBytes.store(kind == .named ? SystemCalls.bootMilliseconds() : 0)
             entry.writtenBytes.store(0)
             entry.user.store(UInt64(group) << 32 | UInt64(user))
             entry.setName(name)
-            entry.milliseconds.store(SystemCalls.coarseMilliseconds())
+            entry.milliseconds.store(
+                kind == .named
+                    ? SystemCalls.coarseMilliseconds() : SystemCalls.bootMilliseconds())
             entry.owner.store(nodes.ownMark)
             snapshotTable.publish(index)
             let version = clock.latest

@@ -21,8 +21,10 @@ public struct SnapshotInfo: Sendable {
     /// Who asked for it.
     public var user: UInt32
     public var group: UInt32
-    /// When it was taken, since 1970.
+    /// When it was taken, since 1970; of named ones only.
     public var milliseconds: UInt64
+    /// The same since the machine was started, from which its age follows.
+    public var bootMilliseconds: UInt64
     /// Memory of a transaction: what it has read, and what it is going to write.
     public var readBytes: UInt64
     public var writtenBytes: UInt64
@@ -42,8 +44,11 @@ public struct SnapshotInfo: Sendable {
 /// not.
 ///
 ///     0  mark of the node   8  version; bit 63: stale   16  serial number of the entry
-///     24 milliseconds       32 kind; bit 8: serial mode; from bit 32 on, once it has ended without
-///     the lock: the lower half of its serial number     40 bytes read   48 bytes written
+///     24 milliseconds: of a named one since 1970, of another since the machine was started
+///     32 kind; bit 8: serial mode; from bit 32 on, once it has ended without the lock: the lower
+///     half of its serial number
+///     40 bytes read; of a named one, milliseconds since the machine was started
+///     48 bytes written
 ///     56 user, and in the upper half group
 ///     64 name, NUL padded
 @safe
@@ -193,12 +198,14 @@ struct SnapshotEntry {
             version & ~SnapshotTable.staleBit != SnapshotTable.pending,
             let meaning = SnapshotKind(rawValue: kind & 0xff)
         else { return nil }
+        let (time, bytes, isNamed) = (milliseconds.load(), readBytes.load(), meaning == .named)
         return SnapshotInfo(
             kind: meaning, name: name, node: NodeTable.index(of: mark),
             version: version & ~SnapshotTable.staleBit,
             user: UInt32(truncatingIfNeeded: user.load()),
-            group: UInt32(truncatingIfNeeded: user.load() >> 32), milliseconds: milliseconds.load(),
-            readBytes: readBytes.load(), writtenBytes: writtenBytes.load(),
+            group: UInt32(truncatingIfNeeded: user.load() >> 32),
+            milliseconds: isNamed ? time : 0, bootMilliseconds: isNamed ? bytes : time,
+            readBytes: isNamed ? 0 : bytes, writtenBytes: writtenBytes.load(),
             isStale: version & SnapshotTable.staleBit != 0,
             isSerial: kind & SnapshotTable.serialBit != 0)
     }

@@ -3,7 +3,7 @@ public struct LineConflicts: Equatable, Sendable {
     /// Where the line begins.
     public var line: Address
     public var count: Int
-    /// Milliseconds since 1970 of the newest one.
+    /// Of the newest one, since the machine was started.
     public var milliseconds: UInt64
     /// The version that the line had after it; 0 if it was locked at that moment.
     public var version: UInt64
@@ -12,7 +12,7 @@ public struct LineConflicts: Equatable, Sendable {
 extension Space {
     /// The conflicts among the last 4,096 of the space that are no older than a time, by line: the
     /// line with the most comes first.
-    /// - Parameter since: milliseconds since 1970.
+    /// - Parameter since: milliseconds since the machine was started.
     public func conflicts(since: UInt64 = 0) -> [LineConflicts] {
         let log = ConflictLog(meta: meta)
         let end = log.head.load()

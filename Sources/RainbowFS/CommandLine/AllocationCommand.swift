@@ -63,10 +63,10 @@ struct AllocationCommand: ParsableCommand {
     private func report(_ nanoseconds: Double, _ stride: Int) {
         let rounded = (nanoseconds * 100).rounded() / 100
         guard json.isOn else {
-            print("\(objects) objects of \(stride) bytes: \(rounded) ns an object")
+            StandardOutput.print("\(objects) objects of \(stride) bytes: \(rounded) ns an object")
             return
         }
-        print(
+        StandardOutput.print(
             JSON.object([
                 ("objects", .integer(objects)), ("bytes_per_object", .integer(stride)),
                 ("reserved", .bool(reserved)), ("ns_per_object", .real(rounded)),

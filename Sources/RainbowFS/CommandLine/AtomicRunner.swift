@@ -110,7 +110,9 @@ struct AtomicRunner {
 
     private func show(_ output: Spool?) throws(CommandFailure) {
         do {
-            try output?.copy(to: STDOUT_FILENO, "standard output")
+            unsafe try output?.copy { bytes throws(FileError) in
+                unsafe try StandardOutput.write(bytes)
+            }
         } catch {
             throw CommandFailure(
                 .atomic, "What the command printed is lost: \(error.path): \(error.reason).")

@@ -106,12 +106,12 @@ struct BankCommand: ParsableCommand {
             let kept =
                 snapshots.snapshots == 0
                 ? "" : "\(snapshots.snapshots) snapshots with \(snapshots.sums) sums, "
-            print(
+            StandardOutput.print(
                 "\(counts.count) \(kind): \(Int(rate)) transfers/s, \(Int(readAllRate)) sums/s, "
                     + "\(restarts) restarts, \(kept)\(state)")
             return
         }
-        print(
+        StandardOutput.print(
             JSON.object([
                 ("workers", .integer(counts.count)), ("kind", .string(kind)),
                 ("transfers_per_second", .integer(Int(rate))),

@@ -59,19 +59,12 @@ struct BankWorkerCommand: ParsableCommand {
         let workload = BankWorkload(space: space, bank: bank, readAllPercent: readAll)
         var runs = 0
         _ = try workload.sum(&runs)
-        StandardOutput.printNow("ready")
+        try StandardOutput.printNow("ready")
         guard Swift.readLine() == "go" else { return }
         let counts = try workload.work(milliseconds: milliseconds, seed: UInt64(index) + 1)
-        StandardOutput.printNow(
+        try StandardOutput.printNow(
             "\(counts.transfers) \(counts.readAlls) \(counts.restarts) \(counts.sumsWrong) "
                 + "\(counts.seconds)")
         space.detach()
-    }
-}
-
-/// Lines that must not wait in a buffer.
-enum StandardOutput {
-    static func printNow(_ line: String) {
-        try? FileText.write(Array((line + "\n").utf8), to: STDOUT_FILENO)
     }
 }

@@ -50,16 +50,16 @@ struct CheckCommand: ParsableCommand {
             ("names", "name", objects?.names),
         ]
         guard json.isOn else {
-            for problem in problems { print("\(space): \(problem)") }
+            for problem in problems { StandardOutput.print("\(space): \(problem)") }
             if problems.isEmpty {
                 let text = counts.map { many, one, count in
                     "\(count ?? 0) \(count == 1 ? one : many)"
                 }.joined(separator: ", ")
-                print("\(space): clean; \(text)")
+                StandardOutput.print("\(space): clean; \(text)")
             }
             return
         }
-        print(
+        StandardOutput.print(
             JSON.object(
                 [
                     ("space", .string(space)), ("clean", .bool(problems.isEmpty)),

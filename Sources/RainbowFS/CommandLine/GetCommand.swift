@@ -48,14 +48,15 @@ struct GetCommand: ParsableCommand {
         }
         if json.isOn {
             let className = try mount.withFailures { () throws(FileError) in try object.className }
-            print(
+            StandardOutput.print(
                 JSON.object([
                     ("object", .string(object.name)), ("class", .string(className)),
                     ("fields", .object(values.map { ($0.name, $1.json($0)) })),
                 ]))
         } else {
             for (declaration, value) in values {
-                print(fields.count == 1 ? value.text : "\(declaration.name)=\(value.text)")
+                StandardOutput.print(
+                    fields.count == 1 ? value.text : "\(declaration.name)=\(value.text)")
             }
         }
     }

@@ -14,7 +14,8 @@ struct ListCommand: ParsableCommand {
     func run() throws {
         let spaces: [SpaceSummary]
         do { spaces = try Space.list() } catch { throw CommandFailure(.refused, error.description) }
-        print(json.isOn ? ListCommand.json(spaces).description : ListCommand.table(spaces))
+        StandardOutput.print(
+            json.isOn ? ListCommand.json(spaces).description : ListCommand.table(spaces))
     }
 
     private static func json(_ spaces: [SpaceSummary]) -> JSON {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Core
 import Glibc
 
 /// `rainbowfs [mount] SPACE MOUNTPOINT`, which mount(8) also runs for lines of fstab.
@@ -40,9 +41,27 @@ struct MountSubcommand: ParsableCommand {
     var singleThreaded = false
 
     func run() throws {
+        try refuseMistypedCommand()
         Glibc.exit(
             MountCommand.run(
                 space: space, mountPoint: mountPoint, options: options, foreground: foreground,
                 debug: debug, singleThreaded: singleThreaded))
+    }
+
+    /// A new space that is called nearly like a command is probably meant as that command. Commands
+    /// have no `-o`, which fstab always gives; and `mount` spelled out says what is meant.
+    private func refuseMistypedCommand() throws(CommandFailure) {
+        let name = MountSubcommand.configuration.commandName
+        guard options.isEmpty, CommandLine.arguments.dropFirst().first != name else { return }
+        let shown = RainbowFS.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+        let commands = shown.compactMap { $0.configuration.commandName }
+        guard let command = LikelyCommand.meant(by: space, among: commands) else { return }
+        let spaces = (try? Space.list()) ?? []
+        guard !spaces.contains(where: { $0.name == space }) else { return }
+        throw CommandFailure(
+            .arguments,
+            "There is neither a command nor a space \(space); perhaps the command \(command) was"
+                + " meant (rainbowfs \(command) --help). A new space of that name is mounted by:"
+                + " rainbowfs mount \(space) \(mountPoint)")
     }
 }

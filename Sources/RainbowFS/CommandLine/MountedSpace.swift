@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A mount of a space on this machine, as the kernel's table of mounts has it.
@@ -85,16 +86,25 @@ extension MountedSpace {
         path.hasPrefix("/") || !isBelowMount ? path : "\(self.path)/\(path)"
     }
 
-    /// The refusal of a file of this mount, with the sentence that the mount has for it.
+    /// The refusal of a file of this mount: the sentence that the mount has for this process, or
+    /// what the number of the error says.
     func failure(_ error: FileError) -> CommandFailure {
-        let text = "\(error.path): \(error.reason)"
-        // Of what the kernel refuses by itself, the newest message tells nothing.
-        let isUnexplained = [ENOENT, ENOTDIR, ENOTCONN, ECONNABORTED].contains(error.errno)
-        guard !isUnexplained, let messages = try? FileText.readText(mountPoint + "/messages"),
-            let last = messages.split(separator: "\n").last,
-            last.contains(": \(ErrorName.of(error.errno)): ")
-        else { return CommandFailure(.refused, text) }
-        return CommandFailure(.refused, "\(text)\n\(last)")
+        CommandFailure(.refused, sentence(for: error) ?? "\(error.path): \(error.reason)")
+    }
+
+    /// Asked for at once, by the thread whose call failed: it is answered what that call was.
+    private func sentence(for error: FileError) -> String? {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe bytes.withUnsafeMutableBytes {
+            unsafe rainbow_getxattr(
+                mountPoint, CallerSentences.attribute, $0.baseAddress, $0.count)
+        }
+        guard count > 0 else { return nil }
+        let parts = String(decoding: bytes.prefix(count), as: UTF8.self)
+            .split(separator: " ", maxSplits: 1)
+        // Some errors are the kernel's own.
+        guard parts.count == 2, parts[0] == ErrorName.of(error.errno) else { return nil }
+        return String(parts[1])
     }
 
     /// What a command says when the mount goes away under it.

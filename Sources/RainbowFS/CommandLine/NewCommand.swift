@@ -45,9 +45,14 @@ struct NewCommand: ParsableCommand {
         }
         if json.isOn {
             let paths = answer.split(separator: "\n").map { JSON.string(String($0)) }
-            print(JSON.object([("objects", .array(paths))]))
+            StandardOutput.print(JSON.object([("objects", .array(paths))]))
         } else {
-            print(answer, terminator: answer.hasSuffix("\n") ? "" : "\n")
+            StandardOutput.print(answer, terminator: answer.hasSuffix("\n") ? "" : "\n")
+        }
+        do {
+            try StandardOutput.flush()
+        } catch {
+            throw CommandFailure(error.status, "\(error) The objects were made all the same.")
         }
     }
 }

@@ -62,7 +62,7 @@ struct ObjectFiles {
             }
             return nil
         } catch {
-            throw CommandFailure(.refused, "\(error.path): \(error.reason)")
+            throw mount.failure(error)
         }
     }
 

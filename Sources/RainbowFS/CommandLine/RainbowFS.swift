@@ -30,20 +30,50 @@ struct RainbowFS: ParsableCommand {
         let words = CommandLine.arguments.dropFirst()
         let isAtomic = words.first == AtomicCommand.configuration.commandName
         StandardDescriptors.occupy()
+        let status: Int32
         do {
             if isAtomic, let arguments = AtomicArguments(plain: words.dropFirst()) {
-                Glibc.exit(try AtomicRunner(arguments).run())
+                status = try AtomicRunner(arguments).run()
+            } else {
+                var command = try parseAsRoot()
+                try command.run()
+                status = 0
             }
-            var command = try parseAsRoot()
-            try command.run()
-        } catch let failure as CommandFailure {
-            StandardError.print("rainbowfs: \(failure)")
-            Glibc.exit(failure.status.rawValue)
         } catch {
-            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
-            StandardError.print(fullMessage(for: error))
-            let status = isAtomic ? CommandFailure.Status.atomic : .arguments
-            Glibc.exit(status.rawValue)
+            status = report(error, isAtomic: isAtomic)
+        }
+        Glibc.exit(finishOutput(status, isAtomic: isAtomic))
+    }
+
+    /// Says why a command ended early. Help and the like come as errors, too.
+    ///
+    /// - Returns: the exit status.
+    private static func report(_ error: any Error, isAtomic: Bool) -> Int32 {
+        try? StandardOutput.flush()
+        if let failure = error as? CommandFailure {
+            StandardError.print(failure)
+            return failure.status.rawValue
+        }
+        let (code, text) = (exitCode(for: error), fullMessage(for: error))
+        if code == .success {
+            StandardOutput.print(text)
+        } else if !text.isEmpty {
+            StandardError.print(text)
+        }
+        guard code == .validationFailure else { return code.rawValue }
+        return (isAtomic ? CommandFailure.Status.atomic : .arguments).rawValue
+    }
+
+    /// - Returns: the exit status, another one if all went well but the output.
+    private static func finishOutput(_ status: Int32, isAtomic: Bool) -> Int32 {
+        do {
+            try StandardOutput.finish()
+            return status
+        } catch {
+            // It is said already.
+            guard status == 0 else { return status }
+            StandardError.print(error)
+            return (isAtomic ? .atomic : error.status).rawValue
         }
     }
 }
@@ -61,6 +91,13 @@ enum StandardDescriptors {
 
 /// Text on standard error, a line at a time.
 enum StandardError {
+    /// A failure as one line, which needs no full stop at its end.
+    static func print(_ failure: CommandFailure) {
+        var line = failure.description
+        if line.hasSuffix("."), !line.hasSuffix("..") { line.removeLast() }
+        print("rainbowfs: " + line.replacing("\n", with: " "))
+    }
+
     static func print(_ line: String) {
         try? FileText.write(Array((line + "\n").utf8), to: STDERR_FILENO)
     }

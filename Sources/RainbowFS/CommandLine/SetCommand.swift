@@ -24,9 +24,8 @@ struct SetCommand: ParsableCommand {
         guard !object.mount.isSnapshot else {
             throw CommandFailure(
                 .refused,
-                "\(path): \(FileError(path: path, errno: EROFS).reason)\n\(object.mount.path) is a"
-                    + " snapshot, which stays as it is. Set the fields in the present, or in a"
-                    + " transaction.")
+                "\(object.mount.path) is a snapshot, which stays as it is. Set the fields in the"
+                    + " present, or in a transaction.")
         }
         let words = ["set", object.name] + fields.map(\.commandWord)
         _ = try mount.withFailures { () throws(FileError) in

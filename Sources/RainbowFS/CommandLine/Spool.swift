@@ -39,8 +39,10 @@ final class Spool {
         return done
     }
 
-    /// Writes everything to `descriptor`, which `path` names in an error.
-    func copy(to descriptor: Int32, _ path: String) throws(FileError) {
+    /// Gives everything to `write`, a piece after the other.
+    func copy(
+        to write: (UnsafeRawBufferPointer) throws(FileError) -> Void
+    ) throws(FileError) {
         let chunk = UnsafeMutableRawBufferPointer.allocate(
             byteCount: min(count, Spool.chunkBytes), alignment: 16)
         defer { unsafe chunk.deallocate() }
@@ -48,7 +50,7 @@ final class Spool {
         while offset < count {
             let size = unsafe try read(at: offset, into: chunk)
             guard size > 0 else { return }
-            unsafe try FileText.write(.init(rebasing: chunk[..<size]), to: descriptor, path)
+            unsafe try write(.init(rebasing: chunk[..<size]))
             offset += size
         }
     }

@@ -15,7 +15,7 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let mount = try mount.find().whole
         let status = try mount.withFailures { () throws(FileError) in try MountStatus(mount) }
-        print(json.isOn ? status.json.description : status.text)
+        StandardOutput.print(json.isOn ? status.json.description : status.text)
     }
 }
 

@@ -120,6 +120,8 @@ final class Terminal {
     }
 
     private func write(_ text: String) {
-        try? FileText.write(Array(text.utf8), to: STDOUT_FILENO)
+        StandardOutput.print(text, terminator: "")
+        // Whoever draws next finds out.
+        try? StandardOutput.flush()
     }
 }

@@ -68,9 +68,7 @@ struct TopCommand: ParsableCommand {
             let text =
                 json.isOn
                 ? sample.json.description : (index == 0 ? "" : "\n") + TopView(sample).text
-            try mount.withFailures { () throws(FileError) in
-                try FileText.write(Array((text + "\n").utf8), to: STDOUT_FILENO, "standard output")
-            }
+            try StandardOutput.printNow(text)
             (before, start) = (after, end)
         }
     }
@@ -86,6 +84,7 @@ struct TopCommand: ParsableCommand {
         while true {
             let size = terminal.size
             terminal.draw(TopView(sample).lines(columns: size.columns, rows: size.rows))
+            try StandardOutput.flush()
             let due = start + UInt64(interval * 1_000_000_000)
             let now = SystemClock.monotonicNanoseconds
             switch terminal.next(milliseconds: due > now ? Int((due - now) / 1_000_000) + 1 : 0) {

@@ -102,11 +102,7 @@ struct WatchCommand: ParsableCommand {
                     ("objects", .array(names.map { .string($0) })),
                 ]).description
         }
-        do throws(FileError) {
-            try FileText.write(Array((text + "\n").utf8), to: STDOUT_FILENO)
-        } catch {
-            throw CommandFailure(.refused, "The output cannot be written: \(error.reason)")
-        }
+        try StandardOutput.printNow(text)
     }
 
     /// The path of the object that a path below its folder belongs to.

@@ -89,15 +89,20 @@ enum Connection {
 
     init(_ request: fuse_req_t) {
         system = unsafe FileSystem.of(request)
-        let context = unsafe fuse_req_ctx(request).pointee
-        var caller = Caller(
-            uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+        var caller = unsafe Caller(request)
         system.forest.space.committer = Committer(processID: caller.pid, userID: caller.uid)
         if system.pages.isDropper(caller) { caller.uid = 0 }
         self.caller = caller
     }
 
     var forest: Forest { system.forest }
+}
+
+extension Caller {
+    init(_ request: fuse_req_t) {
+        let context = unsafe fuse_req_ctx(request).pointee
+        self.init(uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+    }
 }
 
 extension NodeID {

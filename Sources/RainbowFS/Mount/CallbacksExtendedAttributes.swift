@@ -5,7 +5,11 @@ extension Callbacks {
     static func addExtendedAttributes(to table: inout fuse_lowlevel_ops) {
         unsafe table.getxattr = { request, node, name, size in
             unsafe Callbacks.serve(request, .getxattr) { call throws(TreeError) in
-                try call.forest.extendedAttribute(NodeID(node), unsafe text(name), call.caller)
+                let name = unsafe try text(name)
+                if name == CallerSentences.attribute {
+                    return try call.system.sentences.sentence(for: call.caller, isLast: size > 0)
+                }
+                return try call.forest.extendedAttribute(NodeID(node), name, call.caller)
             } answer: { reply, value in
                 reply.extendedAttribute(value, size: size)
             }

@@ -86,7 +86,10 @@ extension Callbacks {
         }
         let window = unsafe UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<min(size, buffer.count)])
-        let count = unsafe try handle.get().read(at: fileOffset(offset), into: window)
+        let (file, offset) = (try handle.get(), try fileOffset(offset))
+        let count = try file.about { () throws(TreeError) in
+            unsafe try file.read(at: offset, into: window)
+        }
         return unsafe UnsafeRawBufferPointer(rebasing: window[..<count])
     }
 
@@ -151,7 +154,8 @@ extension Callbacks {
         _ work: (OpenFile) throws(TreeError) -> Void
     ) {
         unsafe serve(request, operation) { _ throws(TreeError) in
-            try work(file.get())
+            let file = try file.get()
+            try file.about { () throws(TreeError) in try work(file) }
         } answer: { reply, _ in
             reply.succeed()
         }
@@ -165,13 +169,13 @@ extension Callbacks {
             RequestScope.begin(UInt(bitPattern: request))
             defer { RequestScope.end() }
             do throws(TreeError) {
-                try file.finish()
+                try file.about { () throws(TreeError) in try file.finish() }
             } catch {
                 if let wait = error.wait {
                     return unsafe system.waiting.add(request, .release, wait)
                 }
                 // The kernel does not say for whom it closes a file.
-                system.record(error, .release, for: file.opener)
+                system.record(error, .release, by: nil, for: file.opener)
             }
         }
         handle.take()
@@ -251,7 +255,9 @@ extension Callbacks {
             let (file, offset) = (try write.file.get(), try fileOffset(write.offset))
             file.noteWriter(write.owner)
             call.system.texts.forgetKept(by: call.caller.pid)
-            return unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
+            return try file.about { () throws(TreeError) in
+                unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
+            }
         } answer: { reply, count in
             reply.written(count)
         }

@@ -9,6 +9,7 @@ final class FileSystem: Sendable {
     let log: Logger
     let listing: ListingMode
     let kept: KeptAttributes
+    let sentences = CallerSentences()
     let parked = ParkedReads()
     let polls = PollHandles()
     let followed = FollowedFiles()
@@ -49,13 +50,31 @@ final class FileSystem: Sendable {
         if let wait = error.wait {
             return unsafe waiting.add(reply.handOver(), operation, wait)
         }
-        record(error, operation, for: caller.uid)
+        if operation.expects(error.errno) {
+            sentences.forget(caller)
+        } else {
+            sentences.note(error.errno, error.message, for: caller)
+            record(error, operation, by: caller, for: caller.uid)
+        }
         reply.fail(error.errno)
     }
 
-    func record(_ error: TreeError, _ operation: Operation, for user: UInt32) {
-        guard !operation.expects(error.errno) else { return }
-        let sentence = "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)"
+    /// Puts an error into `messages`.
+    ///
+    /// - Parameters:
+    ///   - caller: who waits for the answer, if anybody does.
+    ///   - user: who may read it, beside the owner of the space and root.
+    func record(
+        _ error: TreeError, _ operation: Operation, by caller: Caller?, for user: UInt32
+    ) {
+        var facts: [String] = []
+        if let caller, caller.pid != 0 {
+            facts.append("pid \(caller.pid) " + (ProcessName.of(caller.pid) ?? "?"))
+        }
+        if let path = error.subject.flatMap({ forest.path(of: $0) }) { facts.append(path) }
+        let origin = facts.isEmpty ? "" : " [" + facts.joined(separator: ", ") + "]"
+        let sentence =
+            "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)" + origin
         forest.record(sentence, for: user)
         log.debug("\(sentence)")
     }

@@ -83,6 +83,7 @@ struct Mount: ~Copyable {
     private static func noMemory(for name: String) -> MountFailure {
         MountFailure(
             .mount,
-            "there is no memory for the space \(name): df shows what uses it, and size= limits it")
+            "there is no memory for the space \(name): rainbowfs ls shows what other spaces use, "
+                + "and df what the machine has left")
     }
 }

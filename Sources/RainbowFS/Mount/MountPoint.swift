@@ -42,6 +42,23 @@ struct MountPoint {
                 "the space \(source) is already mounted at \(path); end it first with "
                     + "fusermount3 -u \(path)")
         }
+        try Self.refuseInside(self.path)
+    }
+
+    /// A mount would hide what is there; and who mistyped a command names a path below a mount.
+    private static func refuseInside(_ path: String) throws(MountFailure) {
+        guard let outer = MountTable.containing(path), outer.type == MountTable.fileSystemType
+        else { return }
+        // A mount that lies hidden under another one has another device.
+        var (inner, top) = (stat(), stat())
+        guard unsafe stat(path, &inner) == 0, unsafe stat(outer.path, &top) == 0,
+            inner.st_dev == top.st_dev
+        else { return }
+        throw MountFailure(
+            .mountPoint,
+            "\(path) lies inside of the space \(outer.source), mounted at \(outer.path), and "
+                + "nothing is mounted there; name a directory outside. rainbowfs --help lists the "
+                + "commands that work on what a space holds")
     }
 
     /// A daemon that was killed leaves its mount behind: everything below answers ENOTCONN, and the

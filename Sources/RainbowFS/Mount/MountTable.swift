@@ -16,6 +16,13 @@ enum MountTable {
         return topmost?.type == fileSystemType ? topmost?.source : nil
     }
 
+    /// The mount that an absolute path without links lies in.
+    static func containing(_ path: String) -> Line? {
+        lines().filter { line in
+            path == line.path || line.path == "/" || path.hasPrefix(line.path + "/")
+        }.max { $0.path.utf8.count <= $1.path.utf8.count }
+    }
+
     /// All mounts; one that covers another comes behind it.
     static func lines() -> [Line] { parse(read("/proc/self/mountinfo") ?? "") }
 

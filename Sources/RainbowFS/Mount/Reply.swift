@@ -14,6 +14,9 @@ import Glibc
         unsafe _ = fuse_reply_err(request, EIO)
     }
 
+    /// Who waits for the answer.
+    var caller: Caller { unsafe Caller(request) }
+
     consuming func fail(_ errno: Int32) {
         unsafe _ = fuse_reply_err(request, errno)
         discard self

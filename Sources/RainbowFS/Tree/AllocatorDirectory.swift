@@ -7,8 +7,8 @@ struct AllocatorDirectory: DirectoryNode {
     let id: NodeID
 
     let refusal =
-        "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to the file allocator, and go"
-        + " when nothing refers to them."
+        "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to the file allocator, and stay:"
+        + " there is no way to remove one."
 
     static let fileName = "allocator"
 

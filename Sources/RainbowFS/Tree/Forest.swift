@@ -24,62 +24,90 @@ final class Forest: Sendable {
         guard id.moment != 0, let moments = present.moments else { return (present, id) }
         return (try moments.tree(id.moment), id.at(moment: 0))
     }
+
+    /// Runs the body with the tree that a node is in and its number there; an error then says what
+    /// it is about.
+    private func about<R>(
+        _ id: NodeID, _ name: String? = nil, _ body: (Tree, NodeID) throws(TreeError) -> R
+    ) throws(TreeError) -> R {
+        try TreeError.about(id, name) { () throws(TreeError) in
+            let (tree, node) = try place(id)
+            return try body(tree, node)
+        }
+    }
+
+    /// The path of what a request was about, from the top of the mount.
+    func path(of subject: TreeError.Subject) -> String? {
+        guard let path = present.path(of: subject.node) else { return nil }
+        guard let name = subject.name else { return path.isEmpty ? "/" : path }
+        return path.isEmpty ? name : "\(path)/\(name)"
+    }
 }
 
 /// What is done to the entries of directories.
 extension Forest {
     func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
-        let (tree, parent) = try place(parent)
-        return try tree.lookup(parent, name, caller)
+        try about(parent, name) { tree, parent throws(TreeError) in
+            try tree.lookup(parent, name, caller)
+        }
     }
 
     func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
-        let (tree, node) = try place(node)
-        return try tree.openDirectory(node, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.openDirectory(node, caller)
+        }
     }
 
     func makeDirectory(_ parent: NodeID, _ name: String, mode: UInt32, _ caller: Caller)
         throws(TreeError) -> Entry
     {
-        let (tree, parent) = try place(parent)
-        return try tree.makeDirectory(parent, name, mode: mode, caller)
+        try about(parent, name) { tree, parent throws(TreeError) in
+            try tree.makeDirectory(parent, name, mode: mode, caller)
+        }
     }
 
     func removeDirectory(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
-        let (tree, parent) = try place(parent)
-        try tree.removeDirectory(parent, name, caller)
+        try about(parent, name) { tree, parent throws(TreeError) in
+            try tree.removeDirectory(parent, name, caller)
+        }
     }
 
     func unlink(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
-        let (tree, parent) = try place(parent)
-        try tree.unlink(parent, name, caller)
+        try about(parent, name) { tree, parent throws(TreeError) in
+            try tree.unlink(parent, name, caller)
+        }
     }
 
     func symlink(_ parent: NodeID, _ name: String, target: String, _ caller: Caller)
         throws(TreeError) -> Entry
     {
-        let (tree, parent) = try place(parent)
-        return try tree.symlink(parent, name, target: target, caller)
+        try about(parent, name) { tree, parent throws(TreeError) in
+            try tree.symlink(parent, name, target: target, caller)
+        }
     }
 
     func create(_ parent: NodeID, _ name: String, mode: UInt32, flags: Int32, _ caller: Caller)
         throws(TreeError) -> (Entry, OpenFile)
     {
-        let (tree, parent) = try place(parent)
-        return try tree.create(parent, name, mode: mode, flags: flags, caller)
+        let (entry, file) = try about(parent, name) { tree, parent throws(TreeError) in
+            try tree.create(parent, name, mode: mode, flags: flags, caller)
+        }
+        file.subject = TreeError.Subject(node: parent, name: name)
+        return (entry, file)
     }
 
     func rename(
         _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32,
         _ caller: Caller
     ) throws(TreeError) {
-        let (tree, parent) = try place(parent)
-        let (newTree, newParent) = try place(newParent)
-        guard tree === newTree else {
-            throw TreeError(
-                EXDEV, "Nothing can be moved into a transaction or a snapshot, or out of it.")
+        try about(parent, name) { tree, parent throws(TreeError) in
+            let (newTree, newParent) = try place(newParent)
+            guard tree === newTree else {
+                throw TreeError(
+                    EXDEV, "Nothing can be moved into a transaction or a snapshot, or out of it.")
+            }
+            try tree.rename(parent, name, to: newParent, newName, flags: flags, caller)
         }
-        try tree.rename(parent, name, to: newParent, newName, flags: flags, caller)
     }
 }
 
@@ -88,30 +116,37 @@ extension Forest {
     func attributes(
         _ node: NodeID, _ caller: Caller
     ) throws(TreeError) -> (Attributes, seconds: Double) {
-        let (tree, node) = try place(node)
-        return try tree.attributes(node, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.attributes(node, caller)
+        }
     }
 
     func setAttributes(
         _ node: NodeID, _ change: AttributeChange, _ caller: Caller
     ) throws(TreeError) -> (Attributes, seconds: Double) {
-        let (tree, node) = try place(node)
-        return try tree.setAttributes(node, change, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.setAttributes(node, change, caller)
+        }
     }
 
     func access(_ node: NodeID, _ access: Access, _ caller: Caller) throws(TreeError) {
-        let (tree, node) = try place(node)
-        try tree.access(node, access, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.access(node, access, caller)
+        }
     }
 
     func readLink(_ node: NodeID, _ caller: Caller) throws(TreeError) -> String {
-        let (tree, node) = try place(node)
-        return try tree.readLink(node, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.readLink(node, caller)
+        }
     }
 
     func open(_ node: NodeID, flags: Int32, _ caller: Caller) throws(TreeError) -> OpenFile {
-        let (tree, node) = try place(node)
-        return try tree.open(node, flags: flags, caller)
+        let file = try about(node) { tree, node throws(TreeError) in
+            try tree.open(node, flags: flags, caller)
+        }
+        file.subject = TreeError.Subject(node: node)
+        return file
     }
 
     func fileSystemStatistics() throws(TreeError) -> FileSystemStatistics {
@@ -121,23 +156,28 @@ extension Forest {
     func extendedAttribute(_ node: NodeID, _ name: String, _ caller: Caller) throws(TreeError)
         -> [UInt8]
     {
-        let (tree, node) = try place(node)
-        return try tree.extendedAttribute(node, name, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.extendedAttribute(node, name, caller)
+        }
     }
 
     func extendedAttributeNames(_ node: NodeID, _ caller: Caller) throws(TreeError) -> [String] {
-        let (tree, node) = try place(node)
-        return try tree.extendedAttributeNames(node, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.extendedAttributeNames(node, caller)
+        }
     }
 
     func setExtendedAttribute(
         _ node: NodeID, _ name: String, to value: [UInt8], _ caller: Caller
     ) throws(TreeError) {
-        let (tree, node) = try place(node)
-        try tree.setExtendedAttribute(node, name, to: value, caller)
+        try about(node) { tree, node throws(TreeError) in
+            try tree.setExtendedAttribute(node, name, to: value, caller)
+        }
     }
 
     func removeExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
-        try present.removeExtendedAttribute(node, name)
+        try TreeError.about(node) { () throws(TreeError) in
+            try present.removeExtendedAttribute(node, name)
+        }
     }
 }

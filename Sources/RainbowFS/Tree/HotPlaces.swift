@@ -29,7 +29,7 @@ struct HotPlaces {
     private static let linesMax = 256
     private static let namesMax = 4096
 
-    /// - Parameter now: milliseconds since 1970.
+    /// - Parameter now: milliseconds since the machine was started.
     init(of space: Space, now: UInt64) {
         let lines = space.conflicts(since: now - min(now, HotPlaces.milliseconds))
         findPages(lines, space)

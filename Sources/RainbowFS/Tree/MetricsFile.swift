@@ -21,7 +21,7 @@ struct MetricsFile: TextNode {
     }
 
     private func text() -> String {
-        let now = SystemClock.milliseconds
+        let now = SystemClock.bootMilliseconds
         var text = MetricsText()
         text.addSpace(tree.space)
         text.addNodes(tree.space.liveNodes)
@@ -127,7 +127,7 @@ extension MetricsText {
         /// Since when, with one more label.
         func age(_ moment: SnapshotInfo, _ kind: String, _ state: (String, String)) -> Sample {
             let labels = [(kind, moment.name), ("node", String(moment.node)), state]
-            return Sample(labels, milliseconds: now - min(now, moment.milliseconds))
+            return Sample(labels, milliseconds: now - min(now, moment.bootMilliseconds))
         }
         add(
             "snapshot_memory_bytes", .gauge,

@@ -86,7 +86,7 @@ extension Moments {
                 throw TreeError(
                     EAGAIN,
                     "This mount has \(TransactionLimits.countMax) running transactions, which is as"
-                        + " many as it may have. Remove those that are not needed with rmdir.")
+                        + " many as it may have. End some: commit or abort them, or rmdir.")
             }
             let place = state.nextPlace()
             state.transactions[name] = place.number

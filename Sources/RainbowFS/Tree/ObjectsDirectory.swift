@@ -13,7 +13,7 @@ struct ObjectsDirectory: DirectoryNode {
         switch part {
         case .user:
             "Objects are made by writing \"new CLASS FIELD=VALUE ...\" to an allocator's file"
-                + " below regions/, and go when nothing refers to them."
+                + " below regions/, and stay: there is no way to remove one."
         case .system: SystemDirectory.fixed
         }
     }

@@ -52,6 +52,9 @@ class OpenFile: @unchecked Sendable {
     /// until a write at the start replaces it.
     func truncate() throws(TreeError) {}
 
+    /// What an error of this file is about; set when it is opened.
+    final var subject: TreeError.Subject?
+
     /// Whether something of what is written may wait for a flush. A shell closes two descriptors
     /// for each `echo >FILE`, so the mount asks the kernel not to tell it where this is false.
     var wantsFlush: Bool { false }
@@ -72,6 +75,12 @@ class OpenFile: @unchecked Sendable {
 
     /// Does that: nobody is told of an error but `messages`.
     func finish() throws(TreeError) { try flush() }
+
+    /// Runs the body; its error then says that it is about this file.
+    final func about<R>(_ body: () throws(TreeError) -> R) throws(TreeError) -> R {
+        guard let subject else { return try body() }
+        return try TreeError.about(subject.node, subject.name, body)
+    }
 
     /// The process that wrote last, by the number that the kernel has for its descriptors.
     private let writer = Atomic<UInt64>(0)

@@ -11,6 +11,9 @@ enum SystemClock {
     /// Nanoseconds since 1970.
     static var nanoseconds: UInt64 { nanoseconds(of: CLOCK_REALTIME) }
 
+    /// Milliseconds since the machine was started, its sleep included: for ages.
+    static var bootMilliseconds: UInt64 { nanoseconds(of: CLOCK_BOOTTIME) / 1_000_000 }
+
     /// Milliseconds since 1970.
     static var milliseconds: UInt64 { nanoseconds / 1_000_000 }
 

@@ -8,6 +8,14 @@ struct TreeError: Error, Equatable {
     var message: String
     /// What was in the way; the request changed nothing and can be run again when that is over.
     var wait: Wait?
+    /// What the request was about; nil if that is not known.
+    var subject: Subject?
+
+    /// A node, or what is called so in a directory.
+    struct Subject: Equatable, Sendable {
+        var node: NodeID
+        var name: String?
+    }
 
     init(_ errno: Int32, _ message: String) {
         self.errno = errno
@@ -16,6 +24,19 @@ struct TreeError: Error, Equatable {
 }
 
 extension TreeError {
+    /// Runs the body; its error then says what it is about.
+    static func about<R>(
+        _ node: NodeID, _ name: String? = nil, _ body: () throws(TreeError) -> R
+    ) throws(TreeError) -> R {
+        do throws(TreeError) {
+            return try body()
+        } catch {
+            var error = error
+            if error.subject == nil { error.subject = Subject(node: node, name: name) }
+            throw error
+        }
+    }
+
     /// The one place where errors of the layers below become numbers of the C library.
     init(_ error: any Error) {
         switch error {
@@ -37,8 +58,9 @@ extension TreeError {
         case .outOfMemory:
             self.init(
                 ENOSPC,
-                "The memory of the space or of the machine is full. Remove what is not needed, or"
-                    + " mount with a larger size=.")
+                "The memory of the space or of the machine is full, and a space gives none back"
+                    + " before it is destroyed. Mount it with a larger size=, or look what takes"
+                    + " the machine's shared memory (rainbowfs ls, df).")
         case .tooLarge:
             self.init(
                 EFBIG,

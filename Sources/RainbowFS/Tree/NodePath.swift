@@ -1,0 +1,70 @@
+import Core
+
+/// The paths of nodes, for sentences: as far as they can still be found out.
+extension Tree {
+    /// The path from the top of the mount; empty for the top itself, nil if it is not known.
+    func path(of id: NodeID) -> String? {
+        guard id.moment != 0 else { return pathInside(id) }
+        guard let tree = try? moments?.tree(id.moment) else { return nil }
+        let top =
+            switch tree.moment {
+            case .present: ""
+            case .snapshot(let snapshot): "snapshots/\(snapshot.name)"
+            case .transaction(let transaction): "transactions/\(transaction.name)"
+            }
+        guard let path = tree.pathInside(id.at(moment: 0)) else { return top }
+        return path.isEmpty ? top : "\(top)/\(path)"
+    }
+
+    /// The path from the top of this tree.
+    private func pathInside(_ id: NodeID) -> String? {
+        switch id.view {
+        case .fixed: fixedPath(id)
+        case .object: "objects/\(id.address)"
+        case .classLink: "objects/\(id.address)/class"
+        case .rawLink: "objects/\(id.address)/raw"
+        case .node: "nodes/\(id.part)"
+        case .pendingClass: pendingClasses.find(id).map { "classes/\($0.name)" }
+        case .region, .regionStatus, .allocator, .allocatorFile, .rawObject, .classFile, .name:
+            try? examine { tx in try storedPath(id, &tx) }
+        case .field, .reference:
+            try? examine { tx in try fieldPath(id, &tx) }
+        case .element, .alias, .pendingLink, .pendingFile, nil: nil
+        }
+    }
+
+    private func fixedPath(_ id: NodeID) -> String? {
+        switch id.fixed {
+        case .root: ""
+        case nil: nil
+        case let fixed?: "\(fixed)"
+        }
+    }
+
+    private func storedPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
+        switch id.view {
+        case .region: return "regions/\(try tx.region(number: id.part).name)"
+        case .regionStatus: return "regions/\(try tx.region(number: id.part).name)/status"
+        case .allocator: return try allocatorPath(id.address, &tx)
+        case .allocatorFile:
+            return "\(try allocatorPath(id.address, &tx))/\(AllocatorDirectory.fileName)"
+        case .rawObject:
+            guard let allocator = try tx.allocator(containing: id.address) else { return nil }
+            let name = LinkText.rawName(id.address, try tx.descriptor(of: id.address))
+            return "\(try allocatorPath(allocator.address, &tx))/\(name)"
+        case .classFile: return "classes/\(try tx.classDescriptor(at: id.address).name)"
+        case .name: return "names/\(try tx.nameInfo(at: id.address).name)"
+        default: return nil
+        }
+    }
+
+    private func allocatorPath(_ address: Address, _ tx: inout Transaction) throws -> String {
+        let allocator = try tx.allocator(at: address)
+        return "regions/\(try tx.region(number: allocator.region).name)/\(allocator.name)"
+    }
+
+    private func fieldPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
+        let place = try FieldNode(tree: self, id: id).place(&tx)
+        return "objects/\(place.object)/\(place.field.name)"
+    }
+}
