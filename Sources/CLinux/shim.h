@@ -30,6 +30,11 @@ static const int rainbow_ofd_getlk = 36;
 static const int rainbow_ofd_setlk = 37;
 static const int rainbow_ofd_setlkw = 38;
 
+/// flock(2), whose name Swift knows as that of a struct.
+extern int rainbow_flock(int fd, int operation) __asm__("flock");
+static const int rainbow_flock_exclusive = 2;
+static const int rainbow_flock_unlock = 8;
+
 static const int rainbow_map_noreserve = 0x4000;
 static const int rainbow_map_fixed_noreplace = 0x100000;
 static const int rainbow_madvise_populate_write = 23;

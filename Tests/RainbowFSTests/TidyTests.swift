@@ -100,6 +100,16 @@ import Testing
         #expect(TidyRules.imports("Sources/RainbowFS/Mount/a.swift", "import CFuse\n") == [])
     }
 
+    @Test("Core calls the kernel through SystemCalls only")
+    func kernelCalls() {
+        #expect(Self.violations(ofFiles: Self.isSwift, TidyRules.kernelCalls) == [])
+        let calls = "let a = unsafe open(path, 0)\n    close(a)\nGlibc.close(a)\nmmap(nil)"
+        #expect(TidyRules.kernelCalls("Sources/Core/Memory/A.swift", calls).count == 4)
+        #expect(TidyRules.kernelCalls("Sources/RainbowFS/Tree/A.swift", calls) == [])
+        let methods = "func close() {}\nfolder.close()\nSystemCalls.open(in: folder)\nreopen(a)"
+        #expect(TidyRules.kernelCalls("Sources/Core/Memory/A.swift", methods) == [])
+    }
+
     @Test("Every link and path in the documents leads somewhere")
     func links() {
         let exists: (String) -> Bool = { path in

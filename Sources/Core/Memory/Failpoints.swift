@@ -68,11 +68,9 @@ struct Failpoints: Sendable {
         guard let remaining = unsafe remaining else { return }
         let left = unsafe remaining.pointee.wrappingSubtract(1, ordering: .relaxed).newValue
         if isStop {
-            // To this thread, so that it goes no step further.
-            if left == 0 { pthread_kill(pthread_self(), SIGSTOP) }
+            if left == 0 { SystemCalls.stopThread() }
         } else if left <= 0 {
-            kill(getpid(), SIGKILL)
-            while true { pause() }
+            SystemCalls.die()
         }
     }
 }

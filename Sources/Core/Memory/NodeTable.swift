@@ -1,5 +1,3 @@
-import Glibc
-
 /// What a space knows about one of the processes attached to it.
 public struct NodeInfo: Sendable {
     /// The node's number, as in `nodes/N`.
@@ -63,8 +61,25 @@ struct NodeTable: Sendable {
 
     /// Whether a process is attached under the number.
     func isJoined(_ index: Int) -> Bool {
-        index == own
-            || ByteLock.isHeldElsewhere(descriptor, byte: SpaceLayout.nodeLocks + UInt64(index))
+        if index == own { return true }
+        // Who cannot be asked for now is taken for alive: nothing is done about him until he can.
+        let byte = SpaceLayout.nodeLocks + UInt64(index)
+        return (try? ByteLock.isHeldElsewhere(descriptor, byte: byte)) ?? true
+    }
+
+    /// The nodes to which another process than this one, or another attachment of it, is attached.
+    /// - Parameter descriptor: `meta`, open.
+    static func others(_ descriptor: Int32) throws(SystemError) -> [Int] {
+        let first = SpaceLayout.nodeLocks
+        let held = try ByteLock.heldElsewhere(
+            descriptor, first..<first + UInt64(SpaceLayout.nodeCountMax))
+        return held.map { Int($0 - first) }.sorted()
+    }
+
+    /// Whether nobody else is attached; false also if that cannot be told now.
+    var isAlone: Bool {
+        guard let others = try? NodeTable.others(descriptor) else { return false }
+        return others.isEmpty
     }
 
     /// Whether the process that a mark names still lives; if this says no, it is so for ever.
@@ -77,9 +92,10 @@ struct NodeTable: Sendable {
     static func index(of mark: UInt64) -> Int { Int(mark & 0xffff_ffff) - 1 }
 
     /// Takes the lock of the first node that is free, which the process then is.
-    mutating func join() -> Bool {
-        for index in 0..<SpaceLayout.nodeCountMax
-        where ByteLock.tryTake(descriptor, byte: SpaceLayout.nodeLocks + UInt64(index)) {
+    mutating func join() throws(SystemError) -> Bool {
+        for index in 0..<SpaceLayout.nodeCountMax {
+            let byte = SpaceLayout.nodeLocks + UInt64(index)
+            guard try ByteLock.tryTake(descriptor, byte: byte) else { continue }
             own = index
             let generation = entry(index)[0].load() + 1
             entry(index)[0].store(generation)
@@ -92,15 +108,10 @@ struct NodeTable: Sendable {
     /// Fills in the own entry; the previous node's leftovers must be recovered by now.
     func describe(name: String, mountPoint: String) {
         let entry = entry(own)
-        entry[8].store(UInt64(getpid()))
-        entry[16].store(UInt64(time(nil)))
+        entry[8].store(UInt64(SystemCalls.processID))
+        entry[16].store(SystemCalls.secondsSince1970)
         for offset in stride(from: 24, to: 64, by: 8) { entry[offset].store(0) }
-        var host = [UInt8](repeating: 0, count: Self.hostBytes)
-        unsafe host.withUnsafeMutableBytes { bytes in
-            _ = unsafe gethostname(bytes.baseAddress!.assumingMemoryBound(to: CChar.self), 63)
-        }
-        let hostName = String(decoding: host.prefix { $0 != 0 }, as: UTF8.self)
-        store(hostName, at: 64, capacity: Self.hostBytes, in: entry)
+        store(SystemCalls.hostName, at: 64, capacity: Self.hostBytes, in: entry)
         store(name, at: 128, capacity: Self.nameBytes, in: entry)
         store(mountPoint, at: 192, capacity: Self.mountPointBytes, in: entry)
     }

@@ -22,8 +22,14 @@ public struct RegionMapping: @unchecked Sendable {
             try SystemCalls.map(
                 descriptor, offset: 0, count: Address.regionSize, hint: address))
         let rest = SpaceLayout.regionFileSize - SpaceLayout.regionWordsOffset
-        words = unsafe SharedMemory(
-            try SystemCalls.map(descriptor, offset: SpaceLayout.regionWordsOffset, count: rest))
+        do throws(SystemError) {
+            words = unsafe SharedMemory(
+                try SystemCalls.map(
+                    descriptor, offset: SpaceLayout.regionWordsOffset, count: rest))
+        } catch {
+            unsafe SystemCalls.unmap(data.base, count: Address.regionSize)
+            throw error
+        }
         frames = words.advanced(by: Int(SpaceLayout.regionWordsSize))
         directory = frames.advanced(by: Int(SpaceLayout.regionFramesSize))
     }

@@ -79,11 +79,11 @@ public struct SharedWord: @unchecked Sendable {
 extension SharedWord {
     /// Sleeps while the lower half of the word is `expected`, `milliseconds` at most.
     func wait(whileLowerHalfIs expected: UInt32, milliseconds: Int) {
-        unsafe rainbow_futex_wait(cell, expected, Int64(milliseconds) * 1_000_000)
+        unsafe SystemCalls.wait(cell, whileIs: expected, milliseconds: milliseconds)
     }
 
     /// Wakes all who wait for the word to change.
-    func wakeAll() { unsafe rainbow_futex_wake(cell) }
+    func wakeAll() { unsafe SystemCalls.wakeAll(cell) }
 }
 
 /// A range of mapped shared memory, addressed by byte offsets.

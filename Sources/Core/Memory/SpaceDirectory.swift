@@ -12,20 +12,20 @@ enum SpaceDirectory {
         return unsafe String(cString: path)
     }
 
-    static func path(_ name: String) -> String { "\(parent)/\(prefix)\(name)" }
-    static func metaPath(_ name: String) -> String { "\(path(name))/meta" }
-    static func regionFile(_ region: Int) -> String { "region-\(region)" }
-    /// Old versions of lines, for snapshots; there once the first snapshot was taken.
+    static func folder(_ name: String) -> String { prefix + name }
+    static func path(_ name: String) -> String { "\(parent)/\(folder(name))" }
+    static let metaFile = "meta"
+    static let regionPrefix = "region-"
+    static func regionFile(_ region: Int) -> String { "\(regionPrefix)\(region)" }
+    /// Old versions of lines, for snapshots.
     static let shadowFile = "shadow"
-    static func regionPath(_ name: String, _ region: Int) -> String {
-        "\(path(name))/\(regionFile(region))"
-    }
 
-    /// Whether a space's folder has files of regions.
-    static func hasRegions(_ name: String) -> Bool {
-        (0..<SpaceLayout.regionCountMax).contains {
-            unsafe access(regionPath(name, $0), F_OK) == 0
-        }
+    /// Whether a file of this name in the folder of a space is one of the space's.
+    static func isOwn(_ file: String) -> Bool {
+        if file == metaFile || file == shadowFile { return true }
+        guard file.hasPrefix(regionPrefix), let region = Int(file.dropFirst(regionPrefix.count))
+        else { return false }
+        return 0..<SpaceLayout.regionCountMax ~= region && file == regionFile(region)
     }
 
     static func check(_ name: String) throws(SpaceError) {
@@ -45,34 +45,11 @@ enum SpaceDirectory {
 
     /// The names of all spaces of the machine, sorted.
     static func names() throws(SpaceError) -> [String] {
-        guard let folder = unsafe opendir(parent) else {
-            throw .system(SystemError(errno: errno, action: "list \(parent)"))
-        }
-        defer { unsafe closedir(folder) }
-        var names: [String] = []
-        while let entry = unsafe readdir(folder) {
-            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasPrefix(prefix) { names.append(String(name.dropFirst(prefix.count))) }
-        }
-        return names.sorted()
-    }
-
-    static func create(_ name: String, mode: UInt16) throws(SpaceError) {
-        guard unsafe mkdir(path(name), mode_t(mode)) == 0 || errno == EEXIST else {
-            throw .system(SystemError(errno: errno, action: "create \(path(name))"))
-        }
-    }
-
-    /// Removes a space's files and its folder.
-    static func remove(_ name: String) throws(SpaceError) {
-        for region in 0..<SpaceLayout.regionCountMax { unsafe unlink(regionPath(name, region)) }
-        unsafe unlink("\(path(name))/\(shadowFile)")
-        unsafe unlink(metaPath(name))
-        // A folder with a `meta` again is a new space of that name.
-        guard unsafe rmdir(path(name)) == 0 || access(metaPath(name), F_OK) == 0 else {
-            throw .system(SystemError(errno: errno, action: "remove \(path(name))"))
+        do throws(SystemError) {
+            return try SystemCalls.names(path: parent).filter { $0.hasPrefix(prefix) }
+                .map { String($0.dropFirst(prefix.count)) }.sorted()
+        } catch {
+            throw .system(error)
         }
     }
 }

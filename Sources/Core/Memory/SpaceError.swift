@@ -4,6 +4,10 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
     case notFound(String)
     case otherFormat(String, found: UInt64, known: UInt64)
     case damaged(String, String)
+    /// The folder or files of a space that this process has.
+    case filesGone(String)
+    /// A folder or file that lies where one of the space should, at this path.
+    case untrusted(String, Distrust)
     case tooManyNodes(Int)
     case tooManySlots(Int)
     case inUse(String, nodes: Int)
@@ -27,6 +31,11 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
                 + "use the rainbowfs that made it, or destroy it"
         case .damaged(let name, let what):
             "the space '\(name)' is damaged: \(what) (rainbowfs destroy removes it)"
+        case .filesGone(let name):
+            "the files of the space '\(name)' are gone: rainbowfs destroy --force removes them, and"
+                + " so does logind when their user logs out (RemoveIPC). What is here can be used"
+                + " until the last process leaves it; regions cannot be made. Copy what is to stay"
+        case .untrusted(let path, let why): "\(path) \(SpaceError.sentence(why))"
         case .tooManyNodes(let limit): "the space has its limit of \(limit) attached processes"
         case .tooManySlots(let limit): "the space has its limit of \(limit) threads"
         case .inUse(let name, let nodes):
@@ -51,6 +60,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .badName: 22
         case .notFound: 2
         case .otherFormat, .damaged: 71
+        case .untrusted: 1
+        case .filesGone: 116
         case .tooManyNodes, .tooManySlots: 11
         case .inUse: 16
         case .nested: 35
@@ -60,6 +71,35 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .detached: 9
         case .busy: 16
         case .system(let error): error.errno
+        }
+    }
+
+    private static func sentence(_ why: Distrust) -> String {
+        switch why {
+        case .notFolder:
+            "is no folder, as a space is: see what it is, and remove it"
+        case .notFile:
+            "is no regular file, as those of a space are: see what it is, and remove it"
+        case .owner(let user):
+            "belongs to user \(user), neither to you nor to root: use another name; root can mount"
+                + " it with -o uid=\(user)"
+        case .ownerOfFile(let user, let folder):
+            "belongs to user \(user), but its folder to user \(folder): see what it is, and remove"
+                + " it"
+        case .mode(let mode):
+            "may be written by others than its owner (mode 0\(String(mode, radix: 8))): see what is"
+                + " there, and take that right away with chmod go-w"
+        case .names(let count):
+            "has \(count) names (hard links): remove all but one"
+        }
+    }
+
+    /// Does what only the kernel can refuse.
+    static func system<R>(_ body: () throws(SystemError) -> R) throws(SpaceError) -> R {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw .system(error)
         }
     }
 }

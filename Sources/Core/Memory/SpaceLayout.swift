@@ -74,9 +74,9 @@ enum SpaceLayout {
     static let metaSize = timelineOffset + timelineCountMax * timelineSampleSize
 
     // Bytes of `meta` that are only ever locked, never read.
-    static let bootstrapLock: UInt64 = 1 << 50
-    static let nodeLocks: UInt64 = bootstrapLock + 1
-    static let snapshotsLock: UInt64 = nodeLocks + UInt64(nodeCountMax)
+    static let nodeLocks: UInt64 = 1 << 50
+    // Not beside a node's: the kernel would make one lock of both, which it may fail to split.
+    static let snapshotsLock: UInt64 = nodeLocks + UInt64(nodeCountMax) + 1
 
     // A region file.
     static let regionCountMax = 64

@@ -6,76 +6,241 @@ public struct SystemError: Error, Sendable, CustomStringConvertible {
     public let errno: Int32
     public let action: String
 
-    public var description: String { unsafe "\(action): \(String(cString: strerror(errno)))" }
+    public var description: String {
+        unsafe "\(action): \(String(cString: strerror(errno)))\(limit)"
+    }
+
+    /// Which limit of the process is likely to be the reason.
+    private var limit: String {
+        switch errno {
+        case EMFILE: " (ulimit -n says how many this process may have)"
+        case EFBIG: " (ulimit -f limits the files of this process)"
+        case ENOMEM: " (ulimit -v may limit the addresses of this process)"
+        default: ""
+        }
+    }
+}
+
+/// What the kernel knows of a file or folder.
+struct FileStatus {
+    private let status: stat
+
+    fileprivate init(_ status: stat) { self.status = status }
+
+    var isFolder: Bool { status.st_mode & S_IFMT == S_IFDIR }
+    var isFile: Bool { status.st_mode & S_IFMT == S_IFREG }
+    var isLink: Bool { status.st_mode & S_IFMT == S_IFLNK }
+    var user: UInt32 { status.st_uid }
+    var group: UInt32 { status.st_gid }
+    /// The permission bits.
+    var mode: UInt32 { status.st_mode & 0o7777 }
+    var linkCount: Int { Int(status.st_nlink) }
+    var size: UInt64 { UInt64(max(0, status.st_size)) }
+
+    func isSame(as other: FileStatus) -> Bool {
+        status.st_dev == other.status.st_dev && status.st_ino == other.status.st_ino
+    }
 }
 
 /// The Linux calls that Core makes, with errors as values. No other file of Core calls the kernel.
+///
+/// A call that a signal interrupts is made again. Tests let calls fail (`Faults`), but for those
+/// that the kernel never refuses: to close, to unmap a whole mapping, and the clocks.
 enum SystemCalls {
-    static func open(_ path: String, flags: Int32, mode: mode_t = 0) throws(SystemError) -> Int32 {
-        let descriptor = unsafe Glibc.open(path, flags | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw SystemError(errno: errno, action: "open \(path)") }
-        return descriptor
+    /// Makes a call until it is not interrupted.
+    /// - Parameter call: gives a negative number and sets `errno` if it fails.
+    @discardableResult
+    @inline(__always)
+    static func make(
+        _ action: @autoclosure () -> String, _ call: () -> Int
+    ) throws(SystemError) -> Int {
+        while true {
+            let error: Int32
+            if let fault = Faults.next() {
+                error = fault
+            } else {
+                let result = call()
+                if result >= 0 { return result }
+                error = errno
+            }
+            guard error == EINTR else { throw SystemError(errno: error, action: action()) }
+        }
     }
 
-    /// Opens a file of the folder that `folder` has open, wherever that folder is by now.
+    /// Opens a folder by its path.
+    static func openFolder(_ path: String) throws(SystemError) -> Int32 {
+        Int32(
+            try make("open \(path)") {
+                Int(unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+            })
+    }
+
+    /// Opens a file of the folder that `folder` has open, wherever that folder is by now. A
+    /// symbolic link is not followed, and nothing is waited for.
     static func open(
         in folder: Int32, _ name: String, flags: Int32, mode: mode_t = 0
     ) throws(SystemError) -> Int32 {
-        let descriptor = unsafe openat(folder, name, flags | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw SystemError(errno: errno, action: "open \(name)") }
-        return descriptor
+        let always = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+        return Int32(
+            try make("open \(name)") { Int(unsafe openat(folder, name, flags | always, mode)) })
     }
 
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
-    /// The size of an open file in bytes; 0 if it cannot be told.
-    static func size(of descriptor: Int32) -> UInt64 {
+    static func status(of descriptor: Int32) throws(SystemError) -> FileStatus {
         var status = stat()
-        return unsafe fstat(descriptor, &status) == 0 ? UInt64(status.st_size) : 0
+        try make("look at a file of the space") { Int(unsafe fstat(descriptor, &status)) }
+        return FileStatus(status)
     }
 
-    static func truncate(_ descriptor: Int32, size: UInt64) throws(SystemError) {
-        guard ftruncate(descriptor, off_t(size)) == 0 else {
-            throw SystemError(errno: errno, action: "set the size of a file of the space")
+    /// What a name in a folder stands for; a symbolic link is not followed.
+    static func status(in folder: Int32, _ name: String) throws(SystemError) -> FileStatus {
+        var status = stat()
+        try make("look at \(name)") {
+            Int(unsafe fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW))
         }
+        return FileStatus(status)
+    }
+
+    static func makeFolder(
+        in folder: Int32, _ name: String, mode: mode_t
+    ) throws(SystemError) {
+        try make("create \(name)") { Int(unsafe mkdirat(folder, name, mode)) }
+    }
+
+    static func remove(in folder: Int32, _ name: String, isFolder: Bool) throws(SystemError) {
+        try make("remove \(name)") {
+            Int(unsafe unlinkat(folder, name, isFolder ? AT_REMOVEDIR : 0))
+        }
+    }
+
+    static func setOwner(
+        _ descriptor: Int32, user: UInt32, group: UInt32
+    ) throws(SystemError) {
+        try make("give a file to the owner of the space") { Int(fchown(descriptor, user, group)) }
+    }
+
+    /// The names in a folder.
+    /// - Parameter path: where it is; nil: `folder` itself.
+    static func names(
+        in folder: Int32? = nil, path: String
+    ) throws(SystemError) -> [String] {
+        let descriptor: Int32
+        if let folder {
+            descriptor = Int32(
+                try make("list \(path)") {
+                    Int(unsafe openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+                })
+        } else {
+            descriptor = try openFolder(path)
+        }
+        guard let stream = unsafe fdopendir(descriptor) else {
+            let error = errno
+            close(descriptor)
+            throw SystemError(errno: error, action: "list \(path)")
+        }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while true {
+            let next = try make("list \(path)") {
+                Glibc.errno = 0
+                guard let entry = unsafe readdir(stream) else { return errno == 0 ? 0 : -1 }
+                names.append(
+                    unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                    })
+                return 1
+            }
+            if next == 0 { return names }
+        }
+    }
+
+    /// Reads up to `bytes.count` bytes at an offset; fewer only at the end of the file.
+    static func read(
+        _ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer, offset: UInt64
+    ) throws(SystemError) -> Int {
+        try make("read a file of the space") {
+            unsafe pread(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+        }
+    }
+
+    /// Gives a file its size, which it has at least from then on.
+    ///
+    /// A process that may not have files so large is told so before the kernel would: that sends
+    /// SIGXFSZ, which ends programs.
+    static func truncate(_ descriptor: Int32, size: UInt64) throws(SystemError) {
+        try checkLimit(ofSize: size)
+        try make("set the size of a file of the space") {
+            Int(ftruncate(descriptor, off_t(size)))
+        }
+    }
+
+    /// - Throws: EFBIG if this process may not make a file so large.
+    static func checkLimit(ofSize size: UInt64) throws(SystemError) {
+        var limit = rlimit()
+        let kind = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+        guard unsafe getrlimit(kind, &limit) == 0, limit.rlim_cur < size else { return }
+        throw SystemError(errno: EFBIG, action: "make a file of \(size >> 20) MiB")
     }
 
     /// Reserves memory for `[offset, offset + count)`; the range reads as zeros if it was new.
     /// - Throws: ENOSPC when the file system is full; nothing is reserved then.
     static func reserve(_ descriptor: Int32, offset: UInt64, count: UInt64) throws(SystemError) {
-        let keepSize = rainbow_fallocate_keep_size
-        while fallocate(descriptor, keepSize, off_t(offset), off_t(count)) != 0 {
-            guard errno == EINTR else {
-                throw SystemError(errno: errno, action: "reserve memory")
-            }
+        try make("reserve memory") {
+            Int(fallocate(descriptor, rainbow_fallocate_keep_size, off_t(offset), off_t(count)))
         }
     }
 
     /// Gives the memory of a range back; it reads as zeros then.
-    static func punch(_ descriptor: Int32, offset: UInt64, count: UInt64) {
+    static func punch(
+        _ descriptor: Int32, offset: UInt64, count: UInt64
+    ) throws(SystemError) {
         let mode = rainbow_fallocate_punch_hole | rainbow_fallocate_keep_size
-        while fallocate(descriptor, mode, off_t(offset), off_t(count)) != 0, errno == EINTR {}
+        try make("give memory back") {
+            Int(fallocate(descriptor, mode, off_t(offset), off_t(count)))
+        }
     }
 
+    /// Bytes that are free in the file system that holds an open file.
+    static func bytesFree(around descriptor: Int32) throws(SystemError) -> UInt64 {
+        var status = statvfs()
+        try make("ask for the memory of the machine") { Int(unsafe fstatvfs(descriptor, &status)) }
+        let (bytes, isTooLarge) = UInt64(status.f_bavail)
+            .multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isTooLarge ? UInt64(Int64.max) : bytes
+    }
+}
+
+/// Mappings.
+extension SystemCalls {
     /// Maps a file's range for reading and writing, at `hint` if that range is free.
     static func map(
         _ descriptor: Int32, offset: UInt64, count: UInt64, hint: UInt = 0
     ) throws(SystemError) -> UnsafeMutableRawPointer {
-        let protection = PROT_READ | PROT_WRITE
         let flags = MAP_SHARED | rainbow_map_noreserve
-        if hint != 0 {
-            let wanted = unsafe UnsafeMutableRawPointer(bitPattern: hint)
-            let address = unsafe mmap(
-                wanted, Int(count), protection, flags | rainbow_map_fixed_noreplace, descriptor,
-                off_t(offset))
-            if let address = unsafe address, unsafe address != MAP_FAILED {
+        if hint != 0, let wanted = unsafe UnsafeMutableRawPointer(bitPattern: hint) {
+            let fixed = flags | rainbow_map_fixed_noreplace
+            // Refused where something else lies there, and by old kernels taken for a mere hint.
+            if let address = unsafe try? map(wanted, descriptor, offset, count, fixed) {
                 if unsafe address == wanted { return unsafe address }
                 unsafe unmap(address, count: count)
             }
         }
-        let address = unsafe mmap(nil, Int(count), protection, flags, descriptor, off_t(offset))
-        guard let address = unsafe address, unsafe address != MAP_FAILED else {
-            throw SystemError(errno: errno, action: "map a file of the space")
+        return unsafe try map(nil, descriptor, offset, count, flags)
+    }
+
+    private static func map(
+        _ place: UnsafeMutableRawPointer?, _ descriptor: Int32, _ offset: UInt64, _ count: UInt64,
+        _ flags: Int32
+    ) throws(SystemError) -> UnsafeMutableRawPointer {
+        var address: UnsafeMutableRawPointer?
+        try make("map \(count >> 20) MiB of the space") {
+            unsafe address = mmap(
+                place, Int(count), PROT_READ | PROT_WRITE, flags, descriptor, off_t(offset))
+            return unsafe address == MAP_FAILED ? -1 : 0
+        }
+        guard let address = unsafe address else {
+            throw SystemError(errno: ENOMEM, action: "map a file of the space")
         }
         return unsafe address
     }
@@ -84,12 +249,47 @@ enum SystemCalls {
         unsafe munmap(address, Int(count))
     }
 
-    /// Enters pages that were reserved before into this process's page table, all at once.
+    /// Enters pages that were reserved before into this process's page table, all at once. Without
+    /// it they are entered one by one, when they are touched.
     static func populate(_ address: UnsafeMutableRawPointer, count: Int) {
-        _ = unsafe madvise(address, count, rainbow_madvise_populate_write)
+        _ = try? make("enter pages") {
+            Int(unsafe madvise(address, count, rainbow_madvise_populate_write))
+        }
+    }
+}
+
+/// The process itself, and time.
+extension SystemCalls {
+    static var processID: Int32 { getpid() }
+    static var user: UInt32 { geteuid() }
+    static var group: UInt32 { getegid() }
+
+    static var hostName: String {
+        var name = [UInt8](repeating: 0, count: 65)
+        let result = unsafe name.withUnsafeMutableBytes { bytes -> Int32 in
+            guard let start = bytes.baseAddress else { return -1 }
+            return unsafe gethostname(start.assumingMemoryBound(to: CChar.self), 64)
+        }
+        return result == 0 ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : ""
     }
 
+    /// Ends this process at once, as `kill -9` does.
+    static func die() -> Never {
+        kill(getpid(), SIGKILL)
+        while true { pause() }
+    }
+
+    /// Stops this process as SIGSTOP does; this thread goes no step further.
+    static func stopThread() { pthread_kill(pthread_self(), SIGSTOP) }
+
     static func yield() { sched_yield() }
+
+    /// Sleeps while the 32-bit word at `word` is `expected`, until it is woken or the time is over.
+    static func wait(_ word: UnsafeMutableRawPointer, whileIs expected: UInt32, milliseconds: Int) {
+        unsafe rainbow_futex_wait(word, expected, Int64(milliseconds) * 1_000_000)
+    }
+
+    static func wakeAll(_ word: UnsafeMutableRawPointer) { unsafe rainbow_futex_wake(word) }
 
     static func sleep(microseconds: Int) {
         var time = timespec(tv_sec: 0, tv_nsec: microseconds * 1000)
@@ -125,45 +325,7 @@ enum SystemCalls {
     /// processes, which is never set. Ages are measured with it.
     static func bootMilliseconds() -> UInt64 { nanoseconds(of: CLOCK_BOOTTIME) / 1_000_000 }
 
+    static var secondsSince1970: UInt64 { coarseMilliseconds() / 1000 }
+
     static func randomWord() -> UInt64 { UInt64.random(in: 1...UInt64.max) }
-}
-
-/// A write lock on one byte of an open file. It belongs to the open file description, so the
-/// kernel drops it when the last process that has it open is gone, however that ended.
-enum ByteLock {
-    /// True if the lock was free and is now held.
-    static func tryTake(_ descriptor: Int32, byte: UInt64) -> Bool {
-        var request = description(of: byte, type: F_WRLCK)
-        return unsafe fcntl(descriptor, rainbow_ofd_setlk, &request) == 0
-    }
-
-    static func take(_ descriptor: Int32, byte: UInt64) throws(SystemError) {
-        var request = description(of: byte, type: F_WRLCK)
-        while unsafe fcntl(descriptor, rainbow_ofd_setlkw, &request) != 0 {
-            guard errno == EINTR else {
-                throw SystemError(errno: errno, action: "lock the space")
-            }
-        }
-    }
-
-    static func release(_ descriptor: Int32, byte: UInt64) {
-        var request = description(of: byte, type: F_UNLCK)
-        _ = unsafe fcntl(descriptor, rainbow_ofd_setlk, &request)
-    }
-
-    /// True if another open file holds the lock.
-    static func isHeldElsewhere(_ descriptor: Int32, byte: UInt64) -> Bool {
-        var request = description(of: byte, type: F_WRLCK)
-        guard unsafe fcntl(descriptor, rainbow_ofd_getlk, &request) == 0 else { return true }
-        return request.l_type != Int16(F_UNLCK)
-    }
-
-    private static func description(of byte: UInt64, type: Int32) -> flock {
-        var request = flock()
-        request.l_type = Int16(type)
-        request.l_whence = Int16(SEEK_SET)
-        request.l_start = off_t(byte)
-        request.l_len = 1
-        return request
-    }
 }

@@ -1,5 +1,3 @@
-import Glibc
-
 /// The objects that every space begins with: the System object, the built-in classes, the region
 /// `transactional` and its allocator `system`.
 ///
@@ -28,8 +26,8 @@ public enum ObjectSystem {
 
     /// Puts the first objects into a space, in one transaction, unless they are there.
     ///
-    /// Everyone who attaches calls this; of several at once one does it. The caller's process is
-    /// the owner.
+    /// Everyone who attaches calls this; of several at once one does it. They belong to whom the
+    /// files of the space belong to.
     /// - Throws: `ObjectError` if the space was made by a version with other built-in classes;
     ///   `SpaceError.damaged` if it had commits, but their memory is gone.
     public static func bootstrap(_ space: Space) throws {
@@ -41,7 +39,8 @@ public enum ObjectSystem {
                 if space.usage.version > 1, space.residency(ofRegion: 1).pages == 0 {
                     throw SpaceError.damaged(space.name, "the memory of its region 1 is gone")
                 }
-                try tx.makeSystem(Ownership(uid: geteuid(), gid: getegid(), mode: 0o755))
+                let owner = space.filesOwner
+                try tx.makeSystem(Ownership(uid: owner.user, gid: owner.group, mode: 0o755))
             }
         }
     }
@@ -57,6 +56,8 @@ extension Space {
             try ObjectSystem.bootstrap(space)
         } catch {
             space.detach()
+            // Of a space that could not be made, for want of memory, nothing stays.
+            if options.create { try? destroyIfUnused(name, options) }
             throw error
         }
         return space
@@ -96,7 +97,7 @@ extension Transaction {
         try reserve(Address(SystemLayout.systemBase), count: 64 << 10)
         try makeFirstObject(.system, at: root)
         try store(SystemLayout.version, at: root + SystemLayout.System.layoutVersion)
-        try store(UInt64(time(nil)), at: root + SystemLayout.System.created)
+        try store(SystemCalls.secondsSince1970, at: root + SystemLayout.System.created)
         for part in SystemInfo.Part.allCases { try setOwnership(ownership, of: part) }
         for builtIn in BuiltInClass.allCases { try makeFirstObject(.class, at: builtIn.address) }
         try makeSystemAllocator(ownership)

@@ -13,7 +13,7 @@ public struct Committer: Equatable, Sendable {
 
     /// This process itself.
     public static var current: Committer {
-        Committer(processID: UInt32(bitPattern: getpid()), userID: geteuid())
+        Committer(processID: UInt32(bitPattern: SystemCalls.processID), userID: geteuid())
     }
 
     /// The kernel's process ids have 22 bits.

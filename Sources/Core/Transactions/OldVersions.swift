@@ -35,20 +35,19 @@ extension Transaction {
     /// commit needs none of it; one that is undone leaves records that are true all the same.
     @inline(never)
     mutating func saveOldVersions(_ version: UInt64) {
-        guard let shadow = oldVersions() else { return giveUpSnapshots(notOlderThan: 0) }
         for index in 0..<entryCount {
             let from = log[index].oldWord.loadRelaxed()
             guard isOld(from) else { continue }
             let line = log[index].address.loadRelaxed() >> Address.lineShift
-            save(line, from: from, until: version, data: unsafe targets[index].data, in: shadow)
+            save(line, from: from, until: version, data: unsafe targets[index].data)
             failpoints.hit(.oldVersionSaved)
         }
-        for index in 0..<fillCount { saveOldVersions(of: log.fill(index), version, shadow) }
+        for index in 0..<fillCount { saveOldVersions(of: log.fill(index), version) }
     }
 
     /// Keeps the bytes of one line, if need be at the cost of the oldest snapshots.
     private mutating func save(
-        _ line: UInt64, from: UInt64, until: UInt64, data: SharedMemory, in shadow: ShadowStore
+        _ line: UInt64, from: UInt64, until: UInt64, data: SharedMemory
     ) {
         while !shadow.save(line: line, from: from, until: until, node: owner.node, data: data) {
             guard owner.makeRoomForOldVersions() else {
@@ -59,24 +58,14 @@ extension Transaction {
         }
     }
 
-    private mutating func saveOldVersions(
-        of fill: LogFill, _ version: UInt64, _ shadow: ShadowStore
-    ) {
+    private mutating func saveOldVersions(of fill: LogFill, _ version: UInt64) {
         guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let from = fill.oldWord(ofLine: line).loadRelaxed()
             guard isOld(from) else { continue }
             let offset = line << Address.lineShift & (Address.regionSize - 1)
-            save(
-                line, from: from, until: version, data: region.data.advanced(by: Int(offset)),
-                in: shadow)
+            save(line, from: from, until: version, data: region.data.advanced(by: Int(offset)))
         }
-    }
-
-    /// The store of old versions, asked of the space once: that takes a lock.
-    private mutating func oldVersions() -> ShadowStore? {
-        if shadow == nil { shadow = owner.shadow() }
-        return shadow
     }
 
     /// A line's old bytes cannot be kept: whoever could need them must not go on.
@@ -89,7 +78,7 @@ extension Transaction {
     /// now and then after others: the limit may have been lowered.
     @inline(never)
     mutating func relieveSnapshotMemory() {
-        guard let shadow = oldVersions(), shadow.isUnderPressure else { return }
+        guard shadow.isUnderPressure else { return }
         owner.relieveSnapshotMemory()
     }
 }
@@ -177,7 +166,6 @@ extension Transaction {
     private mutating func oldVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
-        guard let shadow = oldVersions() else { throw staleMoment() }
         // Either the moment is seen to have ended, or whoever ends it sees this.
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }

@@ -1,5 +1,3 @@
-import Glibc
-
 /// The old versions of lines that open snapshots need: the file `shadow` of a space.
 ///
 /// A committer that overwrites a line which some snapshot may still read saves the line's bytes
@@ -34,26 +32,29 @@ struct ShadowStore: Sendable {
     private let memory: SharedMemory
     private let descriptor: Int32
 
-    /// - Parameter descriptor: the file, with its full size and with memory for the chains.
-    init(meta: SharedMemory, descriptor: Int32) throws(SystemError) {
+    private init(meta: SharedMemory, descriptor: Int32) throws(SystemError) {
         self.meta = meta
         self.descriptor = descriptor
         memory = unsafe SharedMemory(
             try SystemCalls.map(descriptor, offset: 0, count: ShadowStore.fileSize))
     }
 
-    /// Opens the file of a space, making it if it is not there; repeated harmlessly.
-    static func open(in folder: Int32) throws(SystemError) -> Int32 {
-        let descriptor = try SystemCalls.open(
-            in: folder, SpaceDirectory.shadowFile, flags: O_RDWR | O_CREAT, mode: 0o600)
+    /// Maps the file of a space, made if it is not there; repeated harmlessly.
+    static func open(
+        in folder: SpaceFolder, _ meta: SharedMemory
+    ) throws(SpaceError) -> ShadowStore {
+        let descriptor = try folder.openOrMakeFile(SpaceDirectory.shadowFile)
         do throws(SystemError) {
-            try SystemCalls.reserve(descriptor, offset: 0, count: UInt64(recordsOffset))
-            try SystemCalls.truncate(descriptor, size: fileSize)
+            if try SystemCalls.status(of: descriptor).size < fileSize {
+                try SystemCalls.checkLimit(ofSize: fileSize)
+                try SystemCalls.reserve(descriptor, offset: 0, count: UInt64(recordsOffset))
+                try SystemCalls.truncate(descriptor, size: fileSize)
+            }
+            return try ShadowStore(meta: meta, descriptor: descriptor)
         } catch {
-            close(descriptor)
-            throw error
+            SystemCalls.close(descriptor)
+            throw .system(error)
         }
-        return descriptor
     }
 
     func unmap() {
@@ -327,7 +328,8 @@ extension ShadowStore {
         let batch = UInt64(ShadowStore.batch)
         guard count > batch else { return }
         let size = UInt64(ShadowStore.recordSize)
-        SystemCalls.punch(
+        // Without it the memory stays, and is used again.
+        try? SystemCalls.punch(
             descriptor, offset: UInt64(ShadowStore.recordsOffset) + batch * size,
             count: (count - 1) / batch * batch * size)
     }

@@ -117,9 +117,6 @@ extension Space {
         guard !name.isEmpty, name.utf8.count <= SnapshotTable.nameBytesMax,
             !name.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "/") })
         else { throw .badSnapshotName(name) }
-        guard shadow() != nil else {
-            throw .system(SystemError(errno: ENOSPC, action: "make room for old versions"))
-        }
         return try withSnapshotLock { () throws(SpaceError) in
             dropLeftSnapshots()
             if kind == .named, snapshot(named: name) != nil { throw .snapshotExists(name) }
@@ -185,7 +182,6 @@ extension Space {
 
     /// Frees old versions that nobody needs, if there are many or nobody needs any.
     private func sweepIfDue() {
-        guard let shadow = shadow() else { return }
         let versions = snapshotTable.versions
         // A committer may have given up the last one and not yet raised the epoch.
         if versions.isEmpty { _ = snapshotTable.epoch.add(1) }
@@ -220,7 +216,7 @@ extension Space {
         guard meta[SpaceLayout.shadowEndOffset].load() > 0 else { return }
         try? withSnapshotLock {
             dropLeftSnapshots()
-            shadow()?.check(newest: { clock.now }, report)
+            shadow.check(newest: { clock.now }, report)
         }
     }
 
@@ -228,7 +224,7 @@ extension Space {
     /// in vain, gives the oldest snapshot up. Does nothing if another is at it.
     func relieveSnapshotMemory() {
         withSnapshotLockIfAvailable {
-            guard let shadow = shadow(), shadow.isUnderPressure else { return }
+            guard shadow.isUnderPressure else { return }
             dropLeftSnapshots()
             let (chain, left) = (
                 meta[SpaceLayout.sweepChainOffset], meta[SpaceLayout.sweepLeftOffset]
@@ -259,7 +255,6 @@ extension Space {
     }
 
     private func makeRoomLocked() -> Bool {
-        guard let shadow = shadow() else { return false }
         // Another commit may have made room while this one waited for the lock.
         if shadow.hasFreeRecord { return true }
         dropLeftSnapshots()
@@ -297,9 +292,8 @@ extension Space {
     @discardableResult
     private func withSnapshotLockIfAvailable(_ body: () -> Void) -> Bool {
         let isDone = snapshotMutex.withLockIfAvailable { _ in
-            guard ByteLock.tryTake(metaDescriptor, byte: SpaceLayout.snapshotsLock) else {
-                return false
-            }
+            let byte = SpaceLayout.snapshotsLock
+            guard (try? ByteLock.tryTake(metaDescriptor, byte: byte)) == true else { return false }
             defer { ByteLock.release(metaDescriptor, byte: SpaceLayout.snapshotsLock) }
             body()
             return true

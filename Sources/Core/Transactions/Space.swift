@@ -8,8 +8,10 @@ public struct SpaceOptions: Sendable {
     public var create = true
     /// Limit of the memory for data in bytes, rounded up to pages; nil keeps the space's own.
     public var sizeBytesMax: UInt64?
-    /// Permissions of a new space's folder.
+    /// Permissions of a new space's folder; nobody but its owner may write it in any case.
     public var mode: UInt16 = 0o700
+    /// Whose spaces root accepts besides its own.
+    public var owner = SpaceOwner.own
     public var isReadOnly = false
     /// What `nodes/N` shows.
     public var nodeName = ""
@@ -37,7 +39,7 @@ public final class Space: @unchecked Sendable {
     let meta: SharedMemory
     let metaDescriptor: Int32
     /// The space's folder: by its path one could get to a later space of the same name.
-    private let folder: Int32
+    private let folder: SpaceFolder
     let nodes: NodeTable
     @usableFromInline let regions: RegionTable
     @usableFromInline let clock: SharedClock
@@ -50,8 +52,8 @@ public final class Space: @unchecked Sendable {
 
     let snapshotTable: SnapshotTable
     let snapshotMutex = Mutex<Void>(())
-    /// The mapped old versions; nil until this process needs them.
-    private let shadowStore = Mutex<ShadowStore?>(nil)
+    /// The old versions of lines.
+    let shadow: ShadowStore
 
     let recoveryMutex = Mutex<Void>(())
     /// Slots of dead processes that this process recovered.
@@ -61,25 +63,22 @@ public final class Space: @unchecked Sendable {
     let contexts = Mutex(ContextPool())
     let waitCheck = Mutex<@Sendable () -> Bool>({ true })
 
-    /// - Parameters:
-    ///   - folder: the space's folder, open.
-    ///   - descriptor: `meta`, with the node's lock taken and the header checked.
-    init(
-        _ name: String, folder: Int32, descriptor: Int32, meta: SharedMemory, nodes: NodeTable,
-        options: SpaceOptions, failpoints: Failpoints
-    ) {
-        self.folder = folder
-        self.name = name
-        self.meta = meta
-        self.nodes = nodes
+    /// - Parameter attachment: what the space then owns.
+    init(_ attachment: consuming Attachment, _ options: SpaceOptions, _ failpoints: Failpoints) {
+        folder = attachment.folder
+        name = folder.name
+        meta = attachment.meta
+        nodes = attachment.nodes
+        shadow = attachment.shadow
         self.failpoints = failpoints
         node = nodes.own
         isReadOnly = options.isReadOnly
-        metaDescriptor = descriptor
+        metaDescriptor = attachment.descriptor
         regions = RegionTable()
+        regions.publish(attachment.region, as: 1)
         clock = SharedClock(meta: meta)
         ring = CommitRing(meta: meta, failpoints: failpoints)
-        timeline = Timeline(meta: meta, clock: clock, descriptor: descriptor)
+        timeline = Timeline(meta: meta, clock: clock, descriptor: metaDescriptor)
         snapshotTable = SnapshotTable(meta: meta)
         pageSource = ZeroFill(meta: meta, failpoints: failpoints)
         var key = pthread_key_t()
@@ -89,6 +88,9 @@ public final class Space: @unchecked Sendable {
         }
         threadKey = key
     }
+
+    /// User and group that the files of the space belong to.
+    public var filesOwner: (user: UInt32, group: UInt32) { (folder.user, folder.group) }
 
     /// The number that every attachment of the same space sees, and no other space has.
     public var identity: (UInt64, UInt64) {
@@ -101,32 +103,21 @@ public final class Space: @unchecked Sendable {
         return mappingMutex.withLock { _ in
             if let mapping = regions[UInt64(region)] { return mapping }
             let file = SpaceDirectory.regionFile(region)
-            guard let descriptor = try? SystemCalls.open(in: folder, file, flags: O_RDWR) else {
-                return nil
-            }
+            guard let descriptor = try? folder.openFile(file) else { return nil }
             // A file that is being made, or whose maker was killed, is no region yet; touching it
             // would be SIGBUS.
-            guard SystemCalls.size(of: descriptor) >= SpaceLayout.regionFileSize else {
-                close(descriptor)
+            guard let status = try? SystemCalls.status(of: descriptor),
+                status.size >= SpaceLayout.regionFileSize
+            else {
+                SystemCalls.close(descriptor)
                 return nil
             }
             guard let mapping = try? RegionMapping(descriptor: descriptor, region: region) else {
-                close(descriptor)
+                SystemCalls.close(descriptor)
                 return nil
             }
             regions.publish(mapping, as: region)
             return mapping
-        }
-    }
-
-    /// The old versions of lines, mapped at the first call; nil if there is no memory for that.
-    func shadow() -> ShadowStore? {
-        shadowStore.withLock { store in
-            if store == nil, let descriptor = try? ShadowStore.open(in: folder) {
-                store = try? ShadowStore(meta: meta, descriptor: descriptor)
-                if store == nil { close(descriptor) }
-            }
-            return store
         }
     }
 
@@ -136,18 +127,9 @@ public final class Space: @unchecked Sendable {
     /// Makes the file of a region; harmless if it is there. The region has no pages yet.
     public func createRegionFile(_ region: Int) throws(SpaceError) {
         precondition(0..<SpaceLayout.regionCountMax ~= region, "no such region number")
-        do throws(SystemError) {
-            let descriptor = try SystemCalls.open(
-                in: folder, SpaceDirectory.regionFile(region), flags: O_RDWR | O_CREAT, mode: 0o600)
-            defer { close(descriptor) }
-            // The size comes last: a file that has it has the memory of its directory as well.
-            try SystemCalls.reserve(
-                descriptor, offset: SpaceLayout.regionDirectoryOffset,
-                count: SpaceLayout.regionDirectorySize)
-            try SystemCalls.truncate(descriptor, size: SpaceLayout.regionFileSize)
-        } catch {
-            throw .system(error)
-        }
+        try folder.makeRegionFile(region)
+        // Who makes a region can use it, also when somebody removes the files later.
+        _ = mapRegion(region)
     }
 
     deinit { detach() }
@@ -159,10 +141,10 @@ public final class Space: @unchecked Sendable {
         contexts.withLock { $0.releaseAll() }
         pthread_key_delete(threadKey)
         regions.unmapAll()
-        shadowStore.withLock { $0?.unmap() }
+        shadow.unmap()
         unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))
-        close(folder)
-        close(metaDescriptor)
+        folder.close()
+        SystemCalls.close(metaDescriptor)
     }
 
     /// The commits of the space from now on.

@@ -25,9 +25,7 @@ extension Space {
     }
 
     /// Whether no other process is attached.
-    public var isAlone: Bool {
-        (0..<SpaceLayout.nodeCountMax).allSatisfy { $0 == node || !nodes.isJoined($0) }
-    }
+    public var isAlone: Bool { nodes.isAlone }
 
     private func checkSlots(_ report: (String) -> Void) {
         for index in 0..<SpaceLayout.slotCountMax {

@@ -1,5 +1,3 @@
-import Glibc
-
 /// A space as `rainbowfs ls` shows it.
 public struct SpaceSummary: Sendable {
     public var name: String
@@ -13,53 +11,104 @@ public struct SpaceSummary: Sendable {
     public var problem: String?
 }
 
+/// Attaching.
 extension Space {
     /// Attaches to a space, making it if it is not there; several processes may do so at once.
     ///
-    /// A lock makes the first one lay out the header while the others wait; one that is killed then
-    /// leaves no magic number, and the next begins anew. The new node recovers what dead ones left.
+    /// The lock of its folder makes the first one lay out the header while the others wait; one
+    /// that is killed then leaves no magic number, and the next begins again. The new node recovers
+    /// what dead ones left. Of a space that could not be made nothing stays.
     public static func attach(
         _ name: String, _ options: SpaceOptions = SpaceOptions()
     ) throws(SpaceError) -> Space {
         try SpaceDirectory.check(name)
+        Faults.armFromEnvironment()
         let failpoints = Failpoints.fromEnvironment()
         while true {
-            let descriptor = try openMeta(name, options)
-            var isKept = false
-            defer { if !isKept { close(descriptor) } }
-            try lock(descriptor)
-            // Whoever destroyed the space meanwhile has removed the file that is locked now.
-            guard isLinked(descriptor) else { continue }
-            failpoints.hit(.attachLocked)
-            let folder = try openFolder(name)
-            defer { if !isKept { close(folder) } }
-            let (meta, nodes): (SharedMemory, NodeTable)
             do throws(SpaceError) {
-                (meta, nodes) = try join(name, descriptor, options)
+                if let space = try attachOnce(name, options, failpoints) { return space }
             } catch {
-                // Of a space that could not be made, for want of memory, nothing stays.
-                if SpaceHeader.isBlank(descriptor), !SpaceDirectory.hasRegions(name) {
-                    try? SpaceDirectory.remove(name)
-                }
+                // This one may just have made the folder. Somebody who waits for its lock makes
+                // another one.
+                var isOurs = options.create
+                if case .untrusted = error { isOurs = false }
+                if isOurs { SpaceFolder.removeIfEmpty(name) }
                 throw error
             }
-            isKept = true
-            let space = Space(
-                name, folder: folder, descriptor: descriptor, meta: meta, nodes: nodes,
-                options: options, failpoints: failpoints)
-            try space.createRegionFile(1)
-            space.recoverAll()
-            if liveNodes(descriptor) == 0 {
-                space.recountFrames()
-                space.timeline.restart()
-            }
-            space.recoverSnapshots()
-            nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
-            ByteLock.release(descriptor, byte: SpaceLayout.bootstrapLock)
-            return space
         }
     }
 
+    /// Attaches to a space; nil if somebody destroyed it meanwhile.
+    private static func attachOnce(
+        _ name: String, _ options: SpaceOptions, _ failpoints: Failpoints
+    ) throws(SpaceError) -> Space? {
+        let folder = try SpaceFolder.open(
+            name, options.owner, makingWith: options.create ? options.mode : nil)
+        var isKept = false
+        defer { if !isKept { folder.close() } }
+        try folder.lock()
+        guard try folder.isCurrent() else { return nil }
+        failpoints.hit(.attachLocked)
+        let (descriptor, isNew): (Int32, Bool)
+        do throws(SpaceError) {
+            (descriptor, isNew) = try openMeta(in: folder, options)
+        } catch {
+            if case .filesGone = error { return nil }
+            throw error
+        }
+        do throws(SpaceError) {
+            let attachment = try Attachment(folder, descriptor, options)
+            // The space closes both from here on.
+            isKept = true
+            let space = Space(attachment, options, failpoints)
+            space.enter(options)
+            folder.unlock()
+            return space
+        } catch {
+            SystemCalls.close(descriptor)
+            if isNew { try? folder.remove() }
+            throw error
+        }
+    }
+
+    /// Opens `meta` in a folder whose lock is held, and tells whether the space is not made yet.
+    private static func openMeta(
+        in folder: SpaceFolder, _ options: SpaceOptions
+    ) throws(SpaceError) -> (descriptor: Int32, isNew: Bool) {
+        if let found = try folder.openFile(SpaceDirectory.metaFile) {
+            return (found, try isUnmade(found, folder))
+        }
+        if try folder.hasRegions() { throw .damaged(folder.name, "its meta file is gone") }
+        guard options.create else { throw .notFound(folder.name) }
+        return (try folder.openOrMakeFile(SpaceDirectory.metaFile), true)
+    }
+
+    private static func isUnmade(
+        _ meta: Int32, _ folder: SpaceFolder
+    ) throws(SpaceError) -> Bool {
+        do throws(SpaceError) {
+            guard try SpaceHeader.isBlank(meta) else { return false }
+            return try !folder.hasRegions()
+        } catch {
+            SystemCalls.close(meta)
+            throw error
+        }
+    }
+
+    /// What a new node does first, with the folder locked.
+    private func enter(_ options: SpaceOptions) {
+        recoverAll()
+        if isAlone {
+            recountFrames()
+            timeline.restart()
+        }
+        recoverSnapshots()
+        nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
+    }
+}
+
+/// What can be done with spaces from outside.
+extension Space {
     /// All spaces of this machine.
     public static func list() throws(SpaceError) -> [SpaceSummary] {
         var summaries: [SpaceSummary] = []
@@ -79,150 +128,74 @@ extension Space {
 
     /// Removes a space and all that it holds.
     /// - Throws: `inUse` if processes are attached, unless `force` is set. Processes that are
-    ///   attached then go on with memory that nobody else can reach.
+    ///   attached then go on with memory that nobody else can reach. `untrusted`, if the folder is
+    ///   not one that only its owner may write; with `force`, what lies there in place of a file is
+    ///   removed, and nothing that it may lead to.
     public static func destroy(_ name: String, force: Bool = false) throws(SpaceError) {
         try SpaceDirectory.check(name)
-        var options = SpaceOptions()
-        options.create = false
-        let descriptor: Int32
-        do throws(SpaceError) {
-            descriptor = try openMeta(name, options)
-        } catch {
-            // A folder without `meta`: its maker was killed before it made the file.
-            guard case .notFound = error, unsafe access(SpaceDirectory.path(name), F_OK) == 0 else {
-                throw error
-            }
-            return try SpaceDirectory.remove(name)
-        }
-        defer { close(descriptor) }
-        try lock(descriptor)
-        guard isLinked(descriptor) else { throw .notFound(name) }
-        let live = liveNodes(descriptor)
-        guard live == 0 || force else { throw .inUse(name, nodes: live) }
-        try SpaceDirectory.remove(name)
-    }
-
-    private static func lock(_ descriptor: Int32) throws(SpaceError) {
-        do throws(SystemError) {
-            try ByteLock.take(descriptor, byte: SpaceLayout.bootstrapLock)
-        } catch {
-            throw .system(error)
-        }
-    }
-
-    /// Opens the folder of a space whose bootstrap lock is held, so that it is the one of `meta`.
-    private static func openFolder(_ name: String) throws(SpaceError) -> Int32 {
-        do throws(SystemError) {
-            return try SystemCalls.open(
-                SpaceDirectory.path(name), flags: O_RDONLY | O_DIRECTORY)
-        } catch {
-            throw .system(error)
-        }
-    }
-
-    private static func isLinked(_ descriptor: Int32) -> Bool {
-        var status = stat()
-        return unsafe fstat(descriptor, &status) == 0 && status.st_nlink > 0
-    }
-
-    private static func liveNodes(_ descriptor: Int32) -> Int {
-        (0..<UInt64(SpaceLayout.nodeCountMax)).count {
-            ByteLock.isHeldElsewhere(descriptor, byte: SpaceLayout.nodeLocks + $0)
-        }
-    }
-
-    private static func openMeta(
-        _ name: String, _ options: SpaceOptions
-    ) throws(SpaceError) -> Int32 {
-        let flags = O_RDWR | (options.create ? O_CREAT : 0)
         while true {
-            if options.create { try SpaceDirectory.create(name, mode: options.mode) }
-            do throws(SystemError) {
-                return try SystemCalls.open(
-                    SpaceDirectory.metaPath(name), flags: flags, mode: 0o600)
-            } catch {
-                guard error.errno == ENOENT else { throw .system(error) }
-                // Another process may have destroyed the folder between the two steps.
-                if !options.create { throw .notFound(name) }
+            let folder = try SpaceFolder.open(name, .anyone)
+            defer { folder.close() }
+            try folder.lock()
+            guard try folder.isCurrent() else { continue }
+            if !force, let descriptor = try folder.openFile(SpaceDirectory.metaFile) {
+                defer { SystemCalls.close(descriptor) }
+                let live = try liveNodes(descriptor)
+                guard live == 0 else { throw .inUse(name, nodes: live) }
+            }
+            return try folder.remove()
+        }
+    }
+
+    /// Removes a space in which nobody has committed anything, unless somebody is attached.
+    static func destroyIfUnused(_ name: String, _ options: SpaceOptions) throws(SpaceError) {
+        let folder = try SpaceFolder.open(name, options.owner)
+        defer { folder.close() }
+        try folder.lock()
+        guard try folder.isCurrent(),
+            let descriptor = try folder.openFile(SpaceDirectory.metaFile)
+        else { return }
+        defer { SystemCalls.close(descriptor) }
+        var clock: UInt64 = .max
+        try SpaceError.system { () throws(SystemError) in
+            try unsafe withUnsafeMutableBytes(of: &clock) { bytes throws(SystemError) in
+                _ = unsafe try SystemCalls.read(
+                    descriptor, into: bytes, offset: UInt64(SpaceLayout.clockOffset))
             }
         }
+        guard clock <= 1, try liveNodes(descriptor) == 0 else { return }
+        try folder.remove()
     }
 
     private static func summary(_ name: String) throws(SpaceError) -> SpaceSummary {
-        var options = SpaceOptions()
-        options.create = false
-        let descriptor = try openMeta(name, options)
-        defer { close(descriptor) }
-        let meta = try map(name, descriptor, count: 8192)
-        defer { unsafe SystemCalls.unmap(meta.base, count: 8192) }
+        let folder = try SpaceFolder.open(name, .anyone)
+        defer { folder.close() }
+        guard let descriptor = try folder.openFile(SpaceDirectory.metaFile) else {
+            // A folder without anything is about to be a space, or to go.
+            guard try folder.hasRegions() else { throw .notFound(name) }
+            throw .damaged(name, "its meta file is gone")
+        }
+        defer { SystemCalls.close(descriptor) }
+        // Read, not mapped: whose space it is may cut the file short at any moment.
+        let size = SpaceLayout.nodesOffset
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+        defer { unsafe bytes.deallocate() }
+        let count = try SpaceError.system { () throws(SystemError) in
+            unsafe try SystemCalls.read(descriptor, into: bytes, offset: 0)
+        }
+        guard count == size, let start = bytes.baseAddress else {
+            throw .damaged(name, "its meta file is too short")
+        }
+        let meta = unsafe SharedMemory(start)
         try SpaceHeader(meta: meta, name: name).check()
         let page = UInt64(Address.pageSize)
         return SpaceSummary(
-            name: name, nodes: liveNodes(descriptor),
-            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() * page,
-            bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page)
+            name: name, nodes: try liveNodes(descriptor),
+            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() &* page,
+            bytesMax: meta[SpaceLayout.framesMaxOffset].load() &* page)
     }
 
-    private static func map(
-        _ name: String, _ descriptor: Int32, count: Int
-    ) throws(SpaceError) -> SharedMemory {
-        var status = stat()
-        // Beyond the end of a file that somebody cut short, memory would answer with SIGBUS.
-        if unsafe fstat(descriptor, &status) == 0, status.st_size < count {
-            throw .damaged(name, "its meta file is too short")
-        }
-        do throws(SystemError) {
-            return unsafe SharedMemory(
-                try SystemCalls.map(descriptor, offset: 0, count: UInt64(count)))
-        } catch {
-            throw .system(error)
-        }
-    }
-
-    /// Takes a node's number in the space whose bootstrap lock is held.
-    private static func join(
-        _ name: String, _ descriptor: Int32, _ options: SpaceOptions
-    ) throws(SpaceError) -> (SharedMemory, NodeTable) {
-        try SpaceHeader.layOut(descriptor, name)
-        let meta = try map(name, descriptor, count: SpaceLayout.metaSize)
-        var isKept = false
-        defer {
-            if !isKept { unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize)) }
-        }
-        let header = SpaceHeader(meta: meta, name: name)
-        if header.isBlank {
-            // The header is made before the first region is.
-            if SpaceDirectory.hasRegions(name) { throw .damaged(name, "its meta file is empty") }
-            try prepareLogs(meta, descriptor)
-            header.initialise()
-        }
-        try header.check()
-        if let bytes = options.sizeBytesMax { header.limit(bytes) }
-        var nodes = NodeTable(meta: meta, descriptor: descriptor)
-        guard nodes.join() else { throw .tooManyNodes(SpaceLayout.nodeCountMax) }
-        isKept = true
-        return (meta, nodes)
-    }
-
-    /// Gives the logs of the first slots and the timeline their first memory; repeated harmlessly.
-    private static func prepareLogs(
-        _ meta: SharedMemory, _ descriptor: Int32
-    ) throws(SpaceError) {
-        do throws(SystemError) {
-            try Timeline(meta: meta, clock: SharedClock(meta: meta), descriptor: descriptor)
-                .prepare()
-        } catch {
-            throw .system(error)
-        }
-        for slot in 0..<RedoLog.readySlotCount {
-            do throws(SystemError) {
-                try SystemCalls.reserve(
-                    descriptor, offset: RedoLog.entriesOffset(ofSlot: slot),
-                    count: UInt64(RedoLog.readySize))
-            } catch {
-                throw .system(error)
-            }
-            Slot(meta: meta, index: slot).logReserved.store(UInt64(RedoLog.readySize))
-        }
+    private static func liveNodes(_ descriptor: Int32) throws(SpaceError) -> Int {
+        try SpaceError.system { () throws(SystemError) in try NodeTable.others(descriptor).count }
     }
 }

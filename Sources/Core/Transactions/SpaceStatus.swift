@@ -16,6 +16,14 @@ extension Space {
             bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page, version: clock.now)
     }
 
+    /// Memory that the machine has left where the space is, in bytes; also when its files have no
+    /// names any more.
+    public func machineBytesFree() throws(SpaceError) -> UInt64 {
+        try SpaceError.system { () throws(SystemError) in
+            try SystemCalls.bytesFree(around: metaDescriptor)
+        }
+    }
+
     /// The newest version.
     public var version: UInt64 { clock.now }
 

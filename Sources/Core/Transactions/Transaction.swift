@@ -40,8 +40,8 @@ public struct Transaction: ~Copyable {
     /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
     var snapshotEpoch: UInt64 = 0
     var newestSnapshot: UInt64 = 0
-    /// The old versions of lines, once this thread needed them.
-    var shadow: ShadowStore?
+    /// The old versions of lines.
+    let shadow: ShadowStore
     /// Entries of the log before the operation under way, which can be undone (`Savepoint`).
     @usableFromInline var savedEntryCount = 0
     var savedFillCount = 0
@@ -79,6 +79,7 @@ public struct Transaction: ~Copyable {
         log = RedoLog(meta: space.meta, slot: slot.index)
         readSet = ReadSet()
         snapshotTable = space.snapshotTable
+        shadow = space.shadow
         unsafe targets = .allocate(capacity: RedoLog.entryCountMax)
         writeIndex = WriteIndex()
         entryReserved = slot.entriesReserved

@@ -19,6 +19,7 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         var options = SpaceOptions()
         options.create = false
+        options.owner = .anyone
         options.nodeName = "fsck"
         let space: Space
         do {

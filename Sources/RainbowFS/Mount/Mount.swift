@@ -67,6 +67,7 @@ struct Mount: ~Copyable {
         spaceOptions.sizeBytesMax = options.sizeBytesMax
         if let name = options.nodeName { spaceOptions.nodeName = name }
         spaceOptions.mountPoint = point.descriptor == nil ? point.path : ""
+        if let user = options.uid { spaceOptions.owner = .user(user) }
         do {
             return try Space.open(name, spaceOptions)
         } catch let error as ObjectError {

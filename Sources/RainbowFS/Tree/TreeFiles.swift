@@ -80,7 +80,7 @@ extension Tree {
         let usage = space.usage
         let page = UInt64(Address.pageSize)
         let used = usage.bytesUsed / page
-        var free = try machineFreeBytes() / page
+        var free = try translating { try space.machineBytesFree() } / page
         if usage.bytesMax > 0 {
             let limit = usage.bytesMax / page
             free = min(free, limit > used ? limit - used : 0)
@@ -88,16 +88,6 @@ extension Tree {
         return FileSystemStatistics(
             blockSize: page, blocks: used + free, free: free, available: free, files: 0,
             filesFree: 0, nameMax: 255)
-    }
-
-    private func machineFreeBytes() throws(TreeError) -> UInt64 {
-        var status = statvfs()
-        guard unsafe statvfs(space.directory, &status) == 0 else {
-            throw TreeError(EIO, "The shared memory of the space does not answer.")
-        }
-        let (bytes, isTooLarge) = UInt64(status.f_bavail)
-            .multipliedReportingOverflow(by: UInt64(status.f_frsize))
-        return isTooLarge ? UInt64(Int64.max) : bytes
     }
 }
 

@@ -169,7 +169,7 @@ extension TransactionalMemory {
         }
 
         /// How many descriptors of this process are of files in the folder.
-        private static func openFiles(below folder: String) -> Int {
+        static func openFiles(below folder: String) -> Int {
             guard let list = unsafe opendir("/proc/self/fd") else { return 0 }
             defer { unsafe closedir(list) }
             var count = 0

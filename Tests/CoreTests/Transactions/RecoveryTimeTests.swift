@@ -57,7 +57,7 @@ extension TransactionalMemory {
             var (lastHeld, ready) = (monotonicNanoseconds(), readyNanoseconds())
             while true {
                 let now = (monotonicNanoseconds(), readyNanoseconds())
-                guard ByteLock.isHeldElsewhere(meta, byte: byte) else { break }
+                guard try ByteLock.isHeldElsewhere(meta, byte: byte) else { break }
                 (lastHeld, ready) = now
                 sched_yield()
             }
