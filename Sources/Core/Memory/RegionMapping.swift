@@ -15,6 +15,7 @@ public struct RegionMapping: @unchecked Sendable {
     @usableFromInline let directory: SharedMemory
     let descriptor: Int32
 
+    /// - Parameter descriptor: the region's file, which the mapping then owns, with its full size.
     init(descriptor: Int32, region: Int) throws(SystemError) {
         self.descriptor = descriptor
         let address = UInt(region) << UInt(Address.regionShift)
@@ -22,8 +23,14 @@ public struct RegionMapping: @unchecked Sendable {
             try SystemCalls.map(
                 descriptor, offset: 0, count: Address.regionSize, hint: address))
         let rest = SpaceLayout.regionFileSize - SpaceLayout.regionWordsOffset
-        words = unsafe SharedMemory(
-            try SystemCalls.map(descriptor, offset: SpaceLayout.regionWordsOffset, count: rest))
+        do throws(SystemError) {
+            words = unsafe SharedMemory(
+                try SystemCalls.map(
+                    descriptor, offset: SpaceLayout.regionWordsOffset, count: rest))
+        } catch {
+            unsafe SystemCalls.unmap(data.base, count: Address.regionSize)
+            throw error
+        }
         frames = words.advanced(by: Int(SpaceLayout.regionWordsSize))
         directory = frames.advanced(by: Int(SpaceLayout.regionFramesSize))
     }
@@ -54,6 +61,15 @@ public struct RegionMapping: @unchecked Sendable {
     /// The eight bytes at an aligned offset; the page must be present.
     @inlinable @inline(__always)
     func dataWord(_ offset: UInt64) -> SharedWord { data[Int(offset)] }
+}
+
+/// Why a region cannot be used.
+enum RegionFailure: Error {
+    /// The space does not have it.
+    case absent
+    /// The machine did not let this process look, for want of memory or of descriptors: that may
+    /// be otherwise later, and is for others. Nothing follows from it.
+    case unavailable(SystemError)
 }
 
 /// The regions that this process has mapped, by number; a lock-free table that only grows.

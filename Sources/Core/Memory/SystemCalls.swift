@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// The error number of a failed system call, with what was being done.
-public struct SystemError: Error, Sendable, CustomStringConvertible {
+public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     public let errno: Int32
     public let action: String
 
@@ -28,10 +28,13 @@ enum SystemCalls {
 
     static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
-    /// The size of an open file in bytes; 0 if it cannot be told.
-    static func size(of descriptor: Int32) -> UInt64 {
+    /// The size of an open file in bytes.
+    static func size(of descriptor: Int32) throws(SystemError) -> UInt64 {
         var status = stat()
-        return unsafe fstat(descriptor, &status) == 0 ? UInt64(status.st_size) : 0
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            throw SystemError(errno: errno, action: "look at a file of the space")
+        }
+        return UInt64(clamping: status.st_size)
     }
 
     static func truncate(_ descriptor: Int32, size: UInt64) throws(SystemError) {

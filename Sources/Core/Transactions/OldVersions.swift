@@ -43,7 +43,7 @@ extension Transaction {
             save(line, from: from, until: version, data: unsafe targets[index].data, in: shadow)
             failpoints.hit(.oldVersionSaved)
         }
-        for index in 0..<fillCount { saveOldVersions(of: log.fill(index), version, shadow) }
+        for index in 0..<fillCount { unsafe saveOldVersions(of: fills[index], version, shadow) }
     }
 
     /// Keeps the bytes of one line, if need be at the cost of the oldest snapshots.
@@ -62,9 +62,9 @@ extension Transaction {
     private mutating func saveOldVersions(
         of fill: LogFill, _ version: UInt64, _ shadow: ShadowStore
     ) {
-        guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
+        guard let region = regions[fill.start >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
-            let from = fill.oldWord(ofLine: line).loadRelaxed()
+            let from = log.oldWord(of: fill, line: line).loadRelaxed()
             guard isOld(from) else { continue }
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             save(
@@ -182,7 +182,7 @@ extension Transaction {
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }
         try checkMoment()
-        let found = shadow.find(line: line, at: snapshot, into: &words)
+        let found = try shadow.find(line: line, at: snapshot, into: &words)
         // Only now is it sure that nothing that was needed had been freed.
         try checkMoment()
         return found

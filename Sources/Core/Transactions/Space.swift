@@ -95,27 +95,33 @@ public final class Space: @unchecked Sendable {
         (meta[SpaceLayout.identityOffset].load(), meta[SpaceLayout.identityOffset + 8].load())
     }
 
-    /// Maps a region; nil if the space does not have it.
-    func mapRegion(_ region: Int) -> RegionMapping? {
-        guard 0..<SpaceLayout.regionCountMax ~= region else { return nil }
-        return mappingMutex.withLock { _ in
+    /// Maps a region, if this process has not yet.
+    func mapRegion(_ region: Int) throws(RegionFailure) -> RegionMapping {
+        guard 0..<SpaceLayout.regionCountMax ~= region else { throw .absent }
+        return try mappingMutex.withLock { _ throws(RegionFailure) in
             if let mapping = regions[UInt64(region)] { return mapping }
-            let file = SpaceDirectory.regionFile(region)
-            guard let descriptor = try? SystemCalls.open(in: folder, file, flags: O_RDWR) else {
-                return nil
-            }
-            // A file that is being made, or whose maker was killed, is no region yet; touching it
-            // would be SIGBUS.
-            guard SystemCalls.size(of: descriptor) >= SpaceLayout.regionFileSize else {
-                close(descriptor)
-                return nil
-            }
-            guard let mapping = try? RegionMapping(descriptor: descriptor, region: region) else {
-                close(descriptor)
-                return nil
-            }
+            let mapping = try openRegion(region)
             regions.publish(mapping, as: region)
             return mapping
+        }
+    }
+
+    private func openRegion(_ region: Int) throws(RegionFailure) -> RegionMapping {
+        do throws(SystemError) {
+            let descriptor = try SystemCalls.open(
+                in: folder, SpaceDirectory.regionFile(region), flags: O_RDWR)
+            var isKept = false
+            defer { if !isKept { close(descriptor) } }
+            // A file that is being made, or whose maker was killed, is no region yet; touching it
+            // would be SIGBUS.
+            guard try SystemCalls.size(of: descriptor) >= SpaceLayout.regionFileSize else {
+                throw SystemError(errno: ENOENT, action: "use a region that is not whole")
+            }
+            let mapping = try RegionMapping(descriptor: descriptor, region: region)
+            isKept = true
+            return mapping
+        } catch {
+            throw error.errno == ENOENT ? .absent : .unavailable(error)
         }
     }
 

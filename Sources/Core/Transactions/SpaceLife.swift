@@ -159,8 +159,8 @@ extension Space {
         let page = UInt64(Address.pageSize)
         return SpaceSummary(
             name: name, nodes: liveNodes(descriptor),
-            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() * page,
-            bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page)
+            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() &* page,
+            bytesMax: meta[SpaceLayout.framesMaxOffset].load() &* page)
     }
 
     private static func map(
