@@ -109,7 +109,8 @@ struct NodeTable: Sendable {
     func info(_ index: Int, slots: [Int], counts: TransactionCounts) -> NodeInfo {
         let entry = entry(index)
         return NodeInfo(
-            index: index, isAlive: isJoined(index), processID: Int(truncatingIfNeeded: entry[8].load()),
+            index: index, isAlive: isJoined(index),
+            processID: Int(truncatingIfNeeded: entry[8].load()),
             host: load(at: 64, capacity: Self.hostBytes, in: entry),
             name: load(at: 128, capacity: Self.nameBytes, in: entry),
             mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),

@@ -44,7 +44,8 @@ extension Transaction {
                     page.next = cursor
                     return page
                 }
-                page.objects.append(first + Int(truncatingIfNeeded: cursor.index) &* descriptor.stride)
+                page.objects.append(
+                    first + Int(truncatingIfNeeded: cursor.index) &* descriptor.stride)
                 cursor.index += 1
             }
             cursor.run += 1

@@ -53,7 +53,9 @@ extension Space {
             if version > clock.now {
                 report("the commit ring holds version \(version), which nobody has drawn")
             }
-            if version != 0, Int(truncatingIfNeeded: version) & (SpaceLayout.ringEntryCount - 1) != index {
+            if version != 0,
+                Int(truncatingIfNeeded: version) & (SpaceLayout.ringEntryCount - 1) != index
+            {
                 report("version \(version) stands in the wrong place of the commit ring")
             }
         }
