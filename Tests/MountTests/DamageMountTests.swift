@@ -84,7 +84,8 @@ struct DamageMountTests {
         for (user, output) in users {
             let text = try output.fileHandleForReading.readToEnd() ?? Data()
             user.waitUntilExit()
-            problems += String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
+            problems += String(decoding: text, as: UTF8.self).split(separator: "\n").map(
+                String.init)
         }
         for (daemon, point) in zip(daemons, [mount.one, mount.two]) {
             _ = try mount.run(["fusermount3", "-uz", point])

@@ -242,7 +242,8 @@ extension TransactionalMemory {
                     snapshot.end()
                     let next = try space.takeSnapshot(named: "next")
                     try store(4)
-                    let value = try space.read(at: next) { tx in try tx.load(address, as: Int.self) }
+                    let value = try space.read(at: next) { tx in try tx.load(address, as: Int.self)
+                    }
                     #expect(value == 3)
                     next.end()
                 }
