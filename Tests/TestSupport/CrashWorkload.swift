@@ -194,6 +194,11 @@ extension CrashWorkload {
 
 /// Where workers leave their news on the scoreboard.
 public enum BoardPlace {
+    /// Lines in two regions, which one transaction changes.
+    public static let linesOfTwoRegions = [
+        Address(region: 1, offset: 0x8000), Address(region: 5, offset: 0x8000),
+    ]
+
     /// Not zero: workers end.
     public static let stop = 0
     /// Free for each test.

@@ -97,7 +97,7 @@ struct NodeTable: Sendable {
             let byte = SpaceLayout.nodeLocks + UInt64(index)
             guard try ByteLock.tryTake(descriptor, byte: byte) else { continue }
             own = index
-            let generation = entry(index)[0].load() + 1
+            let generation = entry(index)[0].load() &+ 1
             entry(index)[0].store(generation)
             ownMark = generation << 32 | UInt64(index + 1)
             return true
@@ -120,7 +120,8 @@ struct NodeTable: Sendable {
     func info(_ index: Int, slots: [Int], counts: TransactionCounts) -> NodeInfo {
         let entry = entry(index)
         return NodeInfo(
-            index: index, isAlive: isJoined(index), processID: Int(entry[8].load()),
+            index: index, isAlive: isJoined(index),
+            processID: Int(truncatingIfNeeded: entry[8].load()),
             host: load(at: 64, capacity: Self.hostBytes, in: entry),
             name: load(at: 128, capacity: Self.nameBytes, in: entry),
             mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),

@@ -15,6 +15,7 @@ public struct RegionMapping: @unchecked Sendable {
     @usableFromInline let directory: SharedMemory
     let descriptor: Int32
 
+    /// - Parameter descriptor: the region's file, which the mapping then owns, with its full size.
     init(descriptor: Int32, region: Int) throws(SystemError) {
         self.descriptor = descriptor
         let address = UInt(region) << UInt(Address.regionShift)
@@ -60,6 +61,15 @@ public struct RegionMapping: @unchecked Sendable {
     /// The eight bytes at an aligned offset; the page must be present.
     @inlinable @inline(__always)
     func dataWord(_ offset: UInt64) -> SharedWord { data[Int(offset)] }
+}
+
+/// Why a region cannot be used.
+enum RegionFailure: Error {
+    /// The space does not have it.
+    case absent
+    /// The machine did not let this process look, for want of memory or of descriptors: that may
+    /// be otherwise later, and is for others. Nothing follows from it.
+    case unavailable(SystemError)
 }
 
 /// The regions that this process has mapped, by number; a lock-free table that only grows.

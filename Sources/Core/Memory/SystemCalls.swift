@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// The error number of a failed system call, with what was being done.
-public struct SystemError: Error, Sendable, CustomStringConvertible {
+public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     public let errno: Int32
     public let action: String
 

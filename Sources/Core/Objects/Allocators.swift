@@ -36,6 +36,7 @@ extension Transaction {
         for entry in try tableEntries(.allocators, in: root, after: key, limit: limit) {
             infos.append(try allocatorInfo(entry))
         }
+        try checkOrder(infos.map(\.key), after: key, in: root)
         return infos
     }
 

@@ -37,6 +37,7 @@ extension Transaction {
                     key: try tableKey(of: entry, .classes).number,
                     descriptor: try classDescriptor(at: entry)))
         }
+        try checkOrder(entries.map(\.key), after: key, in: root)
         return entries
     }
 

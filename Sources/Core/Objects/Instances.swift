@@ -36,12 +36,16 @@ extension Transaction {
             }
             let first = try link(cursor.part, SystemLayout.Backpack.first + cursor.run)
             let count: UInt64 = try load(countPlace(cursor.part, cursor.run))
+            guard count <= SystemLayout.objectsEnd / UInt64(descriptor.stride) else {
+                throw ObjectError.damaged("a backpack with too many objects", at: cursor.part)
+            }
             while cursor.index < count {
                 guard page.objects.count < limit else {
                     page.next = cursor
                     return page
                 }
-                page.objects.append(first + Int(cursor.index) &* descriptor.stride)
+                page.objects.append(
+                    first + Int(truncatingIfNeeded: cursor.index) &* descriptor.stride)
                 cursor.index += 1
             }
             cursor.run += 1

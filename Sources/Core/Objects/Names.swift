@@ -89,6 +89,7 @@ extension Transaction {
                     key: key.number, name: key.name.string,
                     target: try link(entry, SystemLayout.Name.target), address: entry))
         }
+        try checkOrder(infos.map(\.key), after: key, in: root)
         return infos
     }
 

@@ -29,6 +29,8 @@ extension Space {
 private struct ObjectChecker {
     /// Entries that one transaction looks at.
     static let pageSize = 256
+    /// Objects that a backpack lists wrongly, before the rest of it is given up.
+    static let problemsMax = 1000
 
     let space: Space
     var result = ObjectCheck()
@@ -132,6 +134,7 @@ private struct ObjectChecker {
         of descriptor: ClassDescriptor, _ report: (String) -> Void
     ) throws {
         var cursor: InstanceCursor?
+        let problemsMax = result.problems + ObjectChecker.problemsMax
         repeat {
             let page = try step(report) { tx, problems in
                 // A class that was removed or redefined meanwhile has no objects.
@@ -150,7 +153,7 @@ private struct ObjectChecker {
             }
             guard let page else { return }
             cursor = page.next
-        } while cursor != nil
+        } while cursor != nil && result.problems < problemsMax
     }
 
     mutating func checkNames(_ report: (String) -> Void) throws {
@@ -185,6 +188,8 @@ private struct ObjectChecker {
                 return (nil, problems + [error.message])
             } catch TransactionError.invalidAddress(let address) {
                 return (nil, problems + ["A link leads to \(address), outside of all regions."])
+            } catch TransactionError.damaged(let address) {
+                return (nil, problems + ["The line at \(address) is locked or dated wrongly."])
             }
         }
         for problem in problems { tell(problem, report) }

@@ -111,8 +111,9 @@ extension Transaction {
     ) throws {
         let members: UInt64 = try load(head + SystemLayout.Backpack.memberCount)
         var (part, last, found) = (head, head, UInt64(0))
+        var steps = 0
         while part != .null {
-            try expect(.backpack, at: part)
+            try checkHead(part, &steps)
             let runs = try runCount(of: part)
             guard runs > 0, found < members else {
                 throw ObjectError.damaged(

@@ -41,11 +41,15 @@ extension Transaction {
         guard address.region < SpaceLayout.regionCountMax else { return page }
         var words = Transaction.wordsPerPage
         var position = address
+        guard position.region < SpaceLayout.regionCountMax else { return page }
         for number in position.region..<SpaceLayout.regionCountMax {
             guard let region = try regionObject(number) else { continue }
             if position.region < number { position = Address(region: number, offset: 0) }
             let root = try link(region, SystemLayout.Region.extents)
             while let info = try allocator(reachingBeyond: position, in: root) {
+                guard info.region == number, position + 8 < info.end else {
+                    throw ObjectError.damaged("an allocator in a wrong place", at: info.address)
+                }
                 guard !info.isSystem else {
                     position = info.end - 8
                     continue

@@ -36,7 +36,7 @@ public enum ObjectSystem {
                 try tx.checkLayoutVersion()
             } else {
                 // Frames come before the first commit, also that of a process killed in it.
-                if space.usage.version > 1, space.residency(ofRegion: 1).pages == 0 {
+                if space.usage.version > 1, try space.residency(ofRegion: 1).pages == 0 {
                     throw SpaceError.damaged(space.name, "the memory of its region 1 is gone")
                 }
                 let owner = space.filesOwner

@@ -57,6 +57,7 @@ extension Transaction {
         for entry in try tableEntries(.regions, in: root, after: key, limit: limit) {
             infos.append(try regionInfo(entry))
         }
+        try checkOrder(infos.map(\.key), after: key, in: root)
         return infos
     }
 
@@ -188,6 +189,9 @@ extension Transaction {
             model.unicodeScalars.append(Unicode.Scalar(byte))
         }
         let number: UInt32 = try load(region + SystemLayout.Region.number)
+        guard number < SpaceLayout.regionCountMax else {
+            throw ObjectError.damaged("a region without a number", at: region)
+        }
         return RegionInfo(
             address: region, number: Int(number), name: key.name.string, model: model,
             ownership: try loadOwnership(region + SystemLayout.Region.ownership), key: key.number)

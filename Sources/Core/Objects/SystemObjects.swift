@@ -75,7 +75,7 @@ extension Transaction {
         guard end <= extent.end else {
             throw ObjectError(
                 .full,
-                "The system allocator has no room for another \(builtIn.name) object; those that"
+                "The system allocator has no room for another \(descriptor.name) object; those that"
                     + " are removed make room only for their like.")
         }
         try reserveFrames(allocator, extent, upTo: end)

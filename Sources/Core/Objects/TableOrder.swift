@@ -13,6 +13,13 @@ extension Transaction {
         return found
     }
 
+    /// Checks the keys of a part of a listing: one that does not come forward has no end.
+    func checkOrder(_ keys: [UInt64], after key: UInt64, in root: Address) throws(ObjectError) {
+        guard keys.first.map({ $0 > key }) ?? true,
+            zip(keys, keys.dropFirst()).allSatisfy({ $0 <= $1 })
+        else { throw ObjectError.damaged("a table out of order", at: root) }
+    }
+
     /// The entry with the highest key that is at most `key`.
     mutating func lastTableEntry(
         _ kind: TableKind, in root: Address, upTo key: UInt64
@@ -78,12 +85,15 @@ extension Transaction {
 private struct TableWalk {
     let root: Address
     private var nodeCount = 0
+    /// No table has more: the system allocator has no memory for them.
+    private static let nodeCountMax = 1 << 26
 
     init(root: Address) { self.root = root }
 
     mutating func enter(_ level: Int, found: Int) throws(ObjectError) {
         nodeCount += 1
-        guard level < TableKey.levelCountMax, nodeCount <= (found + 2) * TableKey.levelCountMax
+        guard level < TableKey.levelCountMax, nodeCount <= TableWalk.nodeCountMax,
+            nodeCount <= (found + 2) * TableKey.levelCountMax
         else { throw ObjectError.damaged("a table without end", at: root) }
     }
 }

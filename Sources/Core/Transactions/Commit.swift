@@ -30,7 +30,7 @@ extension Transaction {
         }
         let version = drawTicket()
         // Nobody drew a version since the snapshot, so nothing can have changed.
-        guard version == snapshot + 1 || validateReadSet(logged.lock) else {
+        guard version == snapshot &+ 1 || validateReadSet(logged.lock) else {
             abandon(logged, version: version)
             return false
         }
@@ -68,7 +68,7 @@ extension Transaction {
         return unsafe LoggedCommit(
             log: log, entryCount: entryCount, fillCount: fillCount,
             lock: LineWord.lock(slot: slot.index, sequence: sequence), space: owner,
-            targets: targets)
+            targets: targets, fills: fills)
     }
 
     /// Locks every line of the log in address order, so that commits cannot wait in a circle.
@@ -76,13 +76,13 @@ extension Transaction {
     private mutating func lockWriteSet(_ lock: UInt64) {
         if fillCount == 0, entryCount <= 2 { return lockPair(lock) }
         if fillCount == 0, isAscending { return lockEntries(lock) }
-        lockOrder.sort(log, entryCount: entryCount, fillCount: fillCount)
+        unsafe lockOrder.sort(log, entryCount: entryCount, fills, fillCount: fillCount)
         var nextFill = 0
         for position in 0..<entryCount {
             let index = lockOrder.entry(position)
             while nextFill < fillCount {
-                let fill = log.fill(lockOrder.fill(nextFill))
-                guard fill.start.loadRelaxed() <= log[index].address.loadRelaxed() | 63 else {
+                let fill = unsafe fills[lockOrder.fill(nextFill)]
+                guard fill.start <= log[index].address.loadRelaxed() | 63 else {
                     break
                 }
                 lockFill(fill, lock)
@@ -92,7 +92,7 @@ extension Transaction {
             failpoints.hit(position == 0 ? .lockFirst : .lockSome)
         }
         while nextFill < fillCount {
-            lockFill(log.fill(lockOrder.fill(nextFill)), lock)
+            unsafe lockFill(fills[lockOrder.fill(nextFill)], lock)
             nextFill += 1
         }
     }
@@ -136,10 +136,10 @@ extension Transaction {
     }
 
     private mutating func lockFill(_ fill: LogFill, _ lock: UInt64) {
-        guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
+        guard let region = regions[fill.start >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
-            if !take(word, saving: fill.oldWord(ofLine: line), lock), word.load() != lock,
+            if !take(word, saving: log.oldWord(of: fill, line: line), lock), word.load() != lock,
                 blocked == nil
             {
                 blocked = .line(at: line << Address.lineShift)

@@ -55,7 +55,7 @@ public final class CommitFeed {
 
     private func poll() -> Event? {
         while true {
-            let version = position + 1
+            let version = position &+ 1
             if let event = take(version) {
                 if case .nothing = event { continue }
                 return event.event

@@ -36,7 +36,7 @@ struct CommitRing {
     let failpoints: Failpoints
 
     func entry(_ version: UInt64) -> SharedMemory {
-        let index = Int(version) & (SpaceLayout.ringEntryCount - 1)
+        let index = Int(truncatingIfNeeded: version) & (SpaceLayout.ringEntryCount - 1)
         return meta.advanced(by: SpaceLayout.ringOffset + index * SpaceLayout.ringEntrySize)
     }
 
@@ -88,11 +88,11 @@ struct CommitRing {
     }
 
     private func writeExtents(_ commit: LoggedCommit, _ count: UInt64, _ entry: SharedMemory) {
-        var position = extentHead.add(count) - count
+        var position = extentHead.add(count) &- count
         entry[16].store(position)
         commit.forEachPage { page, lines in
             RingExtent(meta: meta, position: position).store(page: page, lines: lines)
-            position += 1
+            position &+= 1
         }
     }
 

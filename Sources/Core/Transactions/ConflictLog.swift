@@ -26,7 +26,7 @@ struct ConflictLog {
     var head: SharedWord { meta[SpaceLayout.conflictHeadOffset] }
 
     func add(_ entry: Entry) {
-        let position = head.add(1) - 1
+        let position = head.add(1) &- 1
         let words = memory(position)
         words[0].storeRelaxed(entry.line.rawValue)
         words[8].storeRelaxed(entry.milliseconds)

@@ -19,7 +19,9 @@ struct LockOrder: ~Copyable {
     func entry(_ position: Int) -> Int { Int(unsafe entries[position] & 0xffff) }
     func fill(_ position: Int) -> Int { Int(unsafe fills[position] & 0xffff) }
 
-    mutating func sort(_ log: RedoLog, entryCount: Int, fillCount: Int) {
+    mutating func sort(
+        _ log: RedoLog, entryCount: Int, _ logFills: UnsafeMutablePointer<LogFill>, fillCount: Int
+    ) {
         if entryCount > capacity { grow(to: entryCount) }
         var index = 0
         while index < entryCount {
@@ -30,7 +32,7 @@ struct LockOrder: ~Copyable {
         unsafe HeapSort.sort(entries, count: entryCount)
         guard fillCount > 0 else { return }
         for index in 0..<fillCount {
-            unsafe fills[index] = log.fill(index).firstLine << 16 | UInt64(index)
+            unsafe fills[index] = logFills[index].firstLine << 16 | UInt64(index)
         }
         unsafe HeapSort.sort(fills, count: fillCount)
     }

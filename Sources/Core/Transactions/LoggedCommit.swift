@@ -14,12 +14,15 @@ struct LoggedCommit {
 
     /// The lines of the entries, if the commit is this process's own.
     private let targets: UnsafeMutablePointer<WriteTarget>?
+    private let fills: UnsafeMutablePointer<LogFill>
 
+    /// - Parameter fills: `fillCount` sound fills; they belong to the caller.
     init(
         log: RedoLog, entryCount: Int, fillCount: Int, lock: UInt64, space: Space,
-        targets: UnsafeMutablePointer<WriteTarget>? = nil
+        targets: UnsafeMutablePointer<WriteTarget>? = nil, fills: UnsafeMutablePointer<LogFill>
     ) {
         unsafe self.targets = targets
+        unsafe self.fills = fills
         self.log = log
         self.entryCount = entryCount
         self.fillCount = fillCount
@@ -29,32 +32,41 @@ struct LoggedCommit {
 
     private var space: Space { unsafe spaceReference }
 
-    /// The word and region of an address of the log; the log names only regions that exist.
+    /// Where the line of an entry lies; nil if something else wrote another address into the log
+    /// of a killed process since it was found sound.
     @inline(__always)
-    private func region(of address: UInt64) -> RegionMapping {
-        let number = address >> Address.regionShift
-        if let region = space.regions[number] { return region }
-        guard let region = space.mapRegion(Int(number)) else {
-            fatalError("the redo log names region \(number), which the space does not have")
-        }
-        return region
+    private func target(_ index: Int) -> WriteTarget? {
+        if let targets = unsafe targets { return unsafe targets[index] }
+        return recoveredTarget(index)
     }
 
-    /// Where the line of an entry lies.
+    private func recoveredTarget(_ index: Int) -> WriteTarget? {
+        let address = log[index].address.load()
+        let offset = address & (Address.regionSize - 1)
+        guard address % UInt64(Address.lineSize) == 0,
+            let region = space.regions[address >> Address.regionShift], region.isPresent(offset)
+        else { return nil }
+        return WriteTarget(region, offset)
+    }
+
+    /// Calls `body` with each fill and its region, which is mapped.
     @inline(__always)
-    private func target(_ index: Int) -> WriteTarget {
-        if let targets = unsafe targets { return unsafe targets[index] }
-        let address = log[index].address.loadRelaxed()
-        return WriteTarget(region(of: address), address & (Address.regionSize - 1))
+    private func forEachFill(_ body: (LogFill, RegionMapping) -> Void) {
+        for index in 0..<fillCount {
+            let fill = unsafe fills[index]
+            guard let region = space.regions[fill.start >> Address.regionShift] else { continue }
+            body(fill, region)
+        }
     }
 
     /// Puts the logged bytes into all lines that are still locked: fills first, entries over them.
     func writeBack() {
-        for index in 0..<fillCount { writeBackFill(log.fill(index)) }
+        forEachFill { fill, region in writeBack(fill, region) }
         for index in 0..<entryCount {
             let entry = log[index]
-            let target = target(index)
-            guard target.lineWord.loadRelaxed() == lock else { continue }
+            guard let target = target(index), target.lineWord.loadRelaxed() == lock else {
+                continue
+            }
             var mask = entry.mask.loadRelaxed()
             if mask == .max {
                 for byte in stride(from: 0, to: UInt64(Address.lineSize), by: 8) {
@@ -76,13 +88,9 @@ struct LoggedCommit {
         }
     }
 
-    private func writeBackFill(_ fill: LogFill) {
-        let region = region(of: fill.start.loadRelaxed())
-        let start = fill.start.loadRelaxed()
-        let end = fill.end
-        let stride = fill.stride.loadRelaxed()
-        let headerOffset = fill.headerOffset.loadRelaxed()
-        let header = fill.header.loadRelaxed()
+    private func writeBack(_ fill: LogFill, _ region: RegionMapping) {
+        let (start, end, stride) = (fill.start, fill.end, fill.stride)
+        let (headerOffset, header) = (fill.headerOffset, fill.header)
         var position = start
         var inObject: UInt64 = 0
         while position < end {
@@ -105,9 +113,7 @@ struct LoggedCommit {
 
     /// Unlocks all lines that are still locked, with the commit's version.
     func unlock(version: UInt64) {
-        for index in 0..<fillCount {
-            let fill = log.fill(index)
-            let region = region(of: fill.start.loadRelaxed())
+        forEachFill { fill, region in
             for line in fill.firstLine..<fill.lineEnd {
                 let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
                 if word.loadRelaxed() == lock { word.store(version) }
@@ -115,7 +121,7 @@ struct LoggedCommit {
             }
         }
         for index in 0..<entryCount {
-            let word = target(index).lineWord
+            guard let word = target(index)?.lineWord else { continue }
             if word.loadRelaxed() == lock { word.store(version) }
             space.failpoints.hit(.unlockSome)
         }
@@ -124,20 +130,18 @@ struct LoggedCommit {
     /// Unlocks all lines that are locked, with the words they had before: the commit never was.
     func rollBack() {
         // A line that a fill covers was locked through the fill, which keeps its old word.
-        for index in 0..<fillCount {
-            let fill = log.fill(index)
-            let region = region(of: fill.start.loadRelaxed())
+        forEachFill { fill, region in
             for line in fill.firstLine..<fill.lineEnd {
                 let offset = line << Address.lineShift & (Address.regionSize - 1)
                 let word = region.lineWord(offset)
                 if word.loadRelaxed() == lock {
-                    word.store(fill.oldWord(ofLine: line).loadRelaxed())
+                    word.store(log.oldWord(of: fill, line: line).loadRelaxed())
                 }
                 space.failpoints.hit(.abortSome)
             }
         }
         for index in 0..<entryCount {
-            let word = target(index).lineWord
+            guard let word = target(index)?.lineWord else { continue }
             if word.loadRelaxed() == lock { word.store(log[index].oldWord.loadRelaxed()) }
             space.failpoints.hit(.abortSome)
         }
@@ -159,7 +163,7 @@ struct LoggedCommit {
         }
         if lines != 0 { body(page, lines) }
         for index in 0..<fillCount {
-            let fill = log.fill(index)
+            let fill = unsafe fills[index]
             var line = fill.firstLine
             while line < fill.lineEnd {
                 let next = min((line | 63) + 1, fill.lineEnd)
@@ -173,35 +177,51 @@ struct LoggedCommit {
 
 extension LoggedCommit {
     /// Whether the log names only lines that have memory, as every log does that a commit wrote.
-    var isSound: Bool {
-        (0..<entryCount).allSatisfy { index in
+    /// Maps the regions that it names.
+    /// - Throws: if the machine does not let this process look at one of them.
+    func isSound() throws(SystemError) -> Bool {
+        for index in 0..<entryCount {
             let address = log[index].address.load()
-            return address % UInt64(Address.lineSize) == 0 && hasMemory(address, 64)
-        } && (0..<fillCount).allSatisfy { isSound(log.fill($0)) }
+            guard address % UInt64(Address.lineSize) == 0, try hasMemory(address, 64) else {
+                return false
+            }
+        }
+        for index in 0..<fillCount {
+            guard unsafe try isSound(fills[index]) else { return false }
+        }
+        return true
     }
 
-    private func isSound(_ fill: LogFill) -> Bool {
-        let start = fill.start.load()
-        let stride = fill.stride.load()
-        let (bytes, overflow) = stride.multipliedReportingOverflow(by: fill.count.load())
+    private func isSound(_ fill: LogFill) throws(SystemError) -> Bool {
+        let (bytes, overflow) = fill.stride.multipliedReportingOverflow(by: fill.count)
         let limit = UInt64(Transaction.fillBytesMax)
-        guard !overflow, bytes > 0, bytes <= limit, (start | stride) % 8 == 0,
-            hasMemory(start, bytes)
+        guard !overflow, bytes > 0, bytes <= limit, (fill.start | fill.stride) % 8 == 0,
+            try hasMemory(fill.start, bytes)
         else { return false }
         let lines = fill.lineEnd - fill.firstLine
-        return fill.firstOldWord.load() <= UInt64(RedoLog.oldWordCountMax) - lines
+        return fill.firstOldWord <= UInt64(RedoLog.oldWordCountMax) - lines
     }
 
     /// Whether all pages of a range lie in one region of the space and have frames.
-    private func hasMemory(_ start: UInt64, _ count: UInt64) -> Bool {
+    private func hasMemory(_ start: UInt64, _ count: UInt64) throws(SystemError) -> Bool {
         let number = start >> Address.regionShift
         guard number < SpaceLayout.regionCountMax,
             (start + count - 1) >> Address.regionShift == number,
-            let region = space.mapRegion(Int(number))
+            let region = try region(Int(number))
         else { return false }
         let pages = start >> Address.pageShift...(start + count - 1) >> Address.pageShift
         return pages.allSatisfy {
             region.isPresent($0 << Address.pageShift & (Address.regionSize - 1))
+        }
+    }
+
+    /// A region; nil if the space does not have it.
+    private func region(_ number: Int) throws(SystemError) -> RegionMapping? {
+        do throws(RegionFailure) {
+            return try space.mapRegion(number)
+        } catch {
+            guard case .unavailable(let cause) = error else { return nil }
+            throw cause
         }
     }
 }

@@ -42,7 +42,7 @@ extension Transaction {
             save(line, from: from, until: version, data: unsafe targets[index].data)
             failpoints.hit(.oldVersionSaved)
         }
-        for index in 0..<fillCount { saveOldVersions(of: log.fill(index), version) }
+        for index in 0..<fillCount { unsafe saveOldVersions(of: fills[index], version) }
     }
 
     /// Keeps the bytes of one line, if need be at the cost of the oldest snapshots.
@@ -59,9 +59,9 @@ extension Transaction {
     }
 
     private mutating func saveOldVersions(of fill: LogFill, _ version: UInt64) {
-        guard let region = regions[fill.start.loadRelaxed() >> Address.regionShift] else { return }
+        guard let region = regions[fill.start >> Address.regionShift] else { return }
         for line in fill.firstLine..<fill.lineEnd {
-            let from = fill.oldWord(ofLine: line).loadRelaxed()
+            let from = log.oldWord(of: fill, line: line).loadRelaxed()
             guard isOld(from) else { continue }
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             save(line, from: from, until: version, data: region.data.advanced(by: Int(offset)))
@@ -170,7 +170,7 @@ extension Transaction {
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }
         try checkMoment()
-        let found = shadow.find(line: line, at: snapshot, into: &words)
+        let found = try shadow.find(line: line, at: snapshot, into: &words)
         // Only now is it sure that nothing that was needed had been freed.
         try checkMoment()
         return found

@@ -243,7 +243,7 @@ extension Space {
             return Conflict(line: address, version: found.until, node: found.node)
         }
         // A line that nobody had written before has no old version; the ring may still have it.
-        guard let region = mapRegion(address.region), region.isPresent(address.offset) else {
+        guard let region = try? mapRegion(address.region), region.isPresent(address.offset) else {
             return Conflict(line: address, version: 0)
         }
         let word = region.lineWord(address.offset).load()
@@ -293,12 +293,14 @@ extension Transaction {
     }
 
     fileprivate func linesWritten() -> [Range<Address>] {
-        let entries = (0..<entryCount).map { index in
+        let end = UInt64(SpaceLayout.regionCountMax) * Address.regionSize >> Address.lineShift
+        let entries = (0..<entryCount).compactMap { index -> Range<UInt64>? in
             let line = log[index].address.loadRelaxed() >> Address.lineShift
-            return line..<line + 1
+            // The log lies in shared memory, where something else may have written.
+            return line < end ? line..<line + 1 : nil
         }
-        let fills = (0..<fillCount).map { log.fill($0).firstLine..<log.fill($0).lineEnd }
-        return Self.joined(entries + fills)
+        let filled = (0..<fillCount).map { unsafe fills[$0].firstLine..<fills[$0].lineEnd }
+        return Self.joined(entries + filled)
     }
 
     private static func joined(_ lines: [Range<UInt64>]) -> [Range<Address>] {

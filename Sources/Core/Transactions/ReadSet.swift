@@ -118,8 +118,8 @@ extension Transaction {
         {
             return log[index].oldWord.loadRelaxed() <= snapshot
         }
-        for index in 0..<fillCount where log.fill(index).contains(line: line) {
-            return log.fill(index).oldWord(ofLine: line).loadRelaxed() <= snapshot
+        for index in 0..<fillCount where unsafe fills[index].contains(line: line) {
+            return unsafe log.oldWord(of: fills[index], line: line).loadRelaxed() <= snapshot
         }
         return false
     }

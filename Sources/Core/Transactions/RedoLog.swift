@@ -42,10 +42,28 @@ struct RedoLog {
         UInt64(SpaceLayout.logsOffset + index * SpaceLayout.logSize + entriesOffset)
     }
 
-    func fill(_ index: Int) -> LogFill {
-        LogFill(
-            memory: memory.advanced(by: index * RedoLog.fillSize),
-            oldWords: memory.advanced(by: RedoLog.oldWordsOffset))
+    /// A fill as the log has it.
+    func loadFill(_ index: Int) -> LogFill {
+        let words = memory.advanced(by: index * RedoLog.fillSize)
+        return LogFill(
+            start: words[0].load(), stride: words[8].load(), count: words[16].load(),
+            headerOffset: words[24].load(), header: words[32].load(), firstOldWord: words[40].load()
+        )
+    }
+
+    func storeFill(_ fill: LogFill, at index: Int) {
+        let words = memory.advanced(by: index * RedoLog.fillSize)
+        words[0].storeRelaxed(fill.start)
+        words[8].storeRelaxed(fill.stride)
+        words[16].storeRelaxed(fill.count)
+        words[24].storeRelaxed(fill.headerOffset)
+        words[32].storeRelaxed(fill.header)
+        words[40].storeRelaxed(fill.firstOldWord)
+    }
+
+    /// What a line of a sound fill held before it was locked.
+    func oldWord(of fill: LogFill, line: UInt64) -> SharedWord {
+        memory[RedoLog.oldWordsOffset + Int(fill.firstOldWord + line - fill.firstLine) * 8]
     }
 }
 
@@ -68,33 +86,27 @@ struct LogEntry {
     func data(_ byteInLine: UInt64) -> SharedWord { memory[64 + Int(byteInLine)] }
 }
 
-/// The initialisation of `count` equal objects, one after another.
+/// The initialisation of `count` equal objects, one after another: a copy, since the log lies in
+/// shared memory, where something else may write. Its numbers make sense: those of a transaction's
+/// own fills are checked before they are logged, those of a log that is recovered when it is read.
 struct LogFill {
-    let memory: SharedMemory
-    let oldWords: SharedMemory
-
-    var start: SharedWord { memory[0] }
-    var stride: SharedWord { memory[8] }
-    var count: SharedWord { memory[16] }
-    var headerOffset: SharedWord { memory[24] }
-    var header: SharedWord { memory[32] }
+    var start: UInt64
+    var stride: UInt64
+    var count: UInt64
+    var headerOffset: UInt64
+    var header: UInt64
     /// Index of the first line's old word.
-    var firstOldWord: SharedWord { memory[40] }
+    var firstOldWord: UInt64
 
-    var end: UInt64 { start.loadRelaxed() + stride.loadRelaxed() * count.loadRelaxed() }
-    var firstLine: UInt64 { start.loadRelaxed() >> Address.lineShift }
+    var end: UInt64 { start + stride * count }
+    var firstLine: UInt64 { start >> Address.lineShift }
     /// The line behind the last one.
     var lineEnd: UInt64 { (end + 63) >> Address.lineShift }
 
     func contains(line: UInt64) -> Bool { line >= firstLine && line < lineEnd }
 
-    func oldWord(ofLine line: UInt64) -> SharedWord {
-        oldWords[Int(firstOldWord.loadRelaxed() + line - firstLine) * 8]
-    }
-
     /// What the fill puts at an aligned address inside it.
     func value(at address: UInt64) -> UInt64 {
-        let phase = (address - start.loadRelaxed()) % stride.loadRelaxed()
-        return phase == headerOffset.loadRelaxed() ? header.loadRelaxed() : 0
+        (address - start) % stride == headerOffset ? header : 0
     }
 }

@@ -20,7 +20,13 @@ extension Transaction {
     /// commit's locks.
     mutating func isAllowedBesideSerial() -> Bool {
         let holder = serial.loadOrdered()
-        return holder == 0 || holder == holderWord
+        return holder == 0 || holder == holderWord && isSerialOrWrongly
+    }
+
+    /// True for the holder. Who is named as such and is none finds damage, and ends it.
+    private var isSerialOrWrongly: Bool {
+        if !isSerial { _ = serial.compareExchange(holderWord, 0) }
+        return true
     }
 
     /// Prepares the next run of a body that could not be committed.

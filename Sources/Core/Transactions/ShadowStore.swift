@@ -78,6 +78,9 @@ struct ShadowStore: Sendable {
         return bytes == 0 ? bytesMaxDefault : bytes
     }
 
+    /// Records that may be looked at; a link past them is damage.
+    private var endOfRecords: UInt64 { min(end.load(), UInt64(ShadowStore.recordCountMax)) }
+
     private var recordsMax: UInt64 {
         min(
             ShadowStore.bytesMax(meta) / UInt64(ShadowStore.recordSize),
@@ -85,11 +88,11 @@ struct ShadowStore: Sendable {
     }
 
     static func bytesUsed(_ meta: SharedMemory) -> UInt64 {
-        meta[SpaceLayout.shadowUsedOffset].load() * UInt64(recordSize)
+        min(meta[SpaceLayout.shadowUsedOffset].load(), UInt64(recordCountMax)) * UInt64(recordSize)
     }
 
     /// Whether so much is in use that the oldest snapshot should go.
-    var isUnderPressure: Bool { used.load() * 8 > recordsMax * 7 }
+    var isUnderPressure: Bool { used.load() > recordsMax / 8 * 7 + recordsMax % 8 * 7 / 8 }
 
     /// Records that must be freed when no more can be had, so that this is not to be done again
     /// soon: an eighth of them, and what the limit is exceeded by.
@@ -102,7 +105,7 @@ struct ShadowStore: Sendable {
     var hasFreeRecord: Bool { free.load() & 0xffff_ffff != 0 }
 
     /// Whether sweeping everything is worth its time.
-    var isSweepDue: Bool { used.load() > swept.load() * 2 + 1024 }
+    var isSweepDue: Bool { used.load() / 2 > swept.load() &+ 512 }
 
     private func head(_ chain: Int) -> SharedWord { memory[chain * 8] }
 
@@ -150,7 +153,8 @@ struct ShadowStore: Sendable {
         while true {
             let head = free.load()
             let index = head & 0xffff_ffff
-            guard index != 0 else { return takeFromEnd() }
+            // A list that leads astray is not followed: what was freed stays unused.
+            guard index != 0, index <= endOfRecords else { return takeFromEnd() }
             let next = record(index - 1).next.load() & 0xffff_ffff
             if free.compareExchange(head, ((head >> 32) &+ 1) << 32 | next) { return index - 1 }
         }
@@ -183,19 +187,28 @@ struct ShadowStore: Sendable {
     /// - Parameter words: filled with the line's eight words.
     /// - Returns: nil if there is no record: then nobody had written the line by then, provided
     ///   that the snapshot is still registered afterwards.
+    /// - Throws: `damaged` if the chain leads astray, or in a circle.
     func find(
         line: UInt64, at version: UInt64, into words: inout InlineArray<8, UInt64>
-    ) -> ShadowVersion? {
+    ) throws(TransactionError) -> ShadowVersion? {
         let chain = ShadowStore.chain(of: line)
+        var restarts = 0
         restart: while true {
+            restarts += 1
+            // Sweeping makes a reader begin again now and then, but not for ever.
+            if restarts > ShadowStore.restartsMax { throw damage(line) }
             var index = head(chain).load()
+            var steps: UInt64 = 0
             while index != 0 {
+                let end = endOfRecords
+                steps += 1
+                guard index <= end, steps <= end else { throw damage(line) }
                 let record = record(index - 1)
                 let sequence = record.sequence.load()
                 guard sequence & 1 == 1 else { continue restart }
                 let found = ShadowVersion(
                     from: record.from.load(), until: record.until.load(),
-                    node: Int(record.node.load()))
+                    node: Int(truncatingIfNeeded: record.node.load()))
                 let recordLine = record.line.load()
                 let next = record.next.load()
                 let isIt = recordLine == line && found.from <= version && version < found.until
@@ -210,6 +223,12 @@ struct ShadowStore: Sendable {
             }
             return nil
         }
+    }
+
+    private static let restartsMax = 10_000
+
+    private func damage(_ line: UInt64) -> TransactionError {
+        .damaged(Address(line << Address.lineShift))
     }
 }
 
@@ -264,7 +283,10 @@ extension ShadowStore {
         var link = head(chain)
         var isHead = true
         var index = link.load()
-        while index != 0 {
+        var steps: UInt64 = 0
+        // What lies past a link that leads astray, or in a circle, is not swept.
+        while index != 0, index <= endOfRecords, steps <= endOfRecords {
+            steps += 1
             let record = record(index - 1)
             let next = record.next.load()
             let (from, until) = (record.from.load(), record.until.load())
@@ -316,7 +338,7 @@ extension ShadowStore {
     /// Frees everything and gives the memory back, but for the first batch. Nobody saves or reads a
     /// record any more.
     func reset() {
-        let count = end.load()
+        let count = endOfRecords
         guard count != 0 else { return }
         for chain in 0..<ShadowStore.chainCount where head(chain).load() != 0 {
             head(chain).store(0)
@@ -338,7 +360,7 @@ extension ShadowStore {
     /// - Parameter newest: gives the newest version at the time of the call.
     func check(newest: () -> UInt64, _ report: (String) -> Void) {
         var count: UInt64 = 0
-        let end = end.load()
+        let end = endOfRecords
         for chain in 0..<ShadowStore.chainCount {
             var index = head(chain).load()
             while index != 0 {

@@ -126,7 +126,7 @@ extension Space {
                 })
             else { throw .tooManySnapshots(SpaceLayout.snapshotCountMax) }
             let entry = snapshotTable[index]
-            let number = entry.serialNumber.load() + 1
+            let number = entry.serialNumber.load() &+ 1
             entry.serialNumber.store(number)
             entry.kind.store(kind.rawValue)
             entry.readBytes.store(kind == .named ? SystemCalls.bootMilliseconds() : 0)
@@ -229,13 +229,16 @@ extension Space {
             let (chain, left) = (
                 meta[SpaceLayout.sweepChainOffset], meta[SpaceLayout.sweepLeftOffset]
             )
-            if left.load() == 0 { left.store(UInt64(ShadowStore.chainCount)) }
-            let first = Int(chain.load()) % ShadowStore.chainCount
-            let count = min(256, Int(left.load()), ShadowStore.chainCount - first)
-            shadow.sweep(first..<first + count, snapshots: snapshotTable.versions)
-            chain.store(UInt64(first + count))
-            left.store(left.load() - UInt64(count))
-            if left.load() == 0, shadow.isUnderPressure { snapshotTable.giveUpOldest() }
+            let chains = UInt64(ShadowStore.chainCount)
+            var rest = min(left.load(), chains)
+            if rest == 0 { rest = chains }
+            let first = chain.load() % chains
+            let count = min(256, rest, chains - first)
+            shadow.sweep(
+                Int(first)..<Int(first + count), snapshots: snapshotTable.versions)
+            chain.store(first + count)
+            left.store(rest - count)
+            if rest == count, shadow.isUnderPressure { snapshotTable.giveUpOldest() }
         }
     }
 
@@ -265,7 +268,7 @@ extension Space {
         var freed: UInt64 = 0
         for count in needed where freed < excess {
             snapshotTable.giveUpOldest()
-            freed += count
+            freed &+= count
         }
         shadow.sweepAll(snapshots: snapshotTable.versions)
         return shadow.hasFreeRecord

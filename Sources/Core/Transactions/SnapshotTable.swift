@@ -64,7 +64,7 @@ struct SnapshotTable: Sendable {
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
     /// Behind the last entry in use: committers need not look further.
     private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }
-    private var count: Int { min(Int(end.load()), SpaceLayout.snapshotCountMax) }
+    private var count: Int { Int(min(end.load(), UInt64(SpaceLayout.snapshotCountMax))) }
 
     subscript(index: Int) -> SnapshotEntry {
         SnapshotEntry(

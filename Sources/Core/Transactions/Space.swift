@@ -97,27 +97,39 @@ public final class Space: @unchecked Sendable {
         (meta[SpaceLayout.identityOffset].load(), meta[SpaceLayout.identityOffset + 8].load())
     }
 
-    /// Maps a region; nil if the space does not have it.
-    func mapRegion(_ region: Int) -> RegionMapping? {
-        guard 0..<SpaceLayout.regionCountMax ~= region else { return nil }
-        return mappingMutex.withLock { _ in
+    /// Maps a region, if this process has not yet.
+    func mapRegion(_ region: Int) throws(RegionFailure) -> RegionMapping {
+        guard 0..<SpaceLayout.regionCountMax ~= region else { throw .absent }
+        return try mappingMutex.withLock { _ throws(RegionFailure) in
             if let mapping = regions[UInt64(region)] { return mapping }
-            let file = SpaceDirectory.regionFile(region)
-            guard let descriptor = try? folder.openFile(file) else { return nil }
-            // A file that is being made, or whose maker was killed, is no region yet; touching it
-            // would be SIGBUS.
-            guard let status = try? SystemCalls.status(of: descriptor),
-                status.size >= SpaceLayout.regionFileSize
-            else {
-                SystemCalls.close(descriptor)
-                return nil
-            }
-            guard let mapping = try? RegionMapping(descriptor: descriptor, region: region) else {
-                SystemCalls.close(descriptor)
-                return nil
-            }
+            let mapping = try openRegion(region)
             regions.publish(mapping, as: region)
             return mapping
+        }
+    }
+
+    private func openRegion(_ region: Int) throws(RegionFailure) -> RegionMapping {
+        let file: Int32?
+        do throws(SpaceError) {
+            file = try folder.openFile(SpaceDirectory.regionFile(region))
+        } catch {
+            guard case .system(let error) = error else { throw .absent }
+            throw .unavailable(error)
+        }
+        guard let descriptor = file else { throw .absent }
+        var isKept = false
+        defer { if !isKept { SystemCalls.close(descriptor) } }
+        do throws(SystemError) {
+            // A file that is being made, or whose maker was killed, is no region yet; touching it
+            // would be SIGBUS.
+            guard try SystemCalls.status(of: descriptor).size >= SpaceLayout.regionFileSize else {
+                throw SystemError(errno: ENOENT, action: "use a region that is not whole")
+            }
+            let mapping = try RegionMapping(descriptor: descriptor, region: region)
+            isKept = true
+            return mapping
+        } catch {
+            throw error.errno == ENOENT ? .absent : .unavailable(error)
         }
     }
 
@@ -129,7 +141,7 @@ public final class Space: @unchecked Sendable {
         precondition(0..<SpaceLayout.regionCountMax ~= region, "no such region number")
         try folder.makeRegionFile(region)
         // Who makes a region can use it, also when somebody removes the files later.
-        _ = mapRegion(region)
+        _ = try? mapRegion(region)
     }
 
     deinit { detach() }

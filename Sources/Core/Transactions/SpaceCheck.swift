@@ -12,11 +12,16 @@ extension Space {
         timeline.check(report)
         var frames: UInt64 = 0
         for region in 0..<SpaceLayout.regionCountMax {
-            guard let mapping = mapRegion(region) else { continue }
-            frames += checkRegion(region, mapping, report)
+            do throws(RegionFailure) {
+                frames += checkRegion(region, try mapRegion(region), report)
+            } catch {
+                guard case .unavailable(let cause) = error else { continue }
+                return report("region \(region) could not be looked at (\(cause)); try again")
+            }
         }
-        if frames == 0, clock.now > 1 {
-            report("there were \(clock.now - 1) commits, but their memory is gone or not found")
+        let newest = clock.now
+        if frames == 0, newest > 1 {
+            report("there were \(newest - 1) commits, but their memory is gone or not found")
         }
         let counted = meta[SpaceLayout.framesUsedOffset].load()
         if isAlone, counted != frames {
@@ -46,7 +51,9 @@ extension Space {
             if version > clock.now {
                 report("the commit ring holds version \(version), which nobody has drawn")
             }
-            if version != 0, Int(version) & (SpaceLayout.ringEntryCount - 1) != index {
+            if version != 0,
+                Int(truncatingIfNeeded: version) & (SpaceLayout.ringEntryCount - 1) != index
+            {
                 report("version \(version) stands in the wrong place of the commit ring")
             }
         }
@@ -93,7 +100,12 @@ extension Space {
             let offset = UInt64(page * Address.pageSize + line * Address.lineSize)
             let word = mapping.lineWord(offset)
             let value = word.load()
-            if LineWord.isLocked(value) ? isLockSound(value, word) : value <= clock.now { continue }
+            if LineWord.isLocked(value) {
+                recoverIfDead(lock: value)
+                if isLockSound(value, word) { continue }
+            } else if value <= clock.now {
+                continue
+            }
             let address = Address(region: region, offset: offset)
             report(
                 LineWord.isLocked(value)
@@ -101,17 +113,5 @@ extension Space {
                         + "which is not committing"
                     : "the line at \(address) has version \(value), which nobody has drawn")
         }
-    }
-
-    /// Whether a locked line belongs to a commit under way, or was unlocked meanwhile.
-    private func isLockSound(_ lock: UInt64, _ word: SharedWord) -> Bool {
-        let index = LineWord.slot(of: lock)
-        guard index < SpaceLayout.slotCountMax else { return false }
-        recoverIfDead(slot: index)
-        let state = Slot(meta: meta, index: index).state.load()
-        let isItsLock =
-            LineWord.lock(slot: index, sequence: Slot.sequence(of: state)) == lock
-            && Slot.phase(of: state) != .idle
-        return isItsLock || word.load() != lock
     }
 }

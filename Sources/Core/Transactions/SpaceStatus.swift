@@ -12,8 +12,8 @@ extension Space {
     public var usage: SpaceUsage {
         let page = UInt64(Address.pageSize)
         return SpaceUsage(
-            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() * page,
-            bytesMax: meta[SpaceLayout.framesMaxOffset].load() * page, version: clock.now)
+            bytesUsed: meta[SpaceLayout.framesUsedOffset].load() &* page,
+            bytesMax: meta[SpaceLayout.framesMaxOffset].load() &* page, version: clock.now)
     }
 
     /// Memory that the machine has left where the space is, in bytes; also when its files have no
@@ -51,21 +51,33 @@ extension Space {
     /// When a version was committed, in milliseconds since 1970, to 16 ms; the space's birth if it
     /// is older than the first commit. The answer for a version that was drawn never changes.
     public func milliseconds(ofVersion version: UInt64) -> UInt64 {
-        timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() * 1000
+        timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() &* 1000
     }
 
     /// Counts the frames in use anew while no other process is attached: one that was killed
     /// between counting a frame and giving it left the count too high.
     func recountFrames() {
-        let pages = (0..<SpaceLayout.regionCountMax).reduce(0) {
-            $0 + residency(ofRegion: $1).pages
+        var pages: UInt64 = 0
+        for region in 0..<SpaceLayout.regionCountMax {
+            // A count that is too high does less harm than one without some of the regions.
+            guard let found = try? residency(ofRegion: region) else { return }
+            pages += found.pages
         }
         meta[SpaceLayout.framesUsedOffset].store(pages)
     }
 
-    /// Pages of a region that have frames, and the bytes of its frame map.
-    public func residency(ofRegion region: Int) -> (pages: UInt64, mapBytes: UInt64) {
-        guard let mapping = mapRegion(region) else { return (0, 0) }
+    /// Pages of a region that have frames, and the bytes of its frame map; 0 without the region.
+    /// - Throws: `SpaceError.system` if the machine does not let this process look.
+    public func residency(
+        ofRegion region: Int
+    ) throws(SpaceError) -> (pages: UInt64, mapBytes: UInt64) {
+        let mapping: RegionMapping
+        do throws(RegionFailure) {
+            mapping = try mapRegion(region)
+        } catch {
+            guard case .unavailable(let cause) = error else { return (0, 0) }
+            throw .system(cause)
+        }
         var pages: UInt64 = 0
         var mapPages: UInt64 = 0
         for mapPage in 0..<4096 {

@@ -128,6 +128,7 @@ extension Transaction {
     func releaseSlot() {
         readSet.deallocate()
         unsafe targets.deallocate()
+        unsafe fills.deallocate()
         owner.nodes.fold(slot.counts)
         slot.owner.store(0)
     }

@@ -31,6 +31,8 @@ public struct Transaction: ~Copyable {
     var writeIndex: WriteIndex
     /// One an entry of the log; the memory behind the largest write set so far is never touched.
     let targets: UnsafeMutablePointer<WriteTarget>
+    /// The fills of the log, as they were put there.
+    let fills: UnsafeMutablePointer<LogFill>
     let slot: Slot
     let snapshotTable: SnapshotTable
     var isReadOnly: Bool
@@ -63,6 +65,8 @@ public struct Transaction: ~Copyable {
     var blocked: Wait?
     /// The snapshot at which a run goes on that only reads and lost too often (`Fallback`).
     var fallback = Fallback.none
+    /// Why a commit cannot be, other than by a conflict: its locks met damage.
+    var commitFailure: TransactionError?
     var lockOrder = LockOrder()
     /// For whom it commits.
     var committer = Committer.current
@@ -81,6 +85,7 @@ public struct Transaction: ~Copyable {
         snapshotTable = space.snapshotTable
         shadow = space.shadow
         unsafe targets = .allocate(capacity: RedoLog.entryCountMax)
+        unsafe fills = .allocate(capacity: RedoLog.fillCountMax)
         writeIndex = WriteIndex()
         entryReserved = slot.entriesReserved
     }
@@ -128,13 +133,16 @@ extension Transaction {
     /// The integer at an address.
     /// - Parameter address: a multiple of the integer's size, which is 1, 2, 4 or 8 bytes.
     /// - Returns: the value as of the transaction's moment, or what the transaction stored itself.
+    /// - Throws: `invalidAddress` if the address is no such multiple or lies in no region.
     @inlinable
     public mutating func load<T: FixedWidthInteger>(
         _ address: Address, as type: T.Type = T.self
     ) throws(TransactionError) -> T {
         let size = MemoryLayout<T>.size
         let shift = (address.rawValue & 7) << 3
-        precondition(size <= 8 && address.rawValue & UInt64(size &- 1) == 0, "misaligned address")
+        guard size <= 8, address.rawValue & UInt64(size &- 1) == 0 else {
+            throw .invalidAddress(address)
+        }
         let word = try loadWord(address.rawValue & ~7)
         return T(truncatingIfNeeded: word >> shift)
     }
@@ -147,7 +155,9 @@ extension Transaction {
         _ value: T, at address: Address
     ) throws(TransactionError) {
         let size = MemoryLayout<T>.size
-        precondition(size <= 8 && address.rawValue & UInt64(size &- 1) == 0, "misaligned address")
+        guard size <= 8, address.rawValue & UInt64(size &- 1) == 0 else {
+            throw .invalidAddress(address)
+        }
         let shift = (address.rawValue & 7) << 3
         if size == 8 {
             try storeWord(UInt64(truncatingIfNeeded: value), at: address.rawValue, bytes: 0xff)
@@ -226,7 +236,7 @@ extension Transaction {
                 readSet.insert(address >> Address.lineShift)
                 return 0
             }
-            let before = try readableWord(of: region, address)
+            let before = try readableWord(of: region, at: address)
             if before > snapshot { return try loadOld(address) }
             let value = region.dataWord(offset).load()
             if region.lineWord(offset).loadRelaxed() == before {
@@ -240,24 +250,23 @@ extension Transaction {
     /// a snapshot also a newer one, whose line is then read from its old versions.
     /// - Parameter address: of the line, for who is told that it is busy.
     mutating func readableWord(
-        of region: RegionMapping, _ address: UInt64
+        of region: RegionMapping, at address: UInt64
     ) throws(TransactionError) -> UInt64 {
-        let offset = address & (Address.regionSize - 1)
+        let place = region.lineWord(address & (Address.regionSize - 1))
         var backoff = Backoff()
         while true {
-            let word = region.lineWord(offset).load()
+            let word = place.load()
             if word <= snapshot { return word }
             if LineWord.isLocked(word) {
                 guard backoff.wait() else { continue }
-                owner.recoverIfDead(lock: word)
-                let isLockedStill = region.lineWord(offset).load() == word
-                if isLockedStill, !owner.mayWait { throw busy(.line(at: address)) }
+                if let failure = owner.failure(ofLock: word, at: place, address) { throw failure }
+                if place.load() == word, !owner.mayWait { throw busy(.line(at: address)) }
             } else if moment != nil {
                 return word
             } else {
                 try extendSnapshot()
                 // Who stored the version had drawn it: waiting for the clock would not help.
-                precondition(word <= snapshot, "a line has a version that nobody has drawn")
+                guard word <= snapshot else { throw .damaged(Address(address)) }
             }
         }
     }
@@ -265,10 +274,8 @@ extension Transaction {
     /// What a fill of this transaction puts at an aligned address, or nil outside all fills.
     mutating func fillValue(at address: UInt64) -> UInt64? {
         for index in 0..<fillCount {
-            let fill = log.fill(index)
-            if address >= fill.start.loadRelaxed(), address < fill.end {
-                return fill.value(at: address)
-            }
+            let fill = unsafe fills[index]
+            if address >= fill.start, address < fill.end { return fill.value(at: address) }
         }
         return nil
     }
@@ -277,8 +284,13 @@ extension Transaction {
     mutating func region(of address: UInt64) throws(TransactionError) -> RegionMapping {
         let number = address >> Address.regionShift
         if let region = regions[number] { return region }
-        guard number < UInt64(SpaceLayout.regionCountMax), let region = owner.mapRegion(Int(number))
-        else { throw .invalidAddress(Address(address)) }
-        return region
+        do throws(RegionFailure) {
+            return try owner.mapRegion(Int(number))
+        } catch {
+            guard case .unavailable(let cause) = error else {
+                throw .invalidAddress(Address(address))
+            }
+            throw .unavailable(cause)
+        }
     }
 }

@@ -96,6 +96,7 @@ extension Transaction {
 
     /// Stores zeros over a range.
     public mutating func zero(_ address: Address, count: Int) throws(TransactionError) {
+        guard count > 0 else { return }
         try reserve(address, count: count)
         let end = address.rawValue + UInt64(count)
         var position = address.rawValue
@@ -137,7 +138,7 @@ extension Transaction {
         for line in address.line...(address + (count - 1)).line {
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             if region.isPresent(offset) {
-                let word = try readableWord(of: region, line << Address.lineShift)
+                let word = try readableWord(of: region, at: line << Address.lineShift)
                 newest = max(newest, word > snapshot ? try oldVersion(ofLine: line) : word)
             }
             readSet.insert(line)
@@ -167,7 +168,7 @@ extension Transaction {
                 unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: bytes.count)
                 break
             }
-            let before = try readableWord(of: region, bytes.lowerBound)
+            let before = try readableWord(of: region, at: bytes.lowerBound)
             if before > snapshot {
                 unsafe try readOldLine(bytes, into: target)
                 break

@@ -7,12 +7,13 @@ extension Transaction {
     ///   - start: address of the first object's lowest byte, a multiple of eight.
     ///   - stride: bytes from one object to the next, a multiple of eight.
     ///   - headerOffset: where in an object the header goes, a multiple of eight.
-    /// - Throws: `tooLarge` if these are more than `fillBytesMax`, or the log is full.
+    /// - Throws: `invalidAddress` if one is no such multiple; `tooLarge` if these are more than `fillBytesMax`, or the log is full.
     public mutating func fill(
         start: Address, stride: Int, count: Int, headerOffset: Int, header: UInt64
     ) throws(TransactionError) {
-        precondition(start.rawValue & 7 == 0 && stride > 0 && stride & 7 == 0 && count > 0)
-        precondition(headerOffset & 7 == 0 && headerOffset >= 0 && headerOffset < stride)
+        guard start.rawValue & 7 == 0, stride > 0, stride & 7 == 0, count > 0,
+            headerOffset & 7 == 0, headerOffset >= 0, headerOffset < stride
+        else { throw .invalidAddress(start) }
         let (bytes, overflow) = stride.multipliedReportingOverflow(by: count)
         guard !overflow, bytes <= Transaction.fillBytesMax else { throw .tooLarge }
         try reserve(start, count: bytes)
@@ -23,13 +24,12 @@ extension Transaction {
             return try fillByStores(start, stride, count, headerOffset, header)
         }
         try reserveFills()
-        let fill = log.fill(fillCount)
-        fill.start.storeRelaxed(start.rawValue)
-        fill.stride.storeRelaxed(UInt64(stride))
-        fill.count.storeRelaxed(UInt64(count))
-        fill.headerOffset.storeRelaxed(UInt64(headerOffset))
-        fill.header.storeRelaxed(header)
-        fill.firstOldWord.storeRelaxed(UInt64(fillLineCount))
+        let fill = LogFill(
+            start: start.rawValue, stride: UInt64(stride), count: UInt64(count),
+            headerOffset: UInt64(headerOffset), header: header,
+            firstOldWord: UInt64(fillLineCount))
+        unsafe fills[fillCount] = fill
+        log.storeFill(fill, at: fillCount)
         fillLineCount += Int(fill.lineEnd - fill.firstLine)
         fillByteCount += bytes
         fillCount += 1
@@ -40,7 +40,7 @@ extension Transaction {
     /// stores itself. Fills never share a line: the second would find it locked by the first.
     private mutating func overlapsWrites(_ start: Address, _ end: Address) -> Bool {
         for index in 0..<fillCount {
-            let fill = log.fill(index)
+            let fill = unsafe fills[index]
             if start.line < fill.lineEnd, (end - 1).line >= fill.firstLine { return true }
         }
         let lines = start.line...(end - 1).line

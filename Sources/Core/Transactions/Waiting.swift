@@ -21,12 +21,18 @@ extension Space {
         let serial = meta[SpaceLayout.serialOffset]
         let holder = serial.load()
         guard holder != 0 else { return true }
-        recoverIfDead(slot: Int(truncatingIfNeeded: holder) - 1)
+        let index = Int(clamping: holder) - 1
+        if index < SpaceLayout.slotCountMax, Slot(meta: meta, index: index).owner.load() != 0 {
+            recoverIfDead(slot: index)
+        } else {
+            // Nobody who could have taken the mode: damage, or a slot that was given back with it.
+            _ = serial.compareExchange(holder, 0)
+        }
         return serial.load() != holder
     }
 
     private func isUnlocked(_ line: Address) -> Bool {
-        guard let region = mapRegion(line.region), region.isPresent(line.offset) else {
+        guard let region = try? mapRegion(line.region), region.isPresent(line.offset) else {
             return true
         }
         let word = region.lineWord(line.offset)
@@ -36,11 +42,22 @@ extension Space {
         return word.load() != lock
     }
 
+    /// Why a wait will not be over by itself: the lock of a line is nobody's, or that of a killed
+    /// process which cannot be recovered now. Nil if it may be.
+    func failure(of wait: Wait) -> TransactionError? {
+        guard let line = wait.line, let region = try? mapRegion(line.region),
+            region.isPresent(line.offset)
+        else { return nil }
+        let word = region.lineWord(line.offset)
+        let lock = word.load()
+        return LineWord.isLocked(lock) ? failure(ofLock: lock, at: word, line.rawValue) : nil
+    }
+
     /// The process that has a line locked, if that is known.
     public func holder(of wait: Wait) -> NodeInfo? {
-        var slot = Int(truncatingIfNeeded: meta[SpaceLayout.serialOffset].load()) - 1
+        var slot = Int(clamping: meta[SpaceLayout.serialOffset].load()) - 1
         if let line = wait.line {
-            guard let region = mapRegion(line.region), region.isPresent(line.offset) else {
+            guard let region = try? mapRegion(line.region), region.isPresent(line.offset) else {
                 return nil
             }
             let lock = region.lineWord(line.offset).load()
@@ -66,21 +83,28 @@ extension Transaction {
         return .busy(wait)
     }
 
-    /// Throws what the run waits for, if it could not go on.
+    /// Throws what the run waits for, or what kept its commit from waiting, if it could not go on.
     @usableFromInline
     mutating func throwIfBusy() throws(TransactionError) {
+        if let failure = commitFailure {
+            commitFailure = nil
+            throw failure
+        }
         guard let wait else { return }
         self.wait = nil
         throw .busy(wait)
     }
 
     /// Waits until it is worth while to try again.
-    /// - Returns: false if the thread may not wait; `wait` then tells for what.
+    /// - Returns: false if the thread may not wait; `wait` then tells for what. Also if that has no
+    ///   end (`commitFailure`).
     mutating func isWorthWaiting(_ wait: Wait) -> Bool {
         var backoff = Backoff()
         while true {
             guard backoff.wait() else { continue }
             if owner.isOver(wait) { return true }
+            commitFailure = owner.failure(of: wait)
+            if commitFailure != nil { return false }
             guard owner.mayWait else {
                 self.wait = wait
                 return false

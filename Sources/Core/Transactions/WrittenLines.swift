@@ -14,7 +14,7 @@ extension Space {
         _ lines: UInt64, ofPage page: UInt64, since version: UInt64
     ) -> UInt64 {
         let address = Address(page << Address.pageShift)
-        guard let region = mapRegion(address.region), region.isPresent(address.offset) else {
+        guard let region = try? mapRegion(address.region), region.isPresent(address.offset) else {
             return 0
         }
         var changed: UInt64 = 0
@@ -35,7 +35,7 @@ extension Transaction {
         guard entryCount > 0 || fillCount > 0 else { return }
         unsafe LoggedCommit(
             log: log, entryCount: entryCount, fillCount: fillCount, lock: 0, space: owner,
-            targets: targets
+            targets: targets, fills: fills
         ).forEachPage(body)
     }
 }

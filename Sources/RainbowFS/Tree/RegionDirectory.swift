@@ -98,7 +98,7 @@ struct RegionStatusFile: TextNode {
         var key: UInt64 = 0
         while true {
             let page = try tx.allocators(in: region, after: key, limit: 64)
-            for allocator in page { objects += try tx.objectCount(in: allocator.address) }
+            for allocator in page { objects &+= try tx.objectCount(in: allocator.address) }
             allocators += page.count
             guard let last = page.last, page.count == 64 else { break }
             key = last.key
@@ -107,16 +107,16 @@ struct RegionStatusFile: TextNode {
             number: \(region.number)
             base: \(region.base)
             model: \(region.model)
-            \(memory(region))allocators: \(allocators)
+            \(try memory(region))allocators: \(allocators)
             objects: \(objects)
 
             """
     }
 
     /// What is in memory now, which says nothing of a snapshot.
-    private func memory(_ region: RegionInfo) -> String {
+    private func memory(_ region: RegionInfo) throws -> String {
         if case .snapshot = tree.moment { return "" }
-        let memory = tree.space.residency(ofRegion: region.number)
+        let memory = try tree.space.residency(ofRegion: region.number)
         return "resident pages: \(memory.pages)\npage-table bytes: \(memory.mapBytes)\n"
     }
 

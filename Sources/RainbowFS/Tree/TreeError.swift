@@ -55,6 +55,16 @@ extension TreeError {
             self.init(ECANCELED, "Another transaction changed what this one read. Try again.")
         case .invalidAddress(let address):
             self.init(EINVAL, "The address \(address) lies in no region of the space.")
+        case .unavailable(let cause):
+            self.init(
+                cause.errno,
+                "The machine did not let this process look at the space: it could not"
+                    + " \(cause.description). Nothing is wrong with the space; try again.")
+        case .damaged(let address):
+            self.init(
+                EIO,
+                "The space is damaged at \(address): something else wrote into its files. Save what"
+                    + " can be read, and run rainbowfs fsck to see more.")
         case .outOfMemory:
             self.init(
                 ENOSPC,

@@ -154,6 +154,102 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("A line that is locked or dated by nobody is damaged, and the others go on")
+        func damagedLines() throws {
+            try withTestSpace("core") { space in
+                let (address, other) = (
+                    Address(region: 1, offset: 0x8040), Address(region: 1, offset: 0x8080)
+                )
+                func store(_ address: Address) throws {
+                    try space.transact { tx throws(TransactionError) in
+                        try tx.store(7, at: address)
+                    }
+                }
+                func load(_ address: Address) throws -> Int {
+                    try space.transact { tx throws(TransactionError) in try tx.load(address) }
+                }
+                try store(address)
+                try store(other)
+                let word = try space.mapRegion(1).lineWord(address.offset)
+                let sound = word.load()
+                let wrong = [
+                    LineWord.lock(slot: 7, sequence: 3), LineWord.lock(slot: 0, sequence: 1 << 40),
+                    LineWord.lock(slot: 2000, sequence: 1), .max, space.version + 1000,
+                ]
+                for value in wrong {
+                    word.store(value)
+                    #expect(throws: TransactionError.damaged(address)) { try load(address) }
+                    if LineWord.isLocked(value) {
+                        #expect(throws: TransactionError.self) { try store(address) }
+                        let open = try space.begin(name: "open")
+                        try open.perform { tx in try tx.store(1, at: address) }
+                        #expect(throws: TransactionError.self) { try open.commit() }
+                        open.abort()
+                    }
+                    try store(other)
+                    try #expect(load(other) == 7)
+                    word.store(sound)
+                    try #expect(load(address) == 7)
+                }
+            }
+        }
+
+        @Test("Serial mode that nobody has is ended by who waits for it, or by who is named")
+        func wrongSerialMode() throws {
+            try withTestSpace("core") { space in
+                let serial = space.meta[SpaceLayout.serialOffset]
+                let address = Address(region: 1, offset: 0x8000)
+                for holder in [1, 5, 700, 1024, 1025, .max, 1 << 63] as [UInt64] {
+                    serial.store(holder)
+                    try withDeadline(seconds: 60, "a commit beside serial mode of \(holder)") {
+                        try space.transact { tx throws(TransactionError) in
+                            try tx.store(holder, at: address)
+                        }
+                    }
+                    #expect(serial.load() == 0)
+                }
+            }
+        }
+
+        @Test("Old versions in a circle, or beyond all records, are not followed")
+        func damagedOldVersions() throws {
+            try withTestSpace("core") { space in
+                let address = Address(region: 1, offset: 0x8000)
+                func store(_ value: Int) throws {
+                    try space.transact { tx throws(TransactionError) in
+                        for line in 0..<2000 { try tx.store(value, at: address + line * 64) }
+                    }
+                }
+                try store(1)
+                let snapshot = try space.takeSnapshot(named: "snapshot")
+                try store(2)
+                let file = unsafe open("\(space.directory)/shadow", O_RDWR)
+                defer { close(file) }
+                for next in [1, 1 << 29, .max, 5] as [UInt64] {
+                    for record in 0..<1500 {
+                        Self.put(next, at: 262_144 + record * 128 + 32, file)
+                    }
+                    try withDeadline(seconds: 60, "old versions that lead to \(next)") {
+                        for line in 0..<2000 {
+                            _ = try? space.read(at: snapshot) { tx in
+                                try tx.load(address + line * 64, as: Int.self)
+                            }
+                        }
+                        try store(3)
+                    }
+                }
+                try withDeadline(seconds: 60, "a snapshot whose old versions are damaged") {
+                    snapshot.end()
+                    let next = try space.takeSnapshot(named: "next")
+                    try store(4)
+                    let value = try space.read(at: next) { tx in try tx.load(address, as: Int.self)
+                    }
+                    #expect(value == 3)
+                    next.end()
+                }
+            }
+        }
+
         @Test("The check of the memory finds nothing in a sound space, and each kind of damage")
         func check() throws {
             try withTestSpace("core") { space in
@@ -168,7 +264,7 @@ extension TransactionalMemory {
                     }
                 }
                 #expect(problems() == [])
-                let region = try #require(space.mapRegion(1))
+                let region = try space.mapRegion(1)
                 let now = space.clock.now
                 func expectProblem(_ text: String, _ word: SharedWord, _ value: UInt64) {
                     let before = word.load()

@@ -1,7 +1,8 @@
-import Core
 import Glibc
 import TestSupport
 import Testing
+
+@testable import Core
 
 extension TransactionalMemory {
     /// Processes killed while they recover others, or hold the space for themselves.
@@ -49,6 +50,43 @@ extension TransactionalMemory {
                 }
             }
             print("killed \(scene.killCount)")
+        }
+
+        @Test(
+            "Who cannot look at a region now leaves the log of a killed process as it is",
+            arguments: [Failpoint.committed, .writeBackSome, .writeBackAll],
+            ["descriptors", "addresses"])
+        func poorRecoverer(victim: Failpoint, lack: String) throws {
+            let name = uniqueSpaceName("core")
+            let space = try Space.attach(name)
+            defer {
+                space.detach()
+                try? Space.destroy(name, force: true)
+            }
+            try space.createRegionFile(5)
+            let board = try Scoreboard()
+            func run(_ command: String, _ seed: Int, _ count: Int, _ failpoint: Failpoint?)
+                throws -> Child
+            {
+                try Child(
+                    builtProgram("space-worker"), [command, name, "0", "\(seed)", "\(count)"],
+                    environment: failpoint.map { ["RAINBOWFS_FAILPOINT": $0.rawValue] } ?? [:],
+                    descriptor: board.descriptor)
+            }
+            #expect(try run("two-regions", 3, 0, nil).wait() == .exited(0))
+            #expect(try run("two-regions", 4, 0, victim).wait() == .signaled(SIGKILL))
+            let poor = try run("poor", lack == "descriptors" ? 0 : 1, 4, nil)
+            try withDeadline(seconds: 120, "a process with too few \(lack)") {
+                while board[BoardPlace.result(0)] == 0, !poor.hasEnded { sched_yield() }
+                // This one is rich, and has looked at nothing so far.
+                let owners = (0..<SpaceLayout.slotCountMax).filter {
+                    Slot(meta: space.meta, index: $0).info.phase == .committed
+                }
+                #expect(owners.count == 1)
+                board[BoardPlace.shared] = 1
+                #expect(poor.wait() == .exited(0))
+            }
+            #expect(SpaceInspection(space).lockedLines() == [])
         }
 
         @Test(

@@ -13,7 +13,7 @@ struct SpaceInspection {
 
     /// Addresses of the lines from `offset` that are locked.
     func lockedLines(offset: UInt64 = 0x8000, count: UInt64 = 1 << 20) -> [UInt64] {
-        guard let region = space.mapRegion(1) else { return [] }
+        guard let region = try? space.mapRegion(1) else { return [] }
         return stride(from: offset, to: offset + count, by: 64).filter {
             region.isPresent($0) && LineWord.isLocked(region.lineWord($0).load())
         }
@@ -32,7 +32,8 @@ struct SpaceInspection {
                 found.append("slot \(index) is not at rest")
             }
         }
-        let resident = space.residency(ofRegion: 1).pages * UInt64(Address.pageSize)
+        let pages = (try? space.residency(ofRegion: 1).pages) ?? 0
+        let resident = pages * UInt64(Address.pageSize)
         if space.usage.bytesUsed != resident {
             found.append("\(space.usage.bytesUsed) bytes are counted, \(resident) have frames")
         }
