@@ -26,12 +26,14 @@ struct DamageMountTests {
                 [ ! -e "$SCRATCH/stop" ] || exit 0
             done
             try ls -lR names objects classes nodes
-            try bash -c "cat control metrics nodes/* classes/* regions/*/status regions/*/*/allocator"
+            try bash -c "cat control metrics nodes/* classes/*"
+            try bash -c "cat regions/*/status regions/*/*/allocator"
             try rainbowfs new regions/transactional/a A x=1 next=n2
             try bash -c "cat snapshots/s/names/*/x; ls snapshots/s/objects"
             try bash -c "echo 5 > transactions/t/names/n3/x; cat transactions/t/control"
-            try bash -c "echo commit > transactions/t/control; echo restart > transactions/t/control"
-            try bash -c "mkdir snapshots/u; rmdir snapshots/u; ln -s ../names/n4 names/m; rm names/m"
+            try bash -c "echo commit > transactions/t/control"
+            try bash -c "echo restart > transactions/t/control; mkdir snapshots/u"
+            try bash -c "rmdir snapshots/u; ln -s ../names/n4 names/m; rm names/m"
             try df . ; try bash -c "stat -c %y names/* objects/*"
             try bash -c "echo 'int8 b' > classes/B$RANDOM; mkdir regions/transactional/b$RANDOM"
         done

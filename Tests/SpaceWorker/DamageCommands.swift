@@ -15,11 +15,12 @@ enum DamageCommands {
         space.detach()
     }
 
-    /// Meets the locks of a killed process with too few descriptors, or too little address space, to
-    /// look at one of its regions; then with enough.
+    /// Meets the locks of a killed process with too few descriptors, or too little address space,
+    /// to look at one of its regions; then with enough.
     static func poor(_ request: SpaceWorker.Request) throws {
         let lacksDescriptors = request.seed == 0
-        let resource = lacksDescriptors ? __rlimit_resource(7) : __rlimit_resource(9)
+        let limit = lacksDescriptors ? RLIMIT_NOFILE : RLIMIT_AS
+        let resource = __rlimit_resource_t(limit.rawValue)
         var usual = rlimit()
         unsafe getrlimit(resource, &usual)
         // The space's folder, its metadata and one region beside what is open; or their sizes.
@@ -57,7 +58,7 @@ enum DamageCommands {
         do {
             try body()
             SpaceWorker.fail("could \(action)", status: 3)
-        } catch TransactionError.unavailable(let cause) where cause.errno == errno {
+        } catch TransactionError.unavailable(errno) {
         } catch {
             SpaceWorker.fail("\(action): \(error)", status: 3)
         }

@@ -50,7 +50,7 @@ extension Space {
     func failure(
         ofLock lock: UInt64, at word: SharedWord, _ address: UInt64 = 0
     ) -> TransactionError? {
-        if let cause = recoverIfDead(lock: lock) { return .unavailable(cause) }
+        if let cause = recoverIfDead(lock: lock) { return .unavailable(errno: cause.errno) }
         return isLockSound(lock, word) ? nil : .damaged(Address(address))
     }
 

@@ -290,7 +290,7 @@ extension Transaction {
             guard case .unavailable(let cause) = error else {
                 throw .invalidAddress(Address(address))
             }
-            throw .unavailable(cause)
+            throw .unavailable(errno: cause.errno)
         }
     }
 }

@@ -6,8 +6,9 @@ public enum TransactionError: Error, Equatable, Sendable {
     /// The address lies in no region of the space, or a range leaves its region.
     case invalidAddress(Address)
     /// The machine did not let this process look at a region, for want of memory or of
-    /// descriptors. Nothing is wrong with the space, and it may work later.
-    case unavailable(SystemError)
+    /// descriptors, as the number of the system's error tells. Nothing is wrong with the space,
+    /// and it may work later.
+    case unavailable(errno: Int32)
     /// The shared memory at this address holds what no correct program can have left there.
     case damaged(Address)
     /// Neither the space's limit nor the machine has memory left for another page.

@@ -7,7 +7,8 @@ extension Transaction {
     ///   - start: address of the first object's lowest byte, a multiple of eight.
     ///   - stride: bytes from one object to the next, a multiple of eight.
     ///   - headerOffset: where in an object the header goes, a multiple of eight.
-    /// - Throws: `invalidAddress` if one is no such multiple; `tooLarge` if these are more than `fillBytesMax`, or the log is full.
+    /// - Throws: `invalidAddress` if one is no such multiple; `tooLarge` if these are more than
+    ///   `fillBytesMax`, or the log is full.
     public mutating func fill(
         start: Address, stride: Int, count: Int, headerOffset: Int, header: UInt64
     ) throws(TransactionError) {

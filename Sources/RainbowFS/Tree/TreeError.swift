@@ -55,11 +55,12 @@ extension TreeError {
             self.init(ECANCELED, "Another transaction changed what this one read. Try again.")
         case .invalidAddress(let address):
             self.init(EINVAL, "The address \(address) lies in no region of the space.")
-        case .unavailable(let cause):
+        case .unavailable(let errno):
             self.init(
-                cause.errno,
-                "The machine did not let this process look at the space: it could not"
-                    + " \(cause.description). Nothing is wrong with the space; try again.")
+                errno,
+                "The machine did not let this process look at a region of the space:"
+                    + " \(unsafe String(cString: strerror(errno))). Nothing is wrong with the space;"
+                    + " try again.")
         case .damaged(let address):
             self.init(
                 EIO,
