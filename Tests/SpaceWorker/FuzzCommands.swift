@@ -210,7 +210,7 @@ extension FuzzCommands {
         _ space: Space, _ worker: Int, _ generator: inout SeededGenerator
     ) throws {
         try listTables(space)
-        let page = try space.transact { tx in try tx.allObjects(after: .null, limit: 500) }
+        let page = try space.transact { tx in try tx.userObjects(after: .null, limit: 500) }
         for object in page.objects.shuffled(using: &generator).prefix(50) {
             try? space.transact { tx in
                 _ = try tx.object(containing: object.address + 8)

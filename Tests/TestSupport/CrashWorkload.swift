@@ -40,8 +40,8 @@ public struct CrashWorkload: Sendable {
     }
     static func fillCount(_ worker: Int) -> Address { block(worker) + 0x8000 }
     static func fillObjects(_ worker: Int) -> Address { block(worker) + 0x8008 }
-    static func fillArea(_ worker: Int) -> Address { block(worker) + 0x9020 }
-    static func freshPage(_ worker: Int, _ count: UInt64) -> Address {
+    public static func fillArea(_ worker: Int) -> Address { block(worker) + 0x9020 }
+    public static func freshPage(_ worker: Int, _ count: UInt64) -> Address {
         Address(region: 1, offset: UInt64(worker + 1) << 34 | count << 12)
     }
 

@@ -107,7 +107,7 @@ final class KeptPages: @unchecked Sendable {
     /// - Parameter mountPoint: absolute.
     func serve(_ thread: HelperThread, mountPoint: String) {
         guard rainbow_unshare_files() == 0 else { return }
-        _ = rainbow_close_from(UInt32(STDERR_FILENO) + 1)
+        _ = rainbow_close_range(UInt32(STDERR_FILENO) + 1, .max)
         self.thread.store(UInt32(bitPattern: rainbow_thread_id()), ordering: .relaxed)
         while !thread.isEnding {
             semaphore.wait(milliseconds: 1_000)

@@ -20,16 +20,16 @@ extension Tree {
     private func pathInside(_ id: NodeID) -> String? {
         switch id.view {
         case .fixed: fixedPath(id)
-        case .object: "objects/\(id.address)"
-        case .classLink: "objects/\(id.address)/class"
-        case .rawLink: "objects/\(id.address)/raw"
+        case .object: Tree.objectPath(id.address)
+        case .classLink: "\(Tree.objectPath(id.address))/class"
+        case .rawLink: "\(Tree.objectPath(id.address))/raw"
         case .node: "nodes/\(id.part)"
         case .pendingClass: pendingClasses.find(id).map { "classes/\($0.name)" }
         case .region, .regionStatus, .allocator, .allocatorFile, .rawObject, .classFile, .name:
             try? examine { tx in try storedPath(id, &tx) }
         case .field, .reference:
             try? examine { tx in try fieldPath(id, &tx) }
-        case .element, .alias, .pendingLink, .pendingFile, nil: nil
+        case .element, .alias, .systemAlias, .pendingLink, .pendingFile, nil: nil
         }
     }
 
@@ -37,8 +37,15 @@ extension Tree {
         switch id.fixed {
         case .root: ""
         case nil: nil
+        case .systemObjects: "system/objects"
+        case .systemClasses: "system/classes"
         case let fixed?: "\(fixed)"
         }
+    }
+
+    private static func objectPath(_ address: Address) -> String {
+        ObjectSystem.memory.contains(address)
+            ? "system/objects/\(address)" : "objects/\(address)"
     }
 
     private func storedPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
@@ -52,7 +59,9 @@ extension Tree {
             guard let allocator = try tx.allocator(containing: id.address) else { return nil }
             let name = LinkText.rawName(id.address, try tx.descriptor(of: id.address))
             return "\(try allocatorPath(allocator.address, &tx))/\(name)"
-        case .classFile: return "classes/\(try tx.classDescriptor(at: id.address).name)"
+        case .classFile:
+            let descriptor = try tx.classDescriptor(at: id.address)
+            return "\(descriptor.isSystem ? "system/" : "")classes/\(descriptor.name)"
         case .name: return "names/\(try tx.nameInfo(at: id.address).name)"
         default: return nil
         }
@@ -65,6 +74,6 @@ extension Tree {
 
     private func fieldPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
         let place = try FieldNode(tree: self, id: id).place(&tx)
-        return "objects/\(place.object)/\(place.field.name)"
+        return "\(Tree.objectPath(place.object))/\(place.field.name)"
     }
 }

@@ -215,9 +215,8 @@ extension TransactionalMemory {
             try withTestSpace("core") { space in
                 space.setWaitCheck { false }
                 let snapshot = try space.takeSnapshot(named: "s")
-                let other = try SystemCalls.open(
-                    "\(space.directory)/meta", flags: O_RDWR)
-                #expect(ByteLock.tryTake(other, byte: SpaceLayout.snapshotsLock))
+                let other = try #require(try space.folder.openFile("meta"))
+                #expect(try ByteLock.tryTake(other, byte: SpaceLayout.snapshotsLock))
                 snapshot.end()
                 #expect(snapshot.hasEnded && snapshot.isStale)
                 #expect(space.snapshot(named: "s") == nil && space.snapshots.isEmpty)
