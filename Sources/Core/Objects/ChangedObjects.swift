@@ -1,6 +1,5 @@
 /// Who may know that an object has changed.
 public enum Audience: Equatable, Sendable {
-    case everybody
     /// Those who may read what has this owner, group and mode.
     case readers(Ownership)
     /// It serves others, such as the tables of the space, and says nothing by itself.
@@ -84,7 +83,7 @@ extension Transaction {
         case .allocator:
             return .readers(try loadOwnership(address + SystemLayout.Allocator.ownership))
         case .region: return .readers(try loadOwnership(address + SystemLayout.Region.ownership))
-        case .name: return .everybody
+        case .name: return .readers(try systemInfo().names)
         default: return .nobody
         }
     }

@@ -25,6 +25,8 @@ extension Callbacks {
             unsafe Callbacks.serve(request, .setxattr) { call throws(TreeError) in
                 // So much the kernel passes; the request's memory has room for it.
                 guard size <= 65536 else { throw TreeError(E2BIG, "The value is too long.") }
+                // So much the kernel passes; the request's memory has room for it.
+                guard size <= 65536 else { throw TreeError(E2BIG, "The value is too long.") }
                 let bytes = unsafe Array(UnsafeRawBufferPointer(start: value, count: size))
                 try call.forest.setExtendedAttribute(
                     NodeID(node), unsafe text(name), to: bytes, call.caller)

@@ -86,7 +86,7 @@ struct CallerThread {
         return path.hasSuffix(dropped) ? String(path.dropLast(dropped.count)) : path
     }
 
-    /// Whether a descriptor stands behind its start: tar holds a directory open to find files by.
+    /// Whether a descriptor stands past its start: tar holds a directory open to find files by.
     private func isRead(_ descriptor: String) -> Bool {
         guard let bytes = CallerThread.content(of: "\(folder)/fdinfo/\(descriptor)") else {
             return false

@@ -141,7 +141,6 @@ final class EventHub: Sendable {
                 }
                 for object in changed.objects {
                     switch try tx.audience(of: object) {
-                    case .everybody: objects.append(object)
                     case .readers(let ownership) where stream.mayRead(ownership):
                         objects.append(object)
                     case .readers: hidesObjects = true
