@@ -39,7 +39,7 @@ public final class Space: @unchecked Sendable {
     let meta: SharedMemory
     let metaDescriptor: Int32
     /// The space's folder: by its path one could get to a later space of the same name.
-    private let folder: SpaceFolder
+    let folder: SpaceFolder
     let nodes: NodeTable
     @usableFromInline let regions: RegionTable
     @usableFromInline let clock: SharedClock
