@@ -169,7 +169,7 @@ extension TreeFixture {
     func command(_ text: String, to path: String) throws(TreeError) -> String {
         let file = try open(path, O_RDWR)
         defer { file.close() }
-        let bytes = Array(text.utf8)
+        let bytes = text.systemBytes
         try file.put(bytes, at: 0)
         return String(decoding: try file.all(from: UInt64(bytes.count)), as: UTF8.self)
     }

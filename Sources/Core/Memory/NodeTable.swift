@@ -130,7 +130,7 @@ struct NodeTable: Sendable {
 
     private func store(_ text: String, at offset: Int, capacity: Int, in entry: SharedMemory) {
         var words = [UInt64](repeating: 0, count: capacity / 8)
-        for (index, byte) in text.utf8.prefix(capacity).enumerated() {
+        for (index, byte) in text.systemBytes.prefix(capacity).enumerated() {
             words[index / 8] |= UInt64(byte) << (index % 8 * 8)
         }
         for (index, word) in words.enumerated() { entry[offset + index * 8].store(word) }
@@ -144,6 +144,6 @@ struct NodeTable: Sendable {
             if byte == 0 { break }
             bytes.append(byte)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 }

@@ -9,7 +9,7 @@ enum SpaceDirectory {
         guard let path = unsafe getenv("RAINBOWFS_DIR"), unsafe path.pointee != 0 else {
             return "/dev/shm"
         }
-        return unsafe String(cString: path)
+        return unsafe String(systemText: path)
     }
 
     static func folder(_ name: String) -> String { prefix + name }

@@ -71,7 +71,10 @@ enum SystemCalls {
     static func openFolder(_ path: String) throws(SystemError) -> Int32 {
         Int32(
             try make("open \(path)") {
-                Int(unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+                Int(
+                    unsafe path.withSystemText {
+                        unsafe Glibc.open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                    })
             })
     }
 
@@ -147,7 +150,7 @@ enum SystemCalls {
                 guard let entry = unsafe readdir(stream) else { return errno == 0 ? 0 : -1 }
                 names.append(
                     unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                        unsafe String(systemBytes: bytes.prefix { $0 != 0 })
                     })
                 return 1
             }

@@ -98,7 +98,7 @@ extension Transaction {
         try expect(.region, at: region.address)
         let key = try allocatorKey(name)
         let root = try link(region.address, SystemLayout.Region.allocators)
-        guard name != "status" else {
+        guard !name.isSame(as: "status") else {
             throw ObjectError(.invalid, "status is an entry of every region; use another name.")
         }
         guard try tableEntry(key, in: root) == nil else {

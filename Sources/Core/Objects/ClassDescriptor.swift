@@ -45,7 +45,10 @@ public final class ClassDescriptor: Sendable {
     /// they share none.
     public var stride: Int { (size + alignment - 1) & ~(alignment - 1) }
 
-    public func field(named name: String) -> Field? { fieldsByName[name] }
+    public func field(named name: String) -> Field? {
+        // All else names no field, also what Swift takes for the same as a letter.
+        ClassText.isIdentifier(name) ? fieldsByName[name] : nil
+    }
 
     /// The lowest byte of an object, where its last reference or its header is.
     public func start(of object: Address) -> Address { object - 8 * referenceCount }

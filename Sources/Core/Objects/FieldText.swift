@@ -40,10 +40,10 @@ public enum FieldText {
     public static func parse(_ text: some StringProtocol, for field: Field) throws(ObjectError)
         -> [UInt8]
     {
-        let utf8 = Array(text.utf8)
+        let text = text.systemBytes
         var bytes = [UInt8](repeating: 0, count: field.byteCount)
         // The closures of the standard library hand on errors untyped, so the result carries it.
-        let result = unsafe utf8.withUnsafeBytes { text in
+        let result = unsafe text.withUnsafeBytes { text in
             unsafe bytes.withUnsafeMutableBytes { bytes in
                 Result { () throws(ObjectError) in
                     try unsafe parse(text, for: field, into: bytes)
@@ -52,6 +52,12 @@ public enum FieldText {
         }
         try result.get()
         return bytes
+    }
+
+    /// The values of an array as a command has them, parted by commas, parted by blanks.
+    public static func withBlanks(_ text: some StringProtocol) -> String {
+        let scalars = text.unicodeScalars.map { $0 == "," ? " " : $0 }
+        return String(String.UnicodeScalarView(scalars))
     }
 
     /// Appends the text of a field's bytes: each value and a line end; of `bytes` them alone.

@@ -12,7 +12,7 @@ public struct InitialValue: Sendable {
         self.bytes =
             field.arrayCount == nil
             ? try FieldText.parse(text, for: field)
-            : try FieldText.parse(String(text.map { $0 == "," ? " " : $0 }), for: field)
+            : try FieldText.parse(FieldText.withBlanks(text), for: field)
         self.reference = .null
     }
 

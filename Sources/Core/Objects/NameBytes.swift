@@ -9,12 +9,12 @@ struct NameBytes: Sendable {
     /// - Throws: `.invalid` for a name that no directory entry can have, `.nameTooLong`.
     init(_ name: String, limit: Int, what: String) throws(ObjectError) {
         let article = what.hasPrefix("a") ? "an" : "a"
-        guard name.utf8.count <= limit else {
+        guard name.systemByteCount <= limit else {
             throw ObjectError(
                 .nameTooLong, "The name of \(article) \(what) has at most \(limit) bytes.")
         }
         var isPlain = true
-        for byte in name.utf8 {
+        name.forEachSystemByte { byte in
             isPlain = isPlain && byte != 0 && byte != UInt8(ascii: "/")
             append(byte)
         }
@@ -72,7 +72,7 @@ struct NameBytes: Sendable {
         for index in 0..<count {
             bytes.append(UInt8(truncatingIfNeeded: words[index / 8] >> UInt64(index % 8 * 8)))
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 }
 

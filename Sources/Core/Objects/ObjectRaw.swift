@@ -39,6 +39,23 @@ extension Transaction {
         }
         if position < header { try unsafe checkReferences(descriptor, position, bytes) }
         try unsafe write(descriptor.start(of: object) + position, from: bytes)
+        for field in descriptor.fields where field.type == .string {
+            let start = header + field.offset
+            guard position < start + field.byteCount, start < end else { continue }
+            try checkString(object, field)
+        }
+    }
+
+    /// Checks that the bytes of a string field are a text, padded with NUL.
+    private mutating func checkString(_ object: Address, _ field: Field) throws {
+        var bytes = [UInt8](repeating: 0, count: field.byteCount)
+        try unsafe bytes.withUnsafeMutableBytes { bytes in
+            try unsafe read(object + field.offset, into: bytes)
+        }
+        guard String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self) != nil else {
+            throw ObjectError(
+                .invalid, "\(field.name) is a string: with these bytes it would be no UTF-8.")
+        }
     }
 
     private mutating func checkReferences(

@@ -92,7 +92,7 @@ extension Transaction {
                     + "make a transactional one.")
         }
         let bytes = try NameBytes(name, limit: ObjectLimits.nameBytes, what: "region")
-        guard !name.contains(".") else {
+        guard !name.utf8.contains(UInt8(ascii: ".")) else {
             throw ObjectError(.invalid, "The name of a region has no dot: NAME or NAME.MODEL.")
         }
         let root = try fixedLink(SystemLayout.System.regions)

@@ -66,7 +66,7 @@ extension Space {
         for index in 0..<SpaceLayout.snapshotCountMax {
             let entry = snapshotTable[index]
             let number = entry.serialNumber.load()
-            guard let info = entry.info, info.kind == .named, info.name == name,
+            guard let info = entry.info, info.kind == .named, info.name.isSame(as: name),
                 nodes.isAlive(mark: entry.owner.load()), entry.serialNumber.load() == number
             else { continue }
             return Snapshot(
@@ -114,7 +114,7 @@ extension Space {
     func takeSnapshot(
         _ kind: SnapshotKind, _ name: String, user: UInt32 = geteuid(), group: UInt32 = getegid()
     ) throws(SpaceError) -> Snapshot {
-        guard !name.isEmpty, name.utf8.count <= SnapshotTable.nameBytesMax,
+        guard !name.isEmpty, name.systemByteCount <= SnapshotTable.nameBytesMax,
             !name.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "/") })
         else { throw .badSnapshotName(name) }
         return try withSnapshotLock { () throws(SpaceError) in

@@ -163,7 +163,7 @@ struct SnapshotEntry {
             if byte == 0 { break }
             bytes.append(byte)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 
     /// Says that the snapshot of a serial number is not needed any more, without the lock: the next
@@ -184,7 +184,7 @@ struct SnapshotEntry {
 
     func setName(_ name: String) {
         var words = [UInt64](repeating: 0, count: SnapshotTable.nameBytesMax / 8)
-        for (index, byte) in name.utf8.prefix(SnapshotTable.nameBytesMax).enumerated() {
+        for (index, byte) in name.systemBytes.prefix(SnapshotTable.nameBytesMax).enumerated() {
             words[index / 8] |= UInt64(byte) << (UInt64(index) % 8 * 8)
         }
         for (index, word) in words.enumerated() { memory[64 + index * 8].store(word) }

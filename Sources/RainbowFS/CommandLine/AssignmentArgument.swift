@@ -1,4 +1,5 @@
 import ArgumentParser
+import Core
 
 /// `FIELD=VALUE` as typed.
 struct AssignmentArgument: ExpressibleByArgument, Equatable {
@@ -6,11 +7,11 @@ struct AssignmentArgument: ExpressibleByArgument, Equatable {
     var value: String
 
     init?(argument: String) {
-        guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else {
-            return nil
-        }
+        let utf8 = argument.utf8
+        guard let equals = utf8.firstIndex(of: UInt8(ascii: "=")), equals != utf8.startIndex
+        else { return nil }
         field = String(argument[..<equals])
-        value = String(argument[argument.index(after: equals)...])
+        value = String(argument[utf8.index(after: equals)...])
     }
 
     /// The word of a command of the tree: quoted if the value would not be one word otherwise.

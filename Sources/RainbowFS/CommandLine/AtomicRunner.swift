@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// `rainbowfs atomic`: runs a command in a new transaction until one of its runs is committed.
@@ -13,7 +14,7 @@ struct AtomicRunner {
     init(_ arguments: AtomicArguments) throws(CommandFailure) {
         self.arguments = arguments
         if let outer = unsafe getenv("RAINBOW"), unsafe outer.pointee != 0 {
-            throw AtomicRunner.nested(inEnvironment: unsafe String(cString: outer))
+            throw AtomicRunner.nested(inEnvironment: unsafe String(systemText: outer))
         }
         let found: MountedSpace
         do {
@@ -140,7 +141,7 @@ struct AtomicRunner {
         }
         let inner = mount.moment(of: folder)
         guard inner == mount else { throw nested(inner) }
-        let place = folder.dropFirst(mount.path.utf8.count).drop { $0 == "/" }
+        let place = mount.below(folder)
         guard !["transactions", "snapshots"].contains(place) else {
             throw CommandFailure(
                 .atomic,

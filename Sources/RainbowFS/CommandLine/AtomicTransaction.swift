@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 
 /// A transaction that lives as long as this process holds it: a folder of `transactions/`, and its
@@ -14,10 +15,10 @@ final class AtomicTransaction {
         self.mount = mount
         path = try AtomicTransaction.makeFolder(mount, attempt)
         let file = path + "/control"
-        control = unsafe open(file, O_RDWR | O_CLOEXEC)
+        control = unsafe file.withSystemText { unsafe open($0, O_RDWR | O_CLOEXEC) }
         guard control >= 0 else {
             let error = FileError(path: file, errno: errno)
-            unsafe rmdir(path)
+            _ = unsafe path.withSystemText { unsafe rmdir($0) }
             throw mount.atomicFailure(error)
         }
         try command("hold")
@@ -50,7 +51,9 @@ final class AtomicTransaction {
     /// Opens a folder inside, by its path from the top.
     func openFolder(_ place: String) throws(CommandFailure) -> Int32 {
         let folder = place.isEmpty ? path : "\(path)/\(place)"
-        let descriptor = unsafe open(folder, rainbow_open_path | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = unsafe folder.withSystemText {
+            unsafe open($0, rainbow_open_path | O_DIRECTORY | O_CLOEXEC)
+        }
         guard descriptor >= 0 else {
             let error = FileError(path: folder, errno: errno)
             if let reason { throw reason }
@@ -81,7 +84,7 @@ final class AtomicTransaction {
     }
 
     private func write(_ command: String) throws(FileError) {
-        try FileText.write(Array((command + "\n").utf8), to: control, path + "/control")
+        try FileText.write((command + "\n").systemBytes, to: control, path + "/control")
     }
 
     private static func makeFolder(
@@ -91,7 +94,8 @@ final class AtomicTransaction {
         var candidate = path
         // Elsewhere, in a container that shares the mount, processes may have the same numbers.
         for other in 2...1000 {
-            if unsafe mkdir(candidate, 0o700) == 0 { return candidate }
+            let isMade = unsafe candidate.withSystemText { unsafe mkdir($0, 0o700) == 0 }
+            if isMade { return candidate }
             guard errno == EEXIST else { break }
             candidate = "\(path)-\(other)"
         }

@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// This program, started once more with other arguments, with pipes to it and from it.
@@ -14,7 +15,10 @@ final class ChildProcess {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_adddup2(&actions, toChild.read, STDIN_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, fromChild.write, STDOUT_FILENO)
-        var words = unsafe (["rainbowfs"] + arguments).map { unsafe strdup($0) } + [nil]
+        var words =
+            unsafe (["rainbowfs"] + arguments).map {
+                unsafe $0.withSystemText { unsafe strdup($0) }
+            } + [nil]
         defer { while let word = unsafe words.popLast() { unsafe free(word) } }
         var child: pid_t = 0
         let status = unsafe posix_spawn(
@@ -44,10 +48,10 @@ final class ChildProcess {
         var bytes: [UInt8] = []
         var byte: UInt8 = 0
         while unsafe read(output, &byte, 1) == 1, byte != UInt8(ascii: "\n") { bytes.append(byte) }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 
-    func writeLine(_ line: String) { try? FileText.write(Array((line + "\n").utf8), to: input) }
+    func writeLine(_ line: String) { try? FileText.write((line + "\n").systemBytes, to: input) }
 
     /// Closes the pipes, upon which the child ends, and waits for it.
     func end() {

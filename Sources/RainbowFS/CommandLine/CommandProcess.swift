@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 
 /// Where and with what a command starts.
@@ -102,15 +103,17 @@ final class CommandProcess {
         unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var mask = signals.inheritedMask
         unsafe posix_spawnattr_setsigmask(&attributes, &mask)
-        var words = unsafe setup.words.map { unsafe strdup($0) } + [nil]
+        var words =
+            unsafe setup.words.map { unsafe $0.withSystemText { unsafe strdup($0) } } + [nil]
         var variables = unsafe environment(with: setup.environment)
         defer {
             while let word = unsafe words.popLast() { unsafe free(word) }
             while let variable = unsafe variables.popLast() { unsafe free(variable) }
         }
         var process: pid_t = 0
-        let error = unsafe posix_spawnp(
-            &process, setup.words[0], &actions, &attributes, &words, &variables)
+        let error = unsafe setup.words[0].withSystemText { program in
+            unsafe posix_spawnp(&process, program, &actions, &attributes, &words, &variables)
+        }
         guard error == 0 else {
             return .failure(FileError(path: setup.words[0], errno: error))
         }
@@ -129,19 +132,25 @@ final class CommandProcess {
             if !isChanged { unsafe result.append(strdup(variable)) }
             unsafe place += 1
         }
-        for (name, value) in changes { unsafe result.append(strdup("\(name)=\(value)")) }
+        for (name, value) in changes {
+            unsafe result.append("\(name)=\(value)".withSystemText { unsafe strdup($0) })
+        }
         return unsafe result + [nil]
     }
 
     /// The file that the first word names.
     private static func file(of setup: CommandSetup) -> String {
         let name = setup.words[0]
-        guard !name.contains("/"), let path = unsafe getenv("PATH") else { return name }
-        let folders = unsafe String(cString: path)
-            .split(separator: ":", omittingEmptySubsequences: false)
+        guard !name.utf8.contains(UInt8(ascii: "/")), let path = unsafe getenv("PATH") else {
+            return name
+        }
+        let folders = unsafe String(systemText: path)
+            .parts(at: ":", omittingEmptySubsequences: false)
         let files = folders.map { $0.isEmpty ? name : "\($0)/\(name)" }
-        return files.first {
-            unsafe faccessat(setup.folder ?? AT_FDCWD, $0, X_OK, 0) == 0
+        return files.first { file in
+            unsafe file.withSystemText {
+                unsafe faccessat(setup.folder ?? AT_FDCWD, $0, X_OK, 0) == 0
+            }
         } ?? name
     }
 }

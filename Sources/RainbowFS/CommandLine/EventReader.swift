@@ -49,9 +49,13 @@ final class EventReader {
         path = mount.mountPoint + "/events"
         wanted = Set(objects)
         // A mount for reading only takes no list of objects; then it tells of all commits.
-        let writable = unsafe open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+        let writable = unsafe path.withSystemText {
+            unsafe open($0, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+        }
         let file =
-            writable < 0 ? unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : writable
+            writable >= 0
+            ? writable
+            : unsafe path.withSystemText { unsafe open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard file >= 0 else { throw FileError(path: path, errno: errno) }
         descriptor = file
         guard writable >= 0 else { return }

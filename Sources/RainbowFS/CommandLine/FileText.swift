@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// A system call's refusal.
@@ -24,22 +25,22 @@ enum FileText {
     }
 
     static func readText(_ path: String) throws(FileError) -> String {
-        String(decoding: try read(path), as: UTF8.self)
+        String(systemBytes: try read(path))
     }
 
     /// Writes `text` in one write(2), without truncating or creating the file.
     static func write(_ text: String, toFile path: String) throws(FileError) {
         try withDescriptor(path, O_WRONLY) { descriptor throws(FileError) in
-            try write(Array(text.utf8), to: descriptor, path)
+            try write(text.systemBytes, to: descriptor, path)
         }
     }
 
     /// Writes `command` in one write(2) and reads what the same open file answers.
     static func ask(_ path: String, _ command: String) throws(FileError) -> String {
         try withDescriptor(path, O_RDWR) { descriptor throws(FileError) in
-            try write(Array(command.utf8), to: descriptor, path)
+            try write(command.systemBytes, to: descriptor, path)
             lseek(descriptor, 0, SEEK_SET)
-            return String(decoding: try readToEnd(descriptor, path), as: UTF8.self)
+            return String(systemBytes: try readToEnd(descriptor, path))
         }
     }
 
@@ -68,14 +69,14 @@ enum FileText {
     }
 
     static func names(inDirectory path: String) throws(FileError) -> [String] {
-        guard let directory = unsafe opendir(path) else {
+        guard let directory = unsafe path.withSystemText({ unsafe opendir($0) }) else {
             throw FileError(path: path, errno: errno)
         }
         defer { unsafe closedir(directory) }
         var names: [String] = []
         while let entry = unsafe readdir(directory) {
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                unsafe String(systemBytes: bytes.prefix { $0 != 0 })
             }
             if name != ".", name != ".." { names.append(name) }
         }
@@ -85,24 +86,28 @@ enum FileText {
     static func linkTarget(_ path: String) throws(FileError) -> String {
         var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe readlink(
-                path, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+            unsafe path.withSystemText { path in
+                unsafe readlink(
+                    path, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+            }
         }
         guard count >= 0 else { throw FileError(path: path, errno: errno) }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
+        return String(systemBytes: bytes.prefix(count))
     }
 
     /// The absolute path without links; nil when there is nothing.
     static func resolved(_ path: String) -> String? {
-        guard let text = unsafe realpath(path, nil) else { return nil }
+        guard let text = unsafe path.withSystemText({ unsafe realpath($0, nil) }) else {
+            return nil
+        }
         defer { unsafe free(text) }
-        return unsafe String(cString: text)
+        return unsafe String(systemText: text)
     }
 
     private static func withDescriptor<R>(
         _ path: String, _ flags: Int32, _ body: (Int32) throws(FileError) -> R
     ) throws(FileError) -> R {
-        let descriptor = unsafe open(path, flags | O_CLOEXEC)
+        let descriptor = unsafe path.withSystemText { unsafe open($0, flags | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileError(path: path, errno: errno) }
         defer { close(descriptor) }
         return try body(descriptor)

@@ -1,3 +1,5 @@
+import Core
+
 /// A JSON value whose text keeps the order of its members. `description` is one line.
 enum JSON: Equatable, CustomStringConvertible {
     case null
@@ -34,7 +36,7 @@ enum JSON: Equatable, CustomStringConvertible {
 
     private static func quoted(_ text: String) -> String {
         var result = "\""
-        for scalar in text.unicodeScalars {
+        for scalar in text.unicodeText.unicodeScalars {
             switch scalar {
             case "\"": result += "\\\""
             case "\\": result += "\\\\"

@@ -1,3 +1,5 @@
+import Core
+
 /// One reading of a mount's `metrics`.
 struct MetricsReading {
     struct Sample {
@@ -16,7 +18,7 @@ struct MetricsReading {
 
     /// Lines that are no samples of rainbowfs are left out.
     init(_ text: String) {
-        let lines = text.split(separator: "\n").compactMap { MetricsReading.sample($0) }
+        let lines = text.parts(at: "\n").compactMap { MetricsReading.sample($0) }
         samples = Dictionary(grouping: lines) { $0.name }
     }
 
@@ -26,9 +28,9 @@ struct MetricsReading {
 
     private static func sample(_ line: Substring) -> Sample? {
         let prefix = "rainbowfs_"
-        guard line.hasPrefix(prefix) else { return nil }
-        var rest = line.dropFirst(prefix.count)
-        let name = String(rest.prefix { $0 != "{" && $0 != " " })
+        guard line.begins(with: prefix) else { return nil }
+        var rest = line.unicodeScalars.dropFirst(prefix.unicodeScalars.count)
+        let name = rest.prefix { $0 != "{" && $0 != " " }
         rest = rest.dropFirst(name.count)
         var labels: [String: String] = [:]
         if rest.first == "{" {
@@ -38,26 +40,26 @@ struct MetricsReading {
             rest = rest.dropFirst()
         }
         guard let value = rest.split(separator: " ").first else { return nil }
-        return Sample(name: name, labels: labels, value: String(value))
+        return Sample(name: String(name), labels: labels, value: String(value))
     }
 
-    /// Takes `label="value"` and a comma behind it off the front.
-    private static func takeLabel(_ rest: inout Substring) -> (String, String)? {
+    /// Takes `label="value"` and a comma after it off the front. A value may begin with a character
+    /// that joins the quote before it, so characters do not do here.
+    private static func takeLabel(_ rest: inout Substring.UnicodeScalarView) -> (String, String)? {
         guard let equals = rest.firstIndex(of: "="), rest.first != "}" else { return nil }
         let label = String(rest[..<equals])
         rest = rest[rest.index(after: equals)...]
-        guard rest.first == "\"" else { return nil }
-        rest = rest.dropFirst()
-        var value = ""
-        while let character = rest.popFirst(), character != "\"" {
-            guard character == "\\" else {
-                value.append(character)
+        guard rest.popFirst() == "\"" else { return nil }
+        var value = String.UnicodeScalarView()
+        while let scalar = rest.popFirst(), scalar != "\"" {
+            guard scalar == "\\" else {
+                value.append(scalar)
                 continue
             }
             let escaped = rest.popFirst()
             value.append(escaped == "n" ? "\n" : escaped ?? "\\")
         }
         if rest.first == "," { rest = rest.dropFirst() }
-        return (label, value)
+        return (label, String(value))
     }
 }

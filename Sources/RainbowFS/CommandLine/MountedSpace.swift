@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 
 /// A mount of a space on this machine, as the kernel's table of mounts has it.
@@ -45,14 +46,15 @@ struct MountedSpace: Equatable {
     /// The innermost mount that holds the absolute path `place`.
     static func containing(_ place: String, in mounts: [MountedSpace]) -> MountedSpace? {
         mounts.filter { mount in
-            place == mount.path || mount.path == "/" || place.hasPrefix(mount.path + "/")
+            place.isSame(as: mount.path) || mount.path == "/"
+                || place.begins(with: mount.path + "/")
         }.max { $0.path.utf8.count < $1.path.utf8.count }
     }
 
     /// The transaction or the snapshot that an absolute path below the mount leads into; without
     /// one, the mount itself.
     func moment(of place: String) -> MountedSpace {
-        let parts = place.dropFirst(path.utf8.count).split(separator: "/")
+        let parts = below(place).parts(at: "/")
         guard parts.count > 1, ["transactions", "snapshots"].contains(parts[0]) else { return self }
         let prefix = path == "/" ? "" : path
         return MountedSpace(
@@ -61,7 +63,12 @@ struct MountedSpace: Equatable {
 
     /// Whether it is the folder of a snapshot.
     var isSnapshot: Bool {
-        path.dropFirst(mountPoint.utf8.count).drop { $0 == "/" }.hasPrefix("snapshots/")
+        MountedSpace(path: mountPoint, space: space).below(path).begins(with: "snapshots/")
+    }
+
+    /// The rest of an absolute path that leads into the tree, without slashes at its start.
+    func below(_ place: String) -> Substring {
+        Substring(place.utf8.dropFirst(path.utf8.count).drop { $0 == UInt8(ascii: "/") })
     }
 
     /// The mount itself, whatever moment of it was asked for.
@@ -72,7 +79,9 @@ struct MountedSpace: Equatable {
         var path = path
         while true {
             if let place = FileText.resolved(path) { return place }
-            guard let slash = path.lastIndex(of: "/") else { return FileText.resolved(".") }
+            guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
+                return FileText.resolved(".")
+            }
             path = String(path[..<slash])
             if path.isEmpty { return "/" }
         }
@@ -83,7 +92,7 @@ extension MountedSpace {
     /// A path given on the command line: absolute, else below the mount that `-m` named, else below
     /// the working directory.
     func resolve(_ path: String, isBelowMount: Bool) -> String {
-        path.hasPrefix("/") || !isBelowMount ? path : "\(self.path)/\(path)"
+        path.begins(with: "/") || !isBelowMount ? path : "\(self.path)/\(path)"
     }
 
     /// The refusal of a file of this mount: the sentence that the mount has for this process, or
@@ -96,15 +105,17 @@ extension MountedSpace {
     private func sentence(for error: FileError) -> String? {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = unsafe bytes.withUnsafeMutableBytes {
-            unsafe rainbow_getxattr(
-                mountPoint, CallerSentences.attribute, $0.baseAddress, $0.count)
+            let (start, size) = ($0.baseAddress, $0.count)
+            return unsafe mountPoint.withSystemText {
+                unsafe rainbow_getxattr($0, CallerSentences.attribute, start, size)
+            }
         }
         guard count > 0 else { return nil }
-        let parts = String(decoding: bytes.prefix(count), as: UTF8.self)
-            .split(separator: " ", maxSplits: 1)
+        let parts = String(systemBytes: bytes.prefix(count)).unicodeScalars
+            .split(separator: " ", maxSplits: 1).map { String($0) }
         // Some errors are the kernel's own.
         guard parts.count == 2, parts[0] == ErrorName.of(error.errno) else { return nil }
-        return String(parts[1])
+        return parts[1]
     }
 
     /// What a command says when the mount goes away under it.

@@ -18,7 +18,7 @@ struct ObjectFiles {
         guard let place = FileText.resolved(path) else {
             throw CommandFailure(.refused, "\(path): \(FileError(path: path, errno: errno).reason)")
         }
-        let last = place.split(separator: "/").last.map(String.init) ?? ""
+        let last = place.parts(at: "/").last.map(String.init) ?? ""
         guard MountedSpace.containing(place, in: [mount]) != nil,
             let address = Address(text: last.prefix { $0 != "." })
         else {
@@ -46,7 +46,10 @@ struct ObjectFiles {
     func version() throws(FileError) -> String {
         var bytes = [UInt8](repeating: 0, count: 64)
         let count = unsafe bytes.withUnsafeMutableBytes {
-            unsafe rainbow_getxattr(folder, "user.rainbow.version", $0.baseAddress, $0.count)
+            let (start, size) = ($0.baseAddress, $0.count)
+            return unsafe folder.withSystemText {
+                unsafe rainbow_getxattr($0, "user.rainbow.version", start, size)
+            }
         }
         guard count >= 0 else { throw FileError(path: folder, errno: errno) }
         return String(decoding: bytes.prefix(count), as: UTF8.self)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Core
 import Glibc
 
 /// The program `rainbowfs`: one command a file, mounting when none is named.
@@ -24,10 +25,20 @@ struct RainbowFS: ParsableCommand {
         ],
         defaultSubcommand: MountSubcommand.self)
 
+    /// The words of the command line as they were given: Swift's own replaces bytes that are no
+    /// characters.
+    private static var arguments: [String] {
+        let words = unsafe UnsafeBufferPointer(
+            start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+        return unsafe words.compactMap { word in
+            unsafe word.map { unsafe String(systemText: $0) }
+        }
+    }
+
     /// As argument-parser's own, but for the exit statuses: for arguments 1, as FUSE programs
     /// do, and 125 where 1 may be the status of a command that is run.
     static func main() {
-        let words = CommandLine.arguments.dropFirst()
+        let words = arguments.dropFirst()
         let isAtomic = words.first == AtomicCommand.configuration.commandName
         StandardDescriptors.occupy()
         let status: Int32
@@ -35,7 +46,7 @@ struct RainbowFS: ParsableCommand {
             if isAtomic, let arguments = AtomicArguments(plain: words.dropFirst()) {
                 status = try AtomicRunner(arguments).run()
             } else {
-                var command = try parseAsRoot()
+                var command = try parseAsRoot(Array(words))
                 try command.run()
                 status = 0
             }
@@ -99,6 +110,6 @@ enum StandardError {
     }
 
     static func print(_ line: String) {
-        try? FileText.write(Array((line + "\n").utf8), to: STDERR_FILENO)
+        try? FileText.write((line + "\n").systemBytes, to: STDERR_FILENO)
     }
 }

@@ -26,7 +26,7 @@ struct ShownValue: Equatable {
             return ShownValue(elements: [digits.joined()])
         case .string:
             let isWhole = bytes.last == UInt8(ascii: "\n")
-            let text = String(decoding: isWhole ? bytes.dropLast() : bytes[...], as: UTF8.self)
+            let text = String(systemBytes: isWhole ? bytes.dropLast() : bytes[...])
             return ShownValue(elements: [text])
         default:
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")

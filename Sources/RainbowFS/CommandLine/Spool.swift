@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 
 /// Bytes that are kept until they are wanted: in memory as long as they are few, then in a file
@@ -58,7 +59,9 @@ final class Spool {
     private func moveToFile() throws(FileError) {
         let folder = Spool.folder
         let mode: mode_t = 0o600
-        file = unsafe open(folder, rainbow_open_unnamed | O_RDWR | O_CLOEXEC, mode)
+        file = unsafe folder.withSystemText {
+            unsafe open($0, rainbow_open_unnamed | O_RDWR | O_CLOEXEC, mode)
+        }
         guard file >= 0 else { throw FileError(path: folder, errno: errno) }
         try FileText.write(memory, to: file, folder)
         memory = []
@@ -67,7 +70,7 @@ final class Spool {
     /// Where programs keep what nobody shall find again.
     private static var folder: String {
         guard let name = unsafe getenv("TMPDIR"), unsafe name.pointee != 0 else { return "/tmp" }
-        return unsafe String(cString: name)
+        return unsafe String(systemText: name)
     }
 
     private static let chunkBytes = 1 << 18

@@ -1,3 +1,4 @@
+import Core
 import Glibc
 import Synchronization
 
@@ -16,7 +17,7 @@ enum StandardOutput {
     /// Prints a line, or without an end a part of one. It may wait for `flush` or `finish`.
     static func print(_ text: some CustomStringConvertible, terminator: String = "\n") {
         state.withLock { state in
-            state.pending += Array((text.description + terminator).utf8)
+            state.pending += (text.description + terminator).systemBytes
             if state.pending.count > pendingBytesMax { flush(&state) }
         }
     }

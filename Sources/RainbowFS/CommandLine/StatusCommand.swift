@@ -1,4 +1,5 @@
 import ArgumentParser
+import Core
 import Glibc
 
 struct StatusCommand: ParsableCommand {
@@ -36,7 +37,7 @@ struct MountStatus {
         space = mount.space
         mountPoint = mount.path
         var memory = statvfs()
-        guard unsafe statvfs(mount.path, &memory) == 0 else {
+        guard unsafe mount.path.withSystemText({ unsafe statvfs($0, &memory) }) == 0 else {
             throw FileError(path: mount.path, errno: errno)
         }
         let unit = UInt64(memory.f_frsize)
@@ -57,9 +58,13 @@ struct MountStatus {
 
     /// Lines of a key, a colon and a value.
     static func facts(_ text: String) -> Facts {
-        text.split(separator: "\n").map { line in
-            let key = line.prefix { $0 != ":" }
-            return (String(key), String(line[key.endIndex...].drop { $0 == ":" || $0 == " " }))
+        text.parts(at: "\n").map { line in
+            let utf8 = line.utf8
+            let key = utf8.prefix { $0 != UInt8(ascii: ":") }
+            let value = utf8[key.endIndex...].drop {
+                $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: " ")
+            }
+            return (String(Substring(key)), String(Substring(value)))
         }
     }
 

@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 
 /// The terminal as a screen: drawn on as a whole, given back as it was.

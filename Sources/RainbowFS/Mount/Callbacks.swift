@@ -126,10 +126,8 @@ struct RequestText: Sendable {
     func get() throws(TreeError) -> String { try result.get() }
 }
 
-/// A name as the kernel passes it. Bytes that are not UTF-8 name nothing in a space.
+/// A name as the kernel passes it: any bytes.
 func text(_ name: UnsafePointer<CChar>?) throws(TreeError) -> String {
-    guard let name = unsafe name, let text = unsafe String(validatingCString: name) else {
-        throw TreeError(EINVAL, "A name or the target of a link must be UTF-8; this one is not.")
-    }
-    return text
+    guard let name = unsafe name else { throw TreeError(EINVAL, "There is no name.") }
+    return unsafe String(systemText: name)
 }

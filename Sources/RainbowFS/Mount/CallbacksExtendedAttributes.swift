@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 
 extension Callbacks {
@@ -18,7 +19,7 @@ extension Callbacks {
             unsafe Callbacks.serve(request, .listxattr) { call throws(TreeError) in
                 try call.forest.extendedAttributeNames(NodeID(node), call.caller)
             } answer: { reply, names in
-                reply.extendedAttribute(names.flatMap { Array($0.utf8) + [0] }, size: size)
+                reply.extendedAttribute(names.flatMap { $0.systemBytes + [0] }, size: size)
             }
         }
         unsafe table.setxattr = { request, node, name, value, size, _ in

@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 
 /// Entries of a directory in the kernel's layout, as many as fit the request.
@@ -25,7 +26,7 @@ import Glibc
     /// False when the entry does not fit any more.
     mutating func add(_ name: String, _ next: UInt64, _ item: DirectoryItem) -> Bool {
         // Passing the string itself to C would copy it to the heap.
-        unsafe name.withCString { name in unsafe add(name, next, item) }
+        unsafe name.withSystemText { name in unsafe add(name, next, item) }
     }
 
     private mutating func add(

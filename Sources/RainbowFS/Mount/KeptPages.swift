@@ -112,7 +112,9 @@ final class KeptPages: @unchecked Sendable {
         while !thread.isEnding {
             semaphore.wait(milliseconds: 1_000)
             while !thread.isEnding, let path = takeStale() {
-                let file = unsafe Glibc.open("\(mountPoint)/\(path)", O_RDONLY | O_CLOEXEC)
+                let file = unsafe "\(mountPoint)/\(path)".withSystemText {
+                    unsafe Glibc.open($0, O_RDONLY | O_CLOEXEC)
+                }
                 if file >= 0 { Glibc.close(file) }
             }
         }

@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 import Logging
 import Synchronization
@@ -31,7 +32,7 @@ enum MountLog {
             var bytes = [CChar](repeating: 0, count: 1024)
             unsafe vsnprintf(&bytes, bytes.count, format, arguments)
             let end = bytes.firstIndex(of: 0) ?? bytes.endIndex
-            let line = String(decoding: bytes[..<end].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let line = String(systemBytes: bytes[..<end].map { UInt8(bitPattern: $0) })
             MountLog.take(line.trimmingNewline, isDebug: level == FUSE_LOG_DEBUG)
         }
     }
@@ -47,7 +48,7 @@ enum MountLog {
 
     static func printError(_ message: String) {
         let line = "rainbowfs: \(message)\n"
-        unsafe _ = line.withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
+        unsafe _ = line.withSystemText { unsafe write(STDERR_FILENO, $0, strlen($0)) }
     }
 
     private static func take(_ line: String, isDebug: Bool) {

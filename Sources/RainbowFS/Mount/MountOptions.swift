@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// What `-o` may say. fstab and mount.fuse3 pass words that mean nothing to a running mount;
@@ -111,7 +112,8 @@ struct MountOptions: Sendable, Equatable {
         case "serial_timeout":
             transactions.serialSeconds = try seconds(value, for: name)
         case "node":
-            guard (1...64).contains(value.utf8.count), value.utf8.allSatisfy({ $0 > 32 }) else {
+            guard (1...64).contains(value.systemByteCount), value.utf8.allSatisfy({ $0 > 32 })
+            else {
                 throw invalid(name, value, "a name of 1 to 64 bytes without spaces")
             }
             nodeName = value
@@ -156,16 +158,16 @@ struct MountOptions: Sendable, Equatable {
     private static func split(_ option: String) -> [String] {
         var words = [""]
         var isEscaped = false
-        for character in option {
+        for scalar in option.unicodeScalars {
             if isEscaped {
-                words[words.count - 1].append(character)
+                words[words.count - 1].unicodeScalars.append(scalar)
                 isEscaped = false
-            } else if character == "\\" {
+            } else if scalar == "\\" {
                 isEscaped = true
-            } else if character == "," {
+            } else if scalar == "," {
                 words.append("")
             } else {
-                words[words.count - 1].append(character)
+                words[words.count - 1].unicodeScalars.append(scalar)
             }
         }
         return words

@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 
 /// The folder that a space is shown in, checked before anything is attached or mounted, so that
@@ -28,13 +29,17 @@ struct MountPoint {
         }
         try Self.clearDeadMounts(at: path)
         var status = stat()
-        guard unsafe stat(path, &status) == 0 else { throw Self.unusable(path, errno) }
+        guard unsafe path.withSystemText({ unsafe stat($0, &status) }) == 0 else {
+            throw Self.unusable(path, errno)
+        }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw MountFailure(
                 .mountPoint, "the mount point \(path) is not a directory; name a directory")
         }
-        guard let resolved = unsafe realpath(path, nil) else { throw Self.unusable(path, errno) }
-        unsafe self.path = String(cString: resolved)
+        guard let resolved = unsafe path.withSystemText({ unsafe realpath($0, nil) }) else {
+            throw Self.unusable(path, errno)
+        }
+        unsafe self.path = String(systemText: resolved)
         unsafe free(resolved)
         if let source = MountTable.rainbowSource(at: self.path) {
             throw MountFailure(
@@ -51,7 +56,8 @@ struct MountPoint {
         else { return }
         // A mount that lies hidden under another one has another device.
         var (inner, top) = (stat(), stat())
-        guard unsafe stat(path, &inner) == 0, unsafe stat(outer.path, &top) == 0,
+        guard unsafe path.withSystemText({ unsafe stat($0, &inner) }) == 0,
+            unsafe outer.path.withSystemText({ unsafe stat($0, &top) }) == 0,
             inner.st_dev == top.st_dev
         else { return }
         throw MountFailure(
@@ -80,13 +86,14 @@ struct MountPoint {
     /// dies while it is asked gives ECONNABORTED.
     private static func isDead(_ path: String) -> Bool {
         var statistics = statvfs()
-        return unsafe statvfs(path, &statistics) != 0
+        return unsafe path.withSystemText { unsafe statvfs($0, &statistics) } != 0
             && (errno == ENOTCONN || errno == ECONNABORTED)
     }
 
     /// Lazily, since programs may still hold files of the dead mount.
     private static func detach(_ path: String) -> Bool {
-        if unsafe umount2(path, Int32(MNT_DETACH)) == 0 { return true }
+        let isDetached = unsafe path.withSystemText { unsafe umount2($0, Int32(MNT_DETACH)) == 0 }
+        if isDetached { return true }
         return Fusermount.run(["-u", "-z", "-q", "--", path]) == 0
     }
 
@@ -111,14 +118,18 @@ enum Fusermount {
 
     /// Where libfuse and the shell would find it.
     static var isInstalled: Bool {
-        let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? ""
-        let folders = ["/usr/bin", "/bin"] + path.split(separator: ":").map(String.init)
-        return folders.contains { unsafe access("\($0)/\(name)", X_OK) == 0 }
+        let path = unsafe getenv("PATH").map { unsafe String(systemText: $0) } ?? ""
+        let folders = ["/usr/bin", "/bin"] + path.parts(at: ":").map(String.init)
+        return folders.contains { folder in
+            unsafe "\(folder)/\(name)".withSystemText { unsafe access($0, X_OK) == 0 }
+        }
     }
 
     /// Its exit status, or nil when it could not be started.
     static func run(_ arguments: [String]) -> Int32? {
-        var strings = unsafe ([name] + arguments).map { unsafe strdup($0) }
+        var strings = unsafe ([name] + arguments).map {
+            unsafe $0.withSystemText { unsafe strdup($0) }
+        }
         unsafe strings.append(nil)
         defer { for index in unsafe strings.indices { unsafe free(strings[index]) } }
         var child = pid_t()

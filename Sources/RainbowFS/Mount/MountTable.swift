@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// The mounts of this process, as /proc tells them.
@@ -12,7 +13,7 @@ enum MountTable {
 
     /// The source of the RainbowFS mount that lies topmost at exactly this path.
     static func rainbowSource(at path: String) -> String? {
-        let topmost = lines().last { $0.path == path }
+        let topmost = lines().last { $0.path.isSame(as: path) }
         return topmost?.type == fileSystemType ? topmost?.source : nil
     }
 
@@ -24,11 +25,13 @@ enum MountTable {
     }
 
     /// All mounts; one that covers another comes behind it.
-    static func lines() -> [Line] { parse(read("/proc/self/mountinfo") ?? "") }
+    static func lines() -> [Line] {
+        parse(String(systemBytes: read("/proc/self/mountinfo") ?? []))
+    }
 
     static func parse(_ table: String) -> [Line] {
-        table.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
+        table.parts(at: "\n").compactMap { line in
+            let words = line.parts(at: " ")
             guard let dash = words.firstIndex(of: "-"), dash >= 6, words.count > dash + 2 else {
                 return nil
             }
@@ -41,20 +44,20 @@ enum MountTable {
     /// Spaces and the like stand there as a backslash and three octal digits.
     static func unescaped(_ word: Substring) -> String {
         var bytes: [UInt8] = []
-        var rest = word.utf8[...]
+        var rest = word.systemBytes[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "\\"), let code = UInt8(String(rest.prefix(3)) ?? "", radix: 8)
-            {
+            let digits = String(decoding: rest.prefix(3), as: UTF8.self)
+            if byte == UInt8(ascii: "\\"), let code = UInt8(digits, radix: 8) {
                 bytes.append(code)
                 rest.removeFirst(3)
             } else {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 
-    private static func read(_ path: String) -> String? {
+    private static func read(_ path: String) -> [UInt8]? {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }
@@ -65,6 +68,6 @@ enum MountTable {
             guard count > 0 else { break }
             bytes += chunk[..<count]
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

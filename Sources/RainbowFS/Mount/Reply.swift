@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 
 /// The answer to one request of the kernel. It is given exactly once: every method that answers
@@ -52,7 +53,7 @@ import Glibc
     }
 
     consuming func link(_ target: String) {
-        unsafe _ = target.withCString { unsafe fuse_reply_readlink(request, $0) }
+        unsafe _ = target.withSystemText { unsafe fuse_reply_readlink(request, $0) }
         discard self
     }
 

@@ -1,4 +1,5 @@
 import CFuse
+import Core
 import Glibc
 
 /// One connection with the kernel, from the mount to the unmount.
@@ -25,7 +26,7 @@ import Glibc
         let words = Self.words(source: source, options: options)
         let arguments =
             ["rainbowfs", "-o", words.joined(separator: ",")] + (options.isDebug ? ["-d"] : [])
-        var strings = unsafe arguments.map { unsafe strdup($0) }
+        var strings = unsafe arguments.map { unsafe $0.withSystemText { unsafe strdup($0) } }
         defer { for index in unsafe strings.indices { unsafe free(strings[index]) } }
         let userData = unsafe Unmanaged.passUnretained(fileSystem).toOpaque()
         let session = unsafe strings.withUnsafeMutableBufferPointer { strings in
@@ -51,7 +52,10 @@ import Glibc
 
     private mutating func mount(at point: MountPoint) throws(MountFailure) {
         try watchSignals()
-        guard unsafe fuse_session_mount(session, point.path) == 0 else {
+        let isDone = unsafe point.path.withSystemText {
+            unsafe fuse_session_mount(session, $0) == 0
+        }
+        guard isDone else {
             let reason = MountLog.complaints
             throw MountFailure(
                 .mount,
@@ -169,9 +173,9 @@ import Glibc
 
     private static func escaped(_ word: String) -> String {
         var result = ""
-        for character in word {
-            if character == "," || character == "\\" { result.append("\\") }
-            result.append(character)
+        for scalar in word.unicodeScalars {
+            if scalar == "," || scalar == "\\" { result.append("\\") }
+            result.unicodeScalars.append(scalar)
         }
         return result
     }

@@ -27,13 +27,14 @@ struct AllocatorDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        if name == AllocatorDirectory.fileName {
+        if name.isSame(as: AllocatorDirectory.fileName) {
             return NodeID(.allocatorFile, address: id.address)
         }
-        guard let dot = name.firstIndex(of: "."), let address = Address(text: name[..<dot]),
+        guard let dot = name.utf8.firstIndex(of: UInt8(ascii: ".")),
+            let address = Address(text: name[..<dot]),
             address.region <= NodeID.regionMax, try tx.isObject(address),
             try tx.allocator(containing: address)?.address == id.address,
-            name == LinkText.rawName(address, try tx.descriptor(of: address))
+            name.isSame(as: LinkText.rawName(address, try tx.descriptor(of: address)))
         else { return nil }
         return NodeID(.rawObject, address: address)
     }
@@ -93,7 +94,7 @@ struct AllocatorFile: Node {
         let allocator = try tx.allocator(at: id.address)
         var ownership = allocator.ownership
         ownership.mode &= allocator.isSystem ? 0o444 : 0o666
-        let size = try status(allocator, &tx).utf8.count
+        let size = try status(allocator, &tx).systemByteCount
         let version = try tx.version(of: id.address, count: 8)
         return Description(
             attributes: tree.attributes(

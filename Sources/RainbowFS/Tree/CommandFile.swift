@@ -74,7 +74,7 @@ final class CommandFile: OpenFile, @unchecked Sendable {
     private func makeText() {
         let isEmpty = state.withLock { $0.answers.isEmpty && !$0.isUsed }
         guard isEmpty else { return }
-        let text = CommandAnswer.text(Array(text().utf8))
+        let text = CommandAnswer.text(text().systemBytes)
         state.withLock { if $0.answers.isEmpty { $0.answers.set(status: text) } }
     }
 
@@ -160,7 +160,7 @@ final class CommandFile: OpenFile, @unchecked Sendable {
     /// has to wait or was interrupted may come again.
     private func noteFailure(_ error: TreeError, _ waiting: [UInt8], at offset: UInt64) {
         let isInterrupted = error.errno == EINTR || error.wait != nil
-        let status = isInterrupted || !isRead ? nil : Array((commands.status ?? text()).utf8)
+        let status = isInterrupted || !isRead ? nil : (commands.status ?? text()).systemBytes
         state.withLock { state in
             if isInterrupted {
                 state.waiting = waiting

@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// One command of a text: its words, in order.
@@ -51,7 +52,7 @@ struct CommandText {
 
     /// All commands of a whole text.
     static func parse(_ text: String) throws(TreeError) -> [Command] {
-        let bytes = Array(text.utf8)
+        let bytes = text.systemBytes
         let parsed = try CommandText(bytes)
         var commands = parsed.commands.map(\.command)
         if let last = try command(bytes[parsed.rest...]) { commands.append(last) }
@@ -117,10 +118,7 @@ private struct CommandLineParser {
                 }
                 // What follows of a word at the end of the text is not there yet.
                 guard position < text.count else { break }
-                guard let word = String(validating: bytes, as: UTF8.self) else {
-                    throw TreeError(EINVAL, "A command is UTF-8 text; this is not.")
-                }
-                words.append(word)
+                words.append(String(systemBytes: bytes))
             }
         }
         guard hasEnd else { return nil }

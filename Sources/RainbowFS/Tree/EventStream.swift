@@ -141,16 +141,14 @@ final class EventStream: OpenFile, @unchecked Sendable {
     private func resolve(
         _ text: [UInt8]
     ) throws(TreeError) -> [(object: EventText.Object, memory: Range<Address>)] {
-        guard let text = String(validating: text, as: UTF8.self) else {
-            throw TreeError(EINVAL, "The path of an object is UTF-8 text; this is not.")
-        }
-        let paths = text.split(whereSeparator: \.isNewline)
+        let paths = text.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+            .map { String(systemBytes: $0) }
         guard !paths.isEmpty else {
             throw TreeError(EINVAL, "Write addresses or paths of objects to events, one a line.")
         }
         return try tree.transact { tx in
             try paths.map { path in
-                let address = try FieldAssignment.object(String(path), tree, caller, &tx)
+                let address = try FieldAssignment.object(path, tree, caller, &tx)
                 guard address != .null else {
                     throw TreeError(EINVAL, "null is no object whose commits could be watched.")
                 }

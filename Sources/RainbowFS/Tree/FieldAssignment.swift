@@ -21,7 +21,7 @@ struct FieldAssignment: Sendable {
         _ word: String, of descriptor: ClassDescriptor, _ tree: Tree, _ caller: Caller,
         _ tx: inout Transaction
     ) throws {
-        guard let equals = word.firstIndex(of: "=") else {
+        guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")) else {
             throw TreeError(
                 EINVAL, "\(TreeError.quoted(word)) is no value. Write it as FIELD=VALUE.")
         }
@@ -38,7 +38,7 @@ struct FieldAssignment: Sendable {
         }
         self.field = field
         first = index ?? 0
-        let text = String(word[word.index(after: equals)...])
+        let text = String(word[word.utf8.index(after: equals)...])
         value =
             field.isReference
             ? .references(try FieldAssignment.references(text, field, tree, caller, &tx))
@@ -56,10 +56,13 @@ struct FieldAssignment: Sendable {
 
     /// The parts of `FIELD[I]`.
     private static func split(_ text: Substring) throws(TreeError) -> (String, Int?) {
-        guard text.last == "]", let bracket = text.firstIndex(of: "[") else {
+        let utf8 = text.utf8
+        guard utf8.last == UInt8(ascii: "]"), let bracket = utf8.firstIndex(of: UInt8(ascii: "["))
+        else {
             return (String(text), nil)
         }
-        guard let index = Int(text[text.index(after: bracket)...].dropLast()), index >= 0 else {
+        let digits = Substring(utf8[utf8.index(after: bracket)...].dropLast())
+        guard let index = Int(digits), index >= 0 else {
             throw TreeError(EINVAL, "\(TreeError.quoted(text)) names no element. Write FIELD[0].")
         }
         return (String(text[..<bracket]), index)
@@ -68,7 +71,7 @@ struct FieldAssignment: Sendable {
     private static func bytes(_ text: String, _ field: Field) throws -> [UInt8] {
         guard !field.isRaw else { return try FieldText.parse(text, for: field) }
         let isArray = field.arrayCount != nil
-        let words = Array((isArray ? text.replacing(",", with: " ") : text).utf8)
+        let words = (isArray ? FieldText.withBlanks(text) : text).systemBytes
         var value = [UInt8](repeating: 0, count: field.byteCount)
         let count = try unsafe words.withUnsafeBytes { words in
             try unsafe value.withUnsafeMutableBytes { value in
@@ -86,7 +89,7 @@ struct FieldAssignment: Sendable {
     ) throws -> [Address] {
         let parts =
             field.arrayCount == nil
-            ? [text[...]] : text.split(separator: ",", omittingEmptySubsequences: false)
+            ? [text[...]] : text.parts(at: ",", omittingEmptySubsequences: false)
         return try parts.map { try object(String($0), tree, caller, &tx) }
     }
 

@@ -67,7 +67,7 @@ struct FieldNode: Node {
         ownership.mode = 0o777
         return Description(
             attributes: tree.attributes(
-                id, S_IFLNK, ownership, size: UInt64(target.utf8.count),
+                id, S_IFLNK, ownership, size: UInt64(target.systemByteCount),
                 version: state.version))
     }
 

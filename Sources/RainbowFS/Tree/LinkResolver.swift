@@ -41,11 +41,11 @@ struct LinkResolver {
 
     private func follow(_ path: String, _ walk: inout Walk, _ tx: inout Transaction) throws {
         var rest = Substring(path)
-        if path.hasPrefix("/") {
+        if path.begins(with: "/") {
             rest = try insideMount(path)
             walk.place = [.root]
         }
-        for part in rest.split(separator: "/") where part != "." {
+        for part in rest.parts(at: "/") where part != "." {
             if part == ".." {
                 guard walk.place.count > 1 else { throw TreeError.notFound(path) }
                 walk.place.removeLast()
@@ -82,11 +82,13 @@ struct LinkResolver {
 
     /// The part of an absolute path below the mount.
     private func insideMount(_ path: String) throws -> Substring {
-        let parts = path.split(separator: "/")
+        let parts = path.parts(at: "/")
         // Seen from a transaction, a path below the mount means the same object inside of it.
         for point in [tree.options.mountPoint, tree.options.outerMountPoint ?? ""] {
-            let root = point.split(separator: "/")
-            guard !root.isEmpty, parts.starts(with: root) else { continue }
+            let root = point.parts(at: "/")
+            guard !root.isEmpty, parts.starts(with: root, by: { $0.isSame(as: $1) }) else {
+                continue
+            }
             return Substring(parts.dropFirst(root.count).joined(separator: "/"))
         }
         throw TreeError.notFound(path)

@@ -1,3 +1,4 @@
+import Core
 import Glibc
 import Synchronization
 
@@ -30,7 +31,7 @@ final class MessageLog: Sendable {
 
         mutating func drop(_ count: Int) {
             for line in lines[..<count] {
-                let dropped = line.text.utf8.count
+                let dropped = line.text.systemByteCount
                 bytes -= dropped
                 starts[.everyone, default: 0] += UInt64(dropped)
                 starts[.user(line.user), default: 0] += UInt64(dropped)
@@ -43,7 +44,8 @@ final class MessageLog: Sendable {
         }
 
         func byteCount(for reader: Reader) -> Int {
-            reader == .everyone ? bytes : lines(for: reader).reduce(0) { $0 + $1.text.utf8.count }
+            reader == .everyone
+                ? bytes : lines(for: reader).reduce(0) { $0 + $1.text.systemByteCount }
         }
     }
 
@@ -64,7 +66,7 @@ final class MessageLog: Sendable {
         line.append("\n")
         state.withLock { state in
             state.lines.append(Line(text: line, user: user))
-            state.bytes += line.utf8.count
+            state.bytes += line.systemByteCount
             state.changedMilliseconds = now
             guard state.lines.count > MessageLog.linesMax || state.bytes > MessageLog.bytesMax
             else { return }
@@ -105,7 +107,7 @@ final class MessageLog: Sendable {
         state.withLock { state in
             Content(
                 start: state.starts[reader] ?? 0,
-                text: state.lines(for: reader).flatMap { Array($0.text.utf8) })
+                text: state.lines(for: reader).flatMap { $0.text.systemBytes })
         }
     }
 

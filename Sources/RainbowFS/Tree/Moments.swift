@@ -10,8 +10,8 @@ final class Moments: Sendable {
     private struct State {
         var trees: [Int: Tree] = [:]
         /// The numbers of transactions; there already while they begin.
-        var transactions: [String: Int] = [:]
-        var snapshots: [String: Int] = [:]
+        var transactions: [ExactText: Int] = [:]
+        var snapshots: [ExactText: Int] = [:]
         /// Moments so far.
         var count: UInt64 = 0
 
@@ -64,7 +64,7 @@ final class Moments: Sendable {
     }
 
     private static func check(_ name: String) throws(TreeError) {
-        guard name.utf8.count <= nameBytesMax else {
+        guard name.systemByteCount <= nameBytesMax else {
             throw TreeError(
                 ENAMETOOLONG,
                 "The name of a transaction or a snapshot has at most \(nameBytesMax) bytes.")
@@ -81,7 +81,7 @@ extension Moments {
         makeRoom()
         forgetGone()
         let place = try state.withLock { (state) throws(TreeError) in
-            guard state.transactions[name] == nil else { throw TreeError.exists(name) }
+            guard state.transactions[ExactText(name)] == nil else { throw TreeError.exists(name) }
             guard state.transactions.count < TransactionLimits.countMax else {
                 throw TreeError(
                     EAGAIN,
@@ -89,7 +89,7 @@ extension Moments {
                         + " many as it may have. End some: commit or abort them, or rmdir.")
             }
             let place = state.nextPlace()
-            state.transactions[name] = place.number
+            state.transactions[ExactText(name)] = place.number
             return place
         }
         do {
@@ -100,7 +100,7 @@ extension Moments {
             RequestScope.noteEffect()
             return place
         } catch {
-            state.withLock { _ = $0.transactions.removeValue(forKey: name) }
+            state.withLock { _ = $0.transactions.removeValue(forKey: ExactText(name)) }
             throw error
         }
     }
@@ -114,7 +114,7 @@ extension Moments {
 
     func transaction(_ name: String) -> NamedTransaction? {
         let tree = state.withLock { state in
-            state.transactions[name].flatMap { state.trees[$0] }
+            state.transactions[ExactText(name)].flatMap { state.trees[$0] }
         }
         guard case .transaction(let transaction) = tree?.moment, !transaction.isGone else {
             return nil
@@ -176,7 +176,7 @@ extension Moments {
     /// The snapshot of a name, whichever mount took it.
     func snapshot(_ name: String) -> NamedSnapshot? {
         let known = state.withLock { state in
-            state.snapshots[name].flatMap { state.trees[$0] }
+            state.snapshots[ExactText(name)].flatMap { state.trees[$0] }
         }
         if case .snapshot(let named) = known?.moment, !named.snapshot.hasEnded { return named }
         guard let snapshot = space.snapshot(named: name) else { return nil }
@@ -190,12 +190,12 @@ extension Moments {
         let named = NamedSnapshot(name, at: place, snapshot, info, in: space)
         let tree = plant(.snapshot(named), "snapshots", name)
         return state.withLock { state in
-            if let number = state.snapshots[name],
+            if let number = state.snapshots[ExactText(name)],
                 case .snapshot(let other) = state.trees[number]?.moment
             {
                 return other
             }
-            state.snapshots[name] = place.number
+            state.snapshots[ExactText(name)] = place.number
             state.trees[place.number] = tree
             return named
         }

@@ -148,7 +148,7 @@ extension LinkNode {
         ownership.mode = 0o777
         return Description(
             attributes: tree.attributes(
-                id, S_IFLNK, ownership, size: UInt64(target.utf8.count), version: version))
+                id, S_IFLNK, ownership, size: UInt64(target.systemByteCount), version: version))
     }
 }
 

@@ -55,7 +55,7 @@ struct NodeFile: TextNode {
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        let size = try text().utf8.count
+        let size = try text().systemByteCount
         // Its counts never rest: see `MetricsFile`.
         var description = try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
         description.isLasting = false

@@ -32,11 +32,13 @@ struct ObjectDirectory: DirectoryNode {
         if let field = descriptor.field(named: name) {
             return try holder(of: name, &tx) ?? FieldNode.node(field, of: id.address)
         }
-        switch name {
-        case ObjectDirectory.className: return NodeID(.classLink, address: id.address)
-        case ObjectDirectory.rawName: return NodeID(.rawLink, address: id.address)
-        default: return tree.pendingFiles.find(id, name)?.node
+        if name.isSame(as: ObjectDirectory.className) {
+            return NodeID(.classLink, address: id.address)
         }
+        if name.isSame(as: ObjectDirectory.rawName) {
+            return NodeID(.rawLink, address: id.address)
+        }
+        return tree.pendingFiles.find(id, name)?.node
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

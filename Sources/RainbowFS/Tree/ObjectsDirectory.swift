@@ -29,7 +29,7 @@ struct ObjectsDirectory: DirectoryNode {
         }
         guard let object = try tx.object(containing: address) else { return nil }
         let isHere = ObjectSystem.holds(object) == (part == .system)
-        guard isHere, object == address, name == address.description else {
+        guard isHere, object == address, name.isSame(as: address.description) else {
             return NodeID(part == .user ? .alias : .systemAlias, address: address)
         }
         return NodeID(.object, address: object)

@@ -22,7 +22,7 @@ final class PendingFiles: Sendable {
         var serial = 0
 
         func index(_ parent: NodeID, _ name: String) -> Int? {
-            places.firstIndex { $0.parent == parent && $0.name == name }
+            places.firstIndex { $0.parent == parent && $0.name?.isSame(as: name) == true }
         }
 
         /// What is still open loses only its name.

@@ -24,7 +24,7 @@ final class PendingLinks: Sendable {
     static let countMax = 256
 
     func find(_ parent: NodeID, _ name: String) -> Link? {
-        state.withLock { $0.links.first { $0.parent == parent && $0.name == name } }
+        state.withLock { $0.links.first { $0.parent == parent && $0.name.isSame(as: name) } }
     }
 
     func find(_ node: NodeID) -> Link? {
@@ -34,7 +34,8 @@ final class PendingLinks: Sendable {
     /// - Throws: EEXIST if another thread was faster with the same name.
     func add(_ parent: NodeID, _ name: String, _ target: Address) throws(TreeError) -> Link {
         let link: Link? = state.withLock { state in
-            guard !state.links.contains(where: { $0.parent == parent && $0.name == name }) else {
+            guard !state.links.contains(where: { $0.parent == parent && $0.name.isSame(as: name) })
+            else {
                 return nil
             }
             state.serial = (state.serial + 1) % NodeID.partCount
@@ -54,7 +55,7 @@ final class PendingLinks: Sendable {
     func remove(_ parent: NodeID, _ name: String) -> Bool {
         state.withLock { state in
             let before = state.links.count
-            state.links.removeAll { $0.parent == parent && $0.name == name }
+            state.links.removeAll { $0.parent == parent && $0.name.isSame(as: name) }
             return state.links.count < before
         }
     }
@@ -62,8 +63,8 @@ final class PendingLinks: Sendable {
     /// Whether programs that replace links give a name like this to the new one for a while:
     /// `Cu` and six more characters (coreutils), a leading dot (rsync), or `tmp` in it (libraries).
     static func isTemporary(_ name: String) -> Bool {
-        if name.hasPrefix(".") || name.hasSuffix("~") { return true }
-        if name.hasPrefix("Cu"), name.utf8.count == 8 { return true }
+        if name.begins(with: ".") || name.utf8.last == UInt8(ascii: "~") { return true }
+        if name.begins(with: "Cu"), name.systemByteCount == 8 { return true }
         return name.lowercased().contains("tmp")
     }
 }

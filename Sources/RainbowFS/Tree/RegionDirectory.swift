@@ -34,7 +34,9 @@ struct RegionDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        if name == RegionDirectory.statusName { return NodeID(.regionStatus, part: id.part) }
+        if name.isSame(as: RegionDirectory.statusName) {
+            return NodeID(.regionStatus, part: id.part)
+        }
         let region = try region(&tx)
         return try optional { try tx.allocator(named: name, in: region) }
             .map { NodeID(.allocator, address: $0.address) }
@@ -62,14 +64,14 @@ struct RegionDirectory: DirectoryNode {
     func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
         -> NodeID
     {
-        guard name != RegionDirectory.statusName else { throw TreeError.exists(name) }
+        guard !name.isSame(as: RegionDirectory.statusName) else { throw TreeError.exists(name) }
         let allocator = try tx.createAllocator(
             name: name, in: region(&tx), ownership: Ownership(request))
         return NodeID(.allocator, address: allocator.address)
     }
 
     func removeDirectory(_ name: String, _ tx: inout Transaction) throws {
-        guard name != RegionDirectory.statusName else {
+        guard !name.isSame(as: RegionDirectory.statusName) else {
             throw TreeError(ENOTDIR, "The status of a region is a file and stays.")
         }
         try tx.removeAllocator(name: name, in: region(&tx))

@@ -22,15 +22,17 @@ struct RegionsDirectory: DirectoryNode {
         if let region = try optional({ try tx.region(named: name) }) { return region }
         let parts = RegionsDirectory.split(name)
         guard let model = parts.model,
-            let region = try optional({ try tx.region(named: parts.name) }), region.model == model
+            let region = try optional({ try tx.region(named: parts.name) }),
+            region.model.isSame(as: model)
         else { return nil }
         return region
     }
 
     /// `NAME` or `NAME.MODEL`; the model is what follows the last dot.
     static func split(_ name: String) -> (name: String, model: String?) {
-        guard let dot = name.lastIndex(of: ".") else { return (name, nil) }
-        return (String(name[..<dot]), String(name[name.index(after: dot)...]))
+        let utf8 = name.utf8
+        guard let dot = utf8.lastIndex(of: UInt8(ascii: ".")) else { return (name, nil) }
+        return (String(name[..<dot]), String(name[utf8.index(after: dot)...]))
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

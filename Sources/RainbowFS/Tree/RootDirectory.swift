@@ -29,7 +29,7 @@ struct RootDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        RootDirectory.entries.first { $0.name == name }.map { NodeID($0.node) }
+        RootDirectory.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

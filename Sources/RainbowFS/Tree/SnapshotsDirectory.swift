@@ -81,7 +81,7 @@ struct SnapshotRoot: DirectoryNode, MomentNode {
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         try checkReadable()
-        return SnapshotRoot.entries.first { $0.name == name }.map { NodeID($0.node) }
+        return SnapshotRoot.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

@@ -26,7 +26,7 @@ struct SystemDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        SystemDirectory.entries.first { $0.name == name }.map { NodeID($0.node) }
+        SystemDirectory.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

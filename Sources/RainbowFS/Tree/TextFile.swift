@@ -1,3 +1,4 @@
+import Core
 import Glibc
 
 /// An open file whose text was made when it was opened, so that a reader who reads in pieces sees
@@ -9,7 +10,7 @@ final class TextFile: OpenFile, @unchecked Sendable {
         EACCES, "This file can only be read: its text is made when it is.")
 
     init(_ text: String) {
-        self.text = Array(text.utf8)
+        self.text = text.systemBytes
     }
 
     override var textSize: UInt64? { UInt64(text.count) }

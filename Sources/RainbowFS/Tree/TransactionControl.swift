@@ -31,7 +31,7 @@ struct TransactionControl: Node {
         return Description(
             attributes: tree.ownAttributes(
                 id, S_IFREG, ownership,
-                size: TransactionReport(transaction: transaction).text(&tx).utf8.count,
+                size: TransactionReport(transaction: transaction).text(&tx).systemByteCount,
                 milliseconds: transaction.began))
     }
 
@@ -88,7 +88,7 @@ private struct TransactionCommands: CommandInterpreter {
         return answer("")
     }
 
-    private func answer(_ text: String) -> CommandAnswer { .text(Array(text.utf8)) }
+    private func answer(_ text: String) -> CommandAnswer { .text(text.systemBytes) }
 }
 
 /// The open control file of a transaction.

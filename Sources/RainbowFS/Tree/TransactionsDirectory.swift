@@ -84,10 +84,10 @@ struct TransactionRoot: DirectoryNode, MomentNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        guard let entry = TransactionRoot.entries.first(where: { $0.name == name }) else {
+        guard let entry = TransactionRoot.entries.first(where: { name.isSame(as: $0.name) }) else {
             return nil
         }
-        guard entries.contains(where: { $0.name == name }) else {
+        guard entries.contains(where: { $0.name == entry.name }) else {
             throw transaction.staleError(transaction.phase)
         }
         return NodeID(entry.node)

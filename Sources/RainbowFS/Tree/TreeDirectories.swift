@@ -5,7 +5,7 @@ import Glibc
 extension Tree {
     /// The kernel passes longer names than files have.
     private static func check(_ name: String) throws(TreeError) {
-        guard name.utf8.count <= Int(NAME_MAX) else {
+        guard name.systemByteCount <= Int(NAME_MAX) else {
             throw TreeError(ENAMETOOLONG, "The name of a file has at most \(NAME_MAX) bytes.")
         }
     }

@@ -100,24 +100,24 @@ extension Tree {
     {
         let node = try self.node(node)
         // So ls(1) and others do not ask for the access lists of every file.
-        guard name.hasPrefix("user.") else {
+        guard name.begins(with: "user.") else {
             throw TreeError(ENOTSUP, "There are only attributes of users here.")
         }
-        guard name.hasPrefix(Tree.attributePrefix) else {
+        guard name.begins(with: Tree.attributePrefix) else {
             throw TreeError(
                 ENODATA, "There are only attributes whose names begin with user.rainbow.")
         }
-        let wanted = name.dropFirst(Tree.attributePrefix.count)
+        let wanted = Substring(name.utf8.dropFirst(Tree.attributePrefix.utf8.count))
         let all = try examine(node) { tx -> [(name: String, value: String)] in
             try require(.read, of: node, for: caller, &tx)
             // The kernel lets nobody ask a link, so it has none to list either.
             if try node.describe(&tx).attributes.isLink { return [] }
             return try node.extendedAttributes(&tx)
         }
-        guard let found = all.first(where: { $0.name == wanted }) else {
+        guard let found = all.first(where: { wanted.isSame(as: $0.name) }) else {
             throw TreeError(ENODATA, "This has no attribute \(TreeError.quoted(name)).")
         }
-        return Array(found.value.utf8)
+        return found.value.systemBytes
     }
 
     /// None of what the caller may not read.
@@ -154,7 +154,7 @@ extension Tree {
     }
 
     private static func attributesAreFixed(_ name: String) -> TreeError {
-        guard name.hasPrefix(attributePrefix) else {
+        guard name.begins(with: attributePrefix) else {
             return TreeError(ENOTSUP, "No attributes are kept but those of user.rainbow.")
         }
         return TreeError(
