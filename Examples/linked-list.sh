@@ -68,8 +68,8 @@ reader() {
     done
 }
 
-mount_space list one
-mount_space list two
+mount_space chain one
+mount_space chain two
 cd "$scratch/one"
 printf 'align 64\nref<Element> next\nint64 value\n' >classes/Element # A line each.
 mkdir regions/transactional/app

@@ -133,7 +133,7 @@ struct AtomicTests {
             """)
         #expect(result.output == "status 125\n0\nstatus 125\n6\n")
         #expect(result.errors.contains("cannot be kept: /no/such: No such file or directory"))
-        #expect(result.errors.contains("The transaction was committed all the same."))
+        #expect(result.errors.contains("The transaction was committed all the same"))
     }
 
     @Test("Standard input and output may be closed: nothing else is taken for them.")

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Who may mount, and from where")
 struct MountUserTests {
-    /// Runs a script as an ordinary user where everybody may open /dev/fuse, fuse.conf allows nothing
+    /// Runs a script as an ordinary user where all may open /dev/fuse, fuse.conf allows nothing
     /// more and there is an mtab, as on a new Debian, whatever this machine has.
     private func asUser(_ mount: TestMount, _ script: String) throws -> CommandResult {
         try mount.bashWithOwnMounts(

@@ -95,7 +95,7 @@ struct TopCommandTests {
                 tail -n 1 <&3
                 wait $top; echo $?
                 """)
-            #expect(result.output == "rainbowfs: The mount at \(mount.one) has ended.\n2\n")
+            #expect(result.output == "rainbowfs: The mount at \(mount.one) has ended\n2\n")
             if isThere { #expect(try mount.unmount().status == 0) }
             try mount.mount()
         }

@@ -122,7 +122,7 @@ struct WatchTests {
                 3
                 3
                 1
-                rainbowfs: The mount at \(mount.one) has ended.
+                rainbowfs: The mount at \(mount.one) has ended
                 2
 
                 """)

@@ -84,7 +84,7 @@ import Testing
         "Values are shown as text and as JSON of their type",
         arguments: [
             ("int64 a", "-5\n", "-5", "-5"), ("uint8 a[3]", "1\n2\n3\n", "1,2,3", "[1, 2, 3]"),
-            ("string a[8]", "a \"b\"\0\0", "a \"b\"", #""a \"b\"""#),
+            ("string a[8]", "a \"b\"\n", "a \"b\"", #""a \"b\"""#),
             ("bytes a[3]", "\u{1}z\0", "017a00", #""017a00""#), ("bool a", "1\n", "1", "true"),
             ("float32 a[2]", "0.5\ninf\n", "0.5,inf", #"[0.5, "inf"]"#),
         ])

@@ -74,8 +74,8 @@ public final class TestMount: Sendable {
 
     /// Runs a script for which everything that it mounts is there, and for nobody else.
     ///
-    /// `unshare -m` alone ends the sharing of mounts only where the root is a mount point, which that
-    /// of a chroot need not be. So the script's root is a copy of the root that is one, below a mount
+    /// `unshare -m` alone ends the sharing of mounts only where the root is a mount point, which
+    /// that of a chroot need not be. So the script's root is a copy of the root, below a mount
     /// that is not shared.
     public func bashWithOwnMounts(
         _ script: String, environment more: [String: String] = [:]

@@ -1,5 +1,5 @@
 extension Space {
-    /// Calls `body` with the lines that this thread's last transaction wrote, as pages with masks of
+    /// Calls `body` with the lines that this thread's last transaction wrote: pages with masks of
     /// lines; a page may come twice. To be called when `transact` has returned.
     public func forEachPageOfLastCommit(_ body: (_ page: UInt64, _ lines: UInt64) -> Void) {
         guard let context = unsafe try? threadContext() else { return }

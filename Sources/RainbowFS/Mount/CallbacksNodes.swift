@@ -40,6 +40,10 @@ extension Callbacks {
                 reply.attributes(found.0, seconds: found.1)
             }
         }
+        addChecks(to: &table)
+    }
+
+    private static func addChecks(to table: inout fuse_lowlevel_ops) {
         unsafe table.access = { request, node, wanted in
             unsafe Callbacks.serve(request, .access) { call throws(TreeError) in
                 try call.forest.access(

@@ -20,8 +20,8 @@ protocol AttributeKeeper: Sendable {
     /// For how long they may be kept.
     var seconds: Double { get }
 
-    /// A commit of this mount wrote these lines: returns when what was kept of them is taken back, so
-    /// that whoever hears of the commit sees its effect.
+    /// A commit of this mount wrote these lines: returns when what is kept of them is
+    /// taken back, so that whoever hears of the commit sees its effect.
     func take(_ pages: [(page: UInt64, lines: UInt64)])
 }
 

@@ -59,8 +59,8 @@ extension TreeError {
             self.init(
                 errno,
                 "The machine did not let this process look at a region of the space:"
-                    + " \(unsafe String(cString: strerror(errno))). Nothing is wrong with the space;"
-                    + " try again.")
+                    + " \(unsafe String(cString: strerror(errno))). Nothing is wrong with the"
+                    + " space; try again.")
         case .damaged(let address):
             self.init(
                 EIO,
