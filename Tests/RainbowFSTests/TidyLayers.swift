@@ -44,8 +44,8 @@ extension TidyRules {
         guard path.hasPrefix("Sources/Core/"), !own.contains(path) else { return [] }
         let names =
             "Glibc\\.\\w+|rainbow_(?!pause|open|set|signal)\\w+|open|openat|close|pread|pwrite|"
-            + "stat|fstat|fstatat|statvfs|fstatvfs|access|faccessat|mkdir|mkdirat|unlink|unlinkat|rmdir|"
-            + "rename|ftruncate|fallocate|mmap|munmap|madvise|fcntl|flock|fchown|fchmod|opendir|"
+            + "stat|fstat|fstatat|statvfs|fstatvfs|access|faccessat|mkdir|mkdirat|unlink|unlinkat|"
+            + "rmdir|rename|ftruncate|fallocate|mmap|munmap|madvise|fcntl|flock|fchown|fchmod|opendir|"
             + "readdir|kill|getpid|gethostname|nanosleep|usleep"
         let call = try! Regex("(?m)(?:^|[^.\\w])((?:\(names))\\()")
         let code = withoutCommentsAndStrings(text).replacing(/func \w+/, with: "")
