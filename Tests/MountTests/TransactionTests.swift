@@ -217,7 +217,7 @@ struct TransactionTests {
             rainbowfs get -m "$MOUNT/transactions/t" names/alice balance
             rainbowfs status -m transactions/t | grep -c "mount point  $MOUNT"
             rainbowfs set snapshots/s/names/alice balance=9 2>"$SCRATCH/errors" || echo refused
-            grep -c 'A snapshot stays as it is' "$SCRATCH/errors"
+            grep -c 'is a snapshot, which stays as it is' "$SCRATCH/errors"
             """)
         #expect(
             lines == ["100", "100", "3", "inside", "1", "2", "1", "refused", "1"], "\(lines)")
