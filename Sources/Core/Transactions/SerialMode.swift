@@ -37,10 +37,10 @@ extension Transaction {
         restarts += 1
         slot.restarts.storeRelaxed(slot.restarts.loadRelaxed() &+ 1)
         if conflictLine != 0 { recordConflict() }
-        let isReader = entryCount == 0 && fillCount == 0 && fallback != .writes
+        if entryCount > 0 || fillCount > 0 || fallback == .writes { isWriter = true }
         leaveSnapshot()
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
-        if isReader { return takeFallbackSnapshot() }
+        if !isWriter { return takeFallbackSnapshot() }
         try takeSerial()
     }
 
@@ -70,6 +70,7 @@ extension Transaction {
     @usableFromInline
     mutating func endContended() {
         restarts = 0
+        isWriter = false
         wait = nil
         leaveSnapshot()
         fallback = .none

@@ -65,6 +65,8 @@ public struct Transaction: ~Copyable {
     var blocked: Wait?
     /// The snapshot at which a run goes on that only reads and lost too often (`Fallback`).
     var fallback = Fallback.none
+    /// Some run so far has written something.
+    var isWriter = false
     /// Why a commit cannot be, other than by a conflict: its locks met damage.
     var commitFailure: TransactionError?
     var lockOrder = LockOrder()
