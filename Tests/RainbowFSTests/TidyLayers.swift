@@ -45,7 +45,8 @@ extension TidyRules {
         let names =
             "Glibc\\.\\w+|rainbow_(?!pause|open|set|signal)\\w+|open|openat|close|pread|pwrite|"
             + "stat|fstat|fstatat|statvfs|fstatvfs|access|faccessat|mkdir|mkdirat|unlink|unlinkat|"
-            + "rmdir|rename|ftruncate|fallocate|mmap|munmap|madvise|fcntl|flock|fchown|fchmod|opendir|"
+            + "rmdir|rename|"
+            + "ftruncate|fallocate|mmap|munmap|madvise|fcntl|flock|fchown|fchmod|opendir|"
             + "readdir|kill|getpid|gethostname|nanosleep|usleep"
         let call = try! Regex("(?m)(?:^|[^.\\w])((?:\(names))\\()")
         let code = withoutCommentsAndStrings(text).replacing(/func \w+/, with: "")

@@ -9,8 +9,11 @@ import Glibc
 /// wait, and read-only transactions do not wait at all. The holder runs optimistically as ever,
 /// so a holder that is killed is recovered like any other.
 extension Transaction {
-    /// Restarts after which a transaction runs in serial mode, or reads at a snapshot.
+    /// Restarts after which a transaction that writes runs in serial mode.
     static var optimisticRunsMax: Int { 8 }
+    /// The same for one that has written nothing so far: most of those that lose while they read
+    /// come to write in one of the next runs, and a snapshot would be for nothing.
+    static var readingRunsMax: Int { 16 }
 
     private var serial: SharedWord { owner.meta[SpaceLayout.serialOffset] }
     private var holderWord: UInt64 { UInt64(slot.index) + 1 }
@@ -40,7 +43,10 @@ extension Transaction {
         if entryCount > 0 || fillCount > 0 || fallback == .writes { isWriter = true }
         leaveSnapshot()
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
-        if !isWriter { return takeFallbackSnapshot() }
+        guard isWriter else {
+            if restarts >= Transaction.readingRunsMax { takeFallbackSnapshot() }
+            return
+        }
         try takeSerial()
     }
 

@@ -39,7 +39,7 @@ extension TransactionalMemory {
                     return (first, try tx.load(Self.page + 64, as: Int64.self))
                 }
                 #expect(first == second)
-                #expect(runs == 9)
+                #expect(runs == 17)
                 #expect(space.snapshots.isEmpty)
                 #expect(space.liveNodes.allSatisfy { $0.counts.aborts == 0 })
             }
@@ -66,7 +66,7 @@ extension TransactionalMemory {
                 }
                 let value = try space.transact { tx in try tx.load(Self.page, as: Int64.self) }
                 #expect(value == Int64(runs - 1 + 100))
-                #expect(runs == 10)
+                #expect(runs == 18)
                 #expect(Self.serialHolder(space) == 0)
                 #expect(space.snapshots.isEmpty)
             }
@@ -88,7 +88,7 @@ extension TransactionalMemory {
                     try Self.count(space, at: Self.page + 64)
                     _ = try tx.load(Self.page, as: Int64.self)
                 }
-                #expect(runs <= 9)
+                #expect(runs <= 17)
                 #expect(throws: TransactionError.readOnly) {
                     try Self.count(reader, at: Self.page)
                 }
