@@ -241,24 +241,29 @@ struct CopyTests {
 
     @Test("A mount ends also while programs read through pages and others commit")
     func ending() throws {
-        for signal in [SIGTERM, SIGKILL, SIGKILL, SIGKILL] {
+        for signal in [SIGTERM, SIGTERM, SIGKILL, SIGKILL] {
             let mount = try mounts()
             let paths = [mount.one, mount.two].map { "\($0)/names/x/d" }
             let sending = """
                 import os, sys
                 file, out = os.open(sys.argv[1], os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
-                while True:
+                for count in range(1 << 62):
                     os.sendfile(out, file, 0, 262144)
+                    if count == 20:
+                        open(sys.argv[2], "w").close()
                 """
+            let reading = "\(mount.folder)/scratch/reading"
             let programs = try [
-                ["python3", "-c", sending, paths[0]],
+                ["python3", "-c", sending, paths[0], reading],
                 ["bash", "-c", "while busybox cat $0 >/dev/null; do :; done", paths[0]],
                 ["bash", "-c", "while echo 1 >$0; do :; done", paths[1]],
             ].map { try Child("/usr/bin/env", $0) }
-            usleep(300_000)
+            #expect(eventually { FileManager.default.fileExists(atPath: reading) })
             let daemon = try #require(mount.daemon())
             kill(daemon, signal)
             #expect(eventually { mount.daemon() == nil })
+            // The first may have all pages that it asks for, and then notices no end.
+            kill(programs[0].processID, SIGKILL)
             kill(programs[2].processID, SIGKILL)
             withDeadline(seconds: 60, "programs whose mount has ended") {
                 for program in programs { _ = program.wait() }

@@ -113,7 +113,7 @@ final class KeptPages: @unchecked Sendable {
             semaphore.wait(milliseconds: 1_000)
             while !thread.isEnding, let path = takeStale() {
                 let file = unsafe "\(mountPoint)/\(path)".withSystemText {
-                    unsafe Glibc.open($0, O_RDONLY | O_CLOEXEC)
+                    unsafe Glibc.open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
                 }
                 if file >= 0 { Glibc.close(file) }
             }

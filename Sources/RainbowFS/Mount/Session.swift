@@ -7,6 +7,8 @@ import Glibc
     private let session: OpaquePointer
     private let fileSystem: FileSystem
     private var isMounted = false
+    /// Drops the kernel's old pages, by opening files of this mount.
+    private var dropping: HelperThread?
 
     /// How often it is looked for transactions that are forgotten or in the way.
     private static let reapMilliseconds = 200
@@ -17,6 +19,7 @@ import Glibc
     ) throws(MountFailure) -> Session {
         var session = try Session(fileSystem, source: source, options: options)
         try session.mount(at: point)
+        session.startDropping(at: point)
         return session
     }
 
@@ -45,7 +48,10 @@ import Glibc
     }
 
     deinit {
+        dropping?.end()
+        // Closes the device, so that nothing waits for an answer any more, that thread included.
         if isMounted { unsafe fuse_session_unmount(session) }
+        dropping?.stop()
         unsafe fuse_remove_signal_handlers(session)
         unsafe fuse_session_destroy(session)
     }
@@ -101,13 +107,15 @@ import Glibc
         }
     }
 
+    private mutating func startDropping(at point: MountPoint) {
+        let (pages, path) = (fileSystem.pages, point.path)
+        dropping = HelperThread { pages.serve($0, mountPoint: path) }
+    }
+
     /// Answers requests until the file system is unmounted or a signal ends it.
     ///
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
-        let (pages, mountPoint) = (fileSystem.pages, fileSystem.forest.present.options.mountPoint)
-        let dropping = HelperThread { pages.serve($0, mountPoint: mountPoint) }
-        defer { stop(dropping) }
         let feed = fileSystem.forest.space.commitFeed()
         unsafe fileSystem.kept.setSession(session)
         let follower = Follower(feed: feed, system: fileSystem)
@@ -141,25 +149,6 @@ import Glibc
         unsafe fuse_loop_cfg_set_clone_fd(loop, options.clonesDevice ? 1 : 0)
         unsafe fuse_loop_cfg_set_max_threads(loop, options.threadsMax)
         return unsafe fuse_session_loop_mt(session, loop)
-    }
-
-    /// Ends the thread that drops pages. It may be opening a file of this mount: what still comes
-    /// is answered until it has.
-    private func stop(_ dropping: HelperThread) {
-        dropping.end()
-        var request = unsafe fuse_buf()
-        defer { unsafe free(request.mem) }
-        while !dropping.hasEnded {
-            var device = unsafe pollfd(
-                fd: fuse_session_fd(session), events: Int16(POLLIN), revents: 0)
-            guard unsafe poll(&device, 1, 10) > 0 else { continue }
-            let count = unsafe fuse_session_receive_buf(session, &request)
-            if count == -EINTR { continue }
-            guard count > 0 else { break }
-            unsafe fuse_session_process_buf(session, &request)
-            fileSystem.waiting.end()
-        }
-        dropping.stop()
     }
 
     private static func words(source: String, options: MountOptions) -> [String] {
