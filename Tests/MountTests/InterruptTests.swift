@@ -47,4 +47,52 @@ struct InterruptTests {
         let result = try mount.bash("DAEMON=\(daemon)\n\(Self.script)")
         #expect(result.output == "was killed\n", "\(result.errors.suffix(500))")
     }
+
+    @Test("A command that makes many objects and is interrupted makes none, and takes no room")
+    func manyObjects() throws {
+        let mount = try TestMount("many")
+        try mount.mount()
+        let script = """
+            import os, signal, sys, time
+            os.chdir(os.environ["MOUNT"])
+            with open("classes/C", "w") as file:
+                file.write("int64 v")
+            os.mkdir("regions/transactional/a")
+            path, count = "regions/transactional/a/allocator", 200_000
+            def command(text):
+                file = os.open(path, os.O_WRONLY)
+                os.write(file, text)
+                os.close(file)
+            def shown():
+                with open(path) as file:
+                    lines = dict(line.strip().split(": ", 1) for line in file if ": " in line)
+                return int(lines["objects"]), int(lines["used"].split()[0])
+            command(b"capacity 1G")
+            start = time.monotonic()
+            command(b"new C *%d v=7" % count)
+            whole = time.monotonic() - start
+            objects, none = count, 0
+            for step in range(24):
+                child = os.fork()
+                if not child:
+                    signal.signal(signal.SIGINT, signal.SIG_DFL)
+                    command(b"new C *%d v=7" % count)
+                    os._exit(0)
+                time.sleep(whole * (step % 10) / 10)
+                os.kill(child, [signal.SIGINT, signal.SIGTERM, signal.SIGKILL][step % 3])
+                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                found, used = shown()
+                assert found in (objects, objects + count), f"{found - objects} were made"
+                assert used == 16 * found, f"{used} bytes for {found} objects"
+                assert status or found > objects, "success, and no objects"
+                none += found == objects
+                objects = found
+            assert none > 3, f"{none} were interrupted"
+            print("done")
+            """
+        let result = try mount.run(["timeout", "300", "python3", "-c", script])
+        #expect(result.output == "done\n", "\(result.errors)")
+        let check = try mount.bash("rainbowfs fsck $SPACE")
+        #expect(check.status == 0, "\(check.output)\(check.errors)")
+    }
 }

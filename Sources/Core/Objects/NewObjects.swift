@@ -12,33 +12,51 @@ extension Transaction {
     public mutating func newObjects(
         of descriptor: ClassDescriptor, in allocator: Address, count: Int = 1
     ) throws -> Address {
-        try checkNew(descriptor, allocator)
-        let stride = descriptor.stride
-        guard count > 0, count <= ObjectLimits.objectBytes / stride else {
+        guard count > 0, count <= ObjectLimits.objectBytes / descriptor.stride else {
             throw ObjectError(
                 .tooBig,
-                "One transaction makes 1 to \(ObjectLimits.objectBytes / stride) objects "
-                    + "of the class \(descriptor.name).")
+                "One transaction makes 1 to \(ObjectLimits.objectBytes / descriptor.stride) "
+                    + "objects of the class \(descriptor.name).")
         }
+        let start = try takeRoom(for: count, of: descriptor, in: allocator)
+        let first = start + 8 * descriptor.referenceCount
+        try initialise(first, descriptor, count)
+        try setMarks(first: first, stride: descriptor.stride, count: count)
+        try addToBackpack(descriptor, allocator, first: first, count: count)
+        return first
+    }
+
+    /// Takes the room of new objects from an allocator, with frames for all of it.
+    /// - Returns: the lowest byte.
+    mutating func takeRoom(
+        for count: Int, of descriptor: ClassDescriptor, in allocator: Address
+    ) throws -> Address {
+        try checkNew(descriptor, allocator)
         let extent = try extent(of: allocator)
         let start = descriptor.alignedUp(extent.top)
-        let end = start + count * stride
-        guard end <= extent.end else { throw try noRoom(allocator, extent, count) }
-        try reserveFrames(allocator, extent, upTo: end)
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: descriptor.stride)
+        guard !overflow, start <= extent.end, bytes <= extent.end.rawValue - start.rawValue else {
+            throw try noRoom(allocator, extent, count)
+        }
+        try reserveFrames(allocator, extent, upTo: start + bytes)
+        try store((start + bytes).rawValue, at: allocator + SystemLayout.Allocator.top)
+        return start
+    }
 
-        let first = start + 8 * descriptor.referenceCount
+    /// Writes the headers of objects whose room is taken, and zeros as their fields.
+    mutating func initialise(
+        _ first: Address, _ descriptor: ClassDescriptor, _ count: Int
+    ) throws(TransactionError) {
+        let (stride, headerOffset) = (descriptor.stride, 8 * descriptor.referenceCount)
+        let start = first - headerOffset
         if count * stride < SystemLayout.fillBytesMin {
             try zero(start, count: count * stride)
             for index in 0..<count { try store(descriptor.header, at: first + index * stride) }
         } else {
             try fill(
-                start: start, stride: stride, count: count,
-                headerOffset: 8 * descriptor.referenceCount, header: descriptor.header)
+                start: start, stride: stride, count: count, headerOffset: headerOffset,
+                header: descriptor.header)
         }
-        try setMarks(first: first, stride: stride, count: count)
-        try store(end.rawValue, at: allocator + SystemLayout.Allocator.top)
-        try addToBackpack(descriptor, allocator, first: first, count: count)
-        return first
     }
 
     /// Stores the first values of a new object.
@@ -54,7 +72,7 @@ extension Transaction {
         }
     }
 
-    private mutating func checkNew(_ descriptor: ClassDescriptor, _ allocator: Address) throws {
+    mutating func checkNew(_ descriptor: ClassDescriptor, _ allocator: Address) throws {
         guard !descriptor.isSystem else {
             throw ObjectError(
                 .notPermitted, "Objects of the class \(descriptor.name) come with the system only.")

@@ -114,7 +114,7 @@ extension Transaction {
         }
     }
 
-    private func checkScalar(_ field: Field, _ position: Int, _ count: Int) throws(ObjectError) {
+    func checkScalar(_ field: Field, _ position: Int, _ count: Int) throws(ObjectError) {
         guard !field.isReference else {
             throw ObjectError(.invalid, "\(field.name) is a reference; it is a link, not bytes.")
         }
@@ -124,7 +124,7 @@ extension Transaction {
         }
     }
 
-    private func slot(
+    func slot(
         _ object: Address, _ field: Field, _ index: Int
     ) throws(ObjectError) -> Address {
         guard field.isReference else {

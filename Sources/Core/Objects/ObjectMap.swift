@@ -78,8 +78,8 @@ extension Transaction {
         try store(load(place, as: UInt64.self) & ~(1 << ObjectMap.bit(of: address)), at: place)
     }
 
-    /// Sets the bits of `count` objects, `stride` bytes from one to the next, word by word. Above
-    /// `first` nothing is marked yet.
+    /// Sets the bits of `count` objects, `stride` bytes from one to the next, word by word. Between
+    /// them nothing is marked.
     mutating func setMarks(first: Address, stride: Int, count: Int) throws(TransactionError) {
         let step = UInt64(stride / 8)
         var position = first.rawValue >> 3
@@ -97,7 +97,8 @@ extension Transaction {
             try store(word, at: place)
             guard rest > 0 else { return }
             place = ObjectMap.word(of: Address(position << 3))
-            word = 0
+            // The last word may hold bits of what lies behind.
+            word = (rest &- 1) &* Int(step) < 64 ? try load(place, as: UInt64.self) : 0
         }
     }
 

@@ -41,16 +41,6 @@ enum Callbacks {
             call.system.fail(reply, error, operation, for: call.caller)
         }
     }
-
-    /// `serve` for what may change something, so that it is given up while it has to wait.
-    @inline(__always)
-    static func serveChange<Answer>(
-        _ request: fuse_req_t?, _ operation: Operation, at node: NodeID,
-        _ work: (Call) throws(TreeError) -> Answer,
-        answer: (consuming Reply, Answer) -> Void
-    ) {
-        unsafe serve(request, operation, work, answer: answer)
-    }
 }
 
 /// Whether the kernel asks for attributes together with the names of a directory. By itself it does

@@ -29,7 +29,7 @@ extension Callbacks {
         unsafe table.create = { request, parent, name, mode, info in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let flags = unsafe openFlags(info)
-            unsafe Callbacks.serveChange(request, .create, at: parent) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
                 try call.forest.create(
                     parent, name.get(), mode: mode, flags: flags, call.caller)
             } answer: { reply, made in
@@ -63,7 +63,7 @@ extension Callbacks {
             let copy = unsafe CopyRequest(
                 source: Handle(source), start: start, target: Handle(target), offset: offset,
                 count: count)
-            unsafe Callbacks.serveChange(request, .copyFileRange, at: NodeID(node)) {
+            unsafe Callbacks.serve(request, .copyFileRange) {
                 _ throws(TreeError) in
                 try copy.perform()
             } answer: { reply, count in

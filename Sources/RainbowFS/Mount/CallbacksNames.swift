@@ -11,7 +11,7 @@ extension Callbacks {
     private static func addMaking(to table: inout fuse_lowlevel_ops) {
         unsafe table.mkdir = { request, parent, name, mode in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serveChange(request, .mkdir, at: parent) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
                 try call.forest.makeDirectory(parent, name.get(), mode: mode, call.caller)
             } answer: { reply, entry in
                 reply.entry(entry)
@@ -20,7 +20,7 @@ extension Callbacks {
         unsafe table.symlink = { request, target, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let target = unsafe RequestText(target)
-            unsafe Callbacks.serveChange(request, .symlink, at: parent) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
                 try call.forest.symlink(
                     parent, name.get(), target: target.get(), call.caller)
             } answer: { reply, entry in
@@ -46,7 +46,7 @@ extension Callbacks {
     private static func addRemoving(to table: inout fuse_lowlevel_ops) {
         unsafe table.unlink = { request, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serveChange(request, .unlink, at: parent) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
                 try call.forest.unlink(parent, name.get(), call.caller)
             } answer: { reply, _ in
                 reply.succeed()
@@ -54,7 +54,7 @@ extension Callbacks {
         }
         unsafe table.rmdir = { request, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serveChange(request, .rmdir, at: parent) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
                 try call.forest.removeDirectory(parent, name.get(), call.caller)
             } answer: { reply, _ in
                 reply.succeed()
@@ -63,7 +63,7 @@ extension Callbacks {
         unsafe table.rename = { request, parent, name, newParent, newName, flags in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let (newParent, newName) = (NodeID(newParent), unsafe RequestText(newName))
-            unsafe Callbacks.serveChange(request, .rename, at: parent) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
                 try call.forest.rename(
                     parent, name.get(), to: newParent, newName.get(), flags: flags, call.caller)
             } answer: { reply, _ in

@@ -60,7 +60,7 @@ extension Callbacks {
             if asked.truncatesOnly {
                 return unsafe Callbacks.truncate(request, node, asked.isOpen ? Handle(file) : nil)
             }
-            unsafe Callbacks.serveChange(request, .setattr, at: node) { call throws(TreeError) in
+            unsafe Callbacks.serve(request, .setattr) { call throws(TreeError) in
                 try call.forest.setAttributes(node, asked, call.caller)
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.seconds)

@@ -6,6 +6,9 @@ struct NewObjects: Equatable, Sendable {
     var first: Address
     var count: Int
     var stride: Int
+
+    /// Address of the object at `index`.
+    subscript(index: Int) -> Address { first + index * stride }
 }
 
 /// The commands of an allocator's file.
@@ -18,8 +21,6 @@ struct AllocatorCommands: CommandInterpreter {
     /// Who opened the file.
     let caller: Caller
 
-    /// Bytes of new objects that one transaction takes.
-    private static let bytesMax = 1 << 20
     /// Objects with values that one transaction takes: each needs room in the log.
     private static let valuesMax = 1024
 
@@ -29,7 +30,7 @@ struct AllocatorCommands: CommandInterpreter {
         }
         if commands.count == 1, commands[0].name == "new" {
             let request = try NewRequest(commands[0])
-            if request.count > 1 { return .objects(try makeInParts(request)) }
+            if request.count > 1 { return .objects(try makeMany(request)) }
         }
         let made = try tree.transact { tx in
             var made: [NewObjects] = []
@@ -92,25 +93,48 @@ struct AllocatorCommands: CommandInterpreter {
         return descriptor
     }
 
-    private func make(_ request: NewRequest, _ tx: inout Transaction) throws -> NewObjects {
-        let descriptor = try descriptor(request.className, &tx)
-        let values = try request.values.map { word in
+    private func assignments(
+        _ request: NewRequest, of descriptor: ClassDescriptor, _ tx: inout Transaction
+    ) throws -> [FieldAssignment] {
+        try request.values.map { word in
             try FieldAssignment(word, of: descriptor, tree, caller, &tx)
         }
-        if case .transaction(let transaction) = tree.moment { transaction.noteNewObjects() }
-        let first = try tx.newObjects(of: descriptor, in: allocator, count: request.count)
-        if !values.isEmpty {
-            for index in 0..<request.count {
-                let object = first + index * descriptor.stride
-                for value in values { try value.apply(to: object, &tx) }
-            }
-        }
-        return NewObjects(first: first, count: request.count, stride: descriptor.stride)
     }
 
-    /// Makes as many objects at a time as one transaction takes, after looking whether there is
-    /// room for all of them.
-    private func makeInParts(_ request: NewRequest) throws -> [NewObjects] {
+    private func make(_ request: NewRequest, _ tx: inout Transaction) throws -> NewObjects {
+        let descriptor = try descriptor(request.className, &tx)
+        let values = try assignments(request, of: descriptor, &tx)
+        if case .transaction(let transaction) = tree.moment { transaction.noteNewObjects() }
+        let first = try tx.newObjects(of: descriptor, in: allocator, count: request.count)
+        let made = NewObjects(first: first, count: request.count, stride: descriptor.stride)
+        if !values.isEmpty {
+            for index in 0..<request.count {
+                for value in values { try value.apply(to: made[index], &tx) }
+            }
+        }
+        return made
+    }
+
+    /// Makes any number of objects: in a transaction as many at a time as the log takes, in the
+    /// present by a batch, so that they appear all at once or never.
+    private func makeMany(_ request: NewRequest) throws -> [NewObjects] {
+        let size = try partSize(request)
+        if request.count > size, !tree.moment.isTransaction {
+            return [try tree.translating { try makeBatch(request, partsOf: size) }]
+        }
+        return try tree.transact { tx in
+            var made: [NewObjects] = []
+            var part = request
+            for start in stride(from: 0, to: request.count, by: size) {
+                part.count = min(size, request.count - start)
+                made.append(try make(part, &tx))
+            }
+            return AllocatorCommands.joined(made)
+        }
+    }
+
+    /// How many objects one transaction takes, after looking whether there is room for all.
+    private func partSize(_ request: NewRequest) throws -> Int {
         let stride = try tree.transact { tx in
             let descriptor = try descriptor(request.className, &tx)
             let room = try tx.allocator(at: allocator).free
@@ -123,41 +147,39 @@ struct AllocatorCommands: CommandInterpreter {
             }
             return descriptor.stride
         }
-        let room = max(1, AllocatorCommands.bytesMax / stride)
-        let size = request.values.isEmpty ? room : min(room, AllocatorCommands.valuesMax)
-        guard tree.moment.isTransaction else { return try makeOneByOne(request, partsOf: size) }
-        // There a failure leaves nothing of the parts before.
-        return try tree.transact { tx in
-            var made: [NewObjects] = []
-            try forEachPart(of: request, size) { part in made.append(try make(part, &tx)) }
-            return AllocatorCommands.joined(made)
-        }
+        let size = max(1, ObjectBatch.partBytesMax / stride)
+        return request.values.isEmpty ? size : min(size, AllocatorCommands.valuesMax)
     }
 
-    /// Makes each part in a transaction of its own.
-    private func makeOneByOne(_ request: NewRequest, partsOf size: Int) throws -> [NewObjects] {
-        var made: [NewObjects] = []
-        do {
-            try forEachPart(of: request, size) { part in
-                made.append(try tree.transact { tx in try make(part, &tx) })
+    private func makeBatch(_ request: NewRequest, partsOf size: Int) throws -> NewObjects {
+        let space = tree.space
+        let (batch, values) = try space.transact {
+            tx -> (ObjectBatch, [FieldAssignment]) in
+            let descriptor = try descriptor(request.className, &tx)
+            return try (
+                tx.reserveObjects(of: descriptor, in: allocator, count: request.count),
+                assignments(request, of: descriptor, &tx)
+            )
+        }
+        try RequestScope.undoably {
+            for start in stride(from: 0, to: batch.count, by: size) {
+                guard !RequestScope.shouldGiveUp else {
+                    throw TreeError(EINTR, "The command was interrupted before it was done.")
+                }
+                let part = start..<min(start + size, batch.count)
+                try space.transact { tx in
+                    try tx.initialise(part, of: batch)
+                    guard !values.isEmpty else { return }
+                    for index in part {
+                        for value in values { try value.apply(toObject: index, of: batch, &tx) }
+                    }
+                }
             }
-        } catch let error as TreeError where !made.isEmpty {
-            let count = made.reduce(0) { $0 + $1.count }
-            throw TreeError(error.errno, error.message + " \(count) objects were made.")
+            try tree.transact { tx in try tx.publish(batch) }
+        } undo: {
+            try? space.transact { tx in try tx.giveBack(batch) }
         }
-        return AllocatorCommands.joined(made)
-    }
-
-    private func forEachPart(
-        of request: NewRequest, _ size: Int, _ body: (NewRequest) throws -> Void
-    ) throws {
-        var part = request
-        var left = request.count
-        while left > 0 {
-            part.count = min(left, size)
-            try body(part)
-            left -= part.count
-        }
+        return NewObjects(first: batch.first, count: batch.count, stride: batch.descriptor.stride)
     }
 
     /// Runs that follow each other at the same distance, as one.
@@ -165,7 +187,7 @@ struct AllocatorCommands: CommandInterpreter {
         var joined: [NewObjects] = []
         for run in runs {
             if var last = joined.last, last.stride == run.stride,
-                last.first + last.count * last.stride == run.first
+                last[last.count] == run.first
             {
                 last.count += run.count
                 joined[joined.count - 1] = last

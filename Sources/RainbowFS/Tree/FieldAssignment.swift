@@ -127,4 +127,21 @@ struct FieldAssignment: Sendable {
             }
         }
     }
+
+    /// To an object of a batch that is not published yet.
+    func apply(toObject index: Int, of batch: ObjectBatch, _ tx: inout Transaction) throws {
+        switch value {
+        case .bytes(let bytes):
+            try unsafe bytes.withUnsafeBytes { bytes in
+                unsafe try tx.writeField(
+                    field, ofObject: index, of: batch, at: first * field.type.elementSize,
+                    from: bytes)
+            }
+        case .references(let addresses):
+            for (element, address) in addresses.enumerated() {
+                try tx.setReference(
+                    field, first + element, ofObject: index, of: batch, to: address)
+            }
+        }
+    }
 }

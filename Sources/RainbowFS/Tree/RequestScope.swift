@@ -6,11 +6,16 @@ import Synchronization
 /// A request that finds something taken is given up and run again later, so that no thread waits in
 /// it (`WaitingRequests`). That is right only while it has changed nothing. Once it has, running it
 /// again would change twice, and giving it up would tell the caller that nothing happened: it then
-/// waits where it must and goes on to its end. A thread that works on no request never waits.
+/// waits where it must and goes on to its end. What can be undone waits, too, and is undone when the
+/// caller is interrupted. A thread that works on no request never waits.
 @safe struct RequestScope {
     /// The request's number for `interruptCheck`; 0: none.
     private var request: UInt = 0
-    private var hasEffect = false
+    private var effect = Effect.none
+
+    private enum Effect {
+        case none, undoable, lasting
+    }
 
     /// Whether the caller of a request was interrupted, so that it need not be done any more.
     static let interruptCheck = Mutex<@Sendable (UInt) -> Bool>({ _ in false })
@@ -39,7 +44,7 @@ import Synchronization
     }
 
     static func begin(_ request: UInt) {
-        unsafe current.pointee = RequestScope(request: request, hasEffect: false)
+        unsafe current.pointee = RequestScope(request: request)
     }
 
     static func end() {
@@ -48,20 +53,37 @@ import Synchronization
 
     /// Something was changed that others can see, or that the request must not do twice.
     static func noteEffect() {
-        unsafe existing?.pointee.hasEffect = true
+        unsafe existing?.pointee.effect = .lasting
+    }
+
+    /// Runs a change of several transactions; if it fails, `undo` leaves nothing of it.
+    static func undoably<R>(_ body: () throws -> R, undo: () -> Void) throws -> R {
+        let scope = unsafe current
+        let before = unsafe scope.pointee.effect
+        if before == .none { unsafe scope.pointee.effect = .undoable }
+        do {
+            let result = try body()
+            unsafe scope.pointee.effect = .lasting
+            return result
+        } catch {
+            unsafe scope.pointee.effect = .lasting
+            undo()
+            unsafe scope.pointee.effect = before
+            throw error
+        }
     }
 
     /// Whether the thread may wait for what another process has.
     static var mayWait: Bool {
-        guard let scope = unsafe existing?.pointee else { return false }
-        return scope.request != 0 && scope.hasEffect
+        guard let scope = unsafe existing?.pointee, scope.request != 0 else { return false }
+        return scope.effect == .lasting || scope.effect == .undoable && !shouldGiveUp
     }
 
-    /// Whether the request can be given up, since nobody waits for it and it has changed nothing.
+    /// Whether the request can be given up, since nobody waits for it and nothing of it lasts.
     static var shouldGiveUp: Bool {
-        guard let scope = unsafe existing?.pointee, scope.request != 0, !scope.hasEffect else {
-            return false
-        }
+        guard let scope = unsafe existing?.pointee, scope.request != 0,
+            scope.effect != .lasting
+        else { return false }
         return interruptCheck.withLock { $0 }(scope.request)
     }
 }

@@ -305,46 +305,6 @@ struct ObjectsTests {
         }
     }
 
-    @Test("A space makes any number of objects, with first values")
-    func many() throws {
-        try withObjectSpace { space in
-            let allocator = try space.run { tx throws in
-                try tx.defineClass(name: "Node", text: "int64 x\nref<Node> next")
-                return try tx.makeAllocator("a", capacity: 8 << 20).address
-            }
-            var runs: [ObjectRun] = []
-            try space.newObjects(
-                of: "Node", in: allocator, count: 100_000, resolve: { _ in .null },
-                each: { runs.append($0) })
-            #expect(runs.map(\.count).reduce(0, +) == 100_000)
-            let target = runs[0].first
-            try space.newObjects(
-                of: "Node", in: allocator, count: 10_000,
-                values: [("x", "-5"), ("next", "../objects/it")],
-                resolve: { text in
-                    #expect(text == "../objects/it")
-                    return target
-                }, each: { runs.append($0) })
-            try space.run { tx throws in
-                let node = try tx.classDescriptor(named: "Node")
-                let last = try #require(runs.last)
-                let object = last[last.count - 1]
-                #expect(try tx.text(of: object, node.field(named: "x")!) == "-5\n")
-                #expect(try tx.reference(object, node.field(named: "next")!) == target)
-                #expect(try tx.objectCount(in: allocator) == 110_000)
-            }
-            for values in [[("x", "y")], [("z", "1")], [("next", "0x1")]] {
-                #expect(throws: ObjectError.self) {
-                    try space.newObjects(
-                        of: "Node", in: allocator, count: 1,
-                        values: values.map { (field: $0.0, text: $0.1) },
-                        resolve: { _ in .null }, each: { _ in })
-                }
-            }
-            #expect(try problems(of: space) == [])
-        }
-    }
-
     @Test("Classes that take turns in one allocator fill many backpacks and stay listed")
     func manyRuns() throws {
         try withObjectSpace { space in

@@ -1,0 +1,164 @@
+import Testing
+
+@testable import Core
+
+@Suite("Batches of objects")
+struct ObjectBatchTests {
+    private struct Batch {
+        let space: Space
+        let allocator: Address
+        var batch: ObjectBatch
+
+        init(_ space: Space, count: Int, fields: String = "int64 x\nref<Node> next") throws {
+            self.space = space
+            (allocator, batch) = try space.run { tx throws in
+                let node = try tx.defineClass(name: "Node", text: fields)
+                let allocator = try tx.makeAllocator("a", capacity: 512 << 20).address
+                return try (
+                    allocator, tx.reserveObjects(of: node, in: allocator, count: count)
+                )
+            }
+        }
+
+        /// Fills all parts, each object with its index.
+        func fill() throws {
+            let size = ObjectBatch.partBytesMax / batch.descriptor.stride / 16
+            let field = try #require(batch.descriptor.field(named: "x"))
+            for start in stride(from: 0, to: batch.count, by: size) {
+                try space.run { tx throws in
+                    let part = start..<min(start + size, batch.count)
+                    try tx.initialise(part, of: batch)
+                    for index in part {
+                        try unsafe withUnsafeBytes(of: index) { bytes in
+                            try unsafe tx.writeField(
+                                field, ofObject: index, of: batch, from: bytes)
+                        }
+                    }
+                }
+            }
+        }
+
+        func marks() throws -> Int {
+            try space.run { tx throws in
+                try (0..<batch.count).reduce(0) { try $0 + (tx.isObject(batch[$1]) ? 1 : 0) }
+            }
+        }
+    }
+
+    @Test("Nobody finds a batch before it is published, and everybody all of it then")
+    func appears() throws {
+        try withObjectSpace { space in
+            let made = try Batch(space, count: 100_000)
+            try made.fill()
+            let before = try space.takeSnapshot(named: "before")
+            #expect(try made.marks() == 0)
+            try space.run { tx throws in
+                #expect(try tx.objectCount(in: made.allocator) == 0)
+                try tx.publish(made.batch)
+            }
+            #expect(try made.marks() == 100_000)
+            try space.run { tx throws in
+                let field = try #require(made.batch.descriptor.field(named: "x"))
+                for index in [0, 1, 63, 64, 99_999] {
+                    #expect(try tx.text(of: made.batch[index], field) == "\(index)\n")
+                }
+                #expect(try tx.objectCount(in: made.allocator) == 100_000)
+                #expect(try tx.instanceCount(of: made.batch.descriptor) == 100_000)
+            }
+            let early = try space.read(at: before) { tx throws in
+                try tx.objectCount(in: made.allocator)
+            }
+            #expect(early == 0)
+            #expect(try problems(of: space) == [])
+        }
+    }
+
+    @Test("Objects made meanwhile lie behind it, and keep their marks", arguments: 1...70)
+    func neighbours(count: Int) throws {
+        for fields in ["", "int64 x", "int64 x\nref<Node> next", "bytes x[200]"] {
+            try withObjectSpace { space in
+                let made = try Batch(space, count: count, fields: fields)
+                let behind = try space.run { tx throws in
+                    try tx.newObjects(of: made.batch.descriptor, in: made.allocator, count: 3)
+                }
+                try space.run { tx throws in
+                    try tx.initialise(0..<count, of: made.batch)
+                    try tx.publish(made.batch)
+                    for index in 0..<3 {
+                        let object = behind + index * made.batch.descriptor.stride
+                        #expect(try tx.isObject(object))
+                    }
+                    #expect(try tx.objectCount(in: made.allocator) == UInt64(count + 3))
+                }
+                #expect(try problems(of: space) == [])
+            }
+        }
+    }
+
+    @Test("What is given back is room again, unless more was taken behind it")
+    func givenBack() throws {
+        try withObjectSpace { space in
+            let made = try Batch(space, count: 1000)
+            try made.fill()
+            try space.run { tx throws in
+                try tx.giveBack(made.batch)
+                #expect(try tx.allocator(at: made.allocator).used == 0)
+                let next = try tx.newObjects(of: made.batch.descriptor, in: made.allocator)
+                #expect(next == made.batch.first)
+                let other = try tx.reserveObjects(
+                    of: made.batch.descriptor, in: made.allocator, count: 10)
+                let behind = try tx.newObjects(of: made.batch.descriptor, in: made.allocator)
+                try tx.giveBack(other)
+                #expect(behind == other[10])
+                #expect(try tx.objectCount(in: made.allocator) == 2)
+            }
+            #expect(throws: ObjectError.self) {
+                try space.run { tx throws in try tx.publish(made.batch) }
+            }
+            #expect(try problems(of: space) == [])
+        }
+    }
+
+    @Test("An allocator with room that is taken is not removed, and a class not defined anew for it")
+    func guarded() throws {
+        try withObjectSpace { space in
+            let made = try Batch(space, count: 1000)
+            try made.fill()
+            try space.run { tx throws in
+                let region = try tx.region(named: "transactional")
+                #expect(throws: ObjectError.self) {
+                    try tx.removeAllocator(name: "a", in: region)
+                }
+                _ = try tx.defineClass(name: "Node", text: "int64 x\nint64 y")
+                #expect(throws: ObjectError.self) { try tx.publish(made.batch) }
+                try tx.giveBack(made.batch)
+            }
+        }
+    }
+
+    @Test("The largest batch fits into one commit, a larger one is refused")
+    func largest() throws {
+        try withObjectSpace { space in
+            let most = ObjectBatch.bytesMax / 8
+            let made = try Batch(space, count: most, fields: "")
+            let size = ObjectBatch.partBytesMax / 8
+            for start in stride(from: 0, to: most, by: size) {
+                try space.run { tx throws in
+                    try tx.initialise(start..<min(start + size, most), of: made.batch)
+                }
+            }
+            try space.run { tx throws in
+                try tx.publish(made.batch)
+                #expect(try tx.objectCount(in: made.allocator) == UInt64(most))
+            }
+            for count in [most + 1, .max, 0, -1] {
+                #expect(throws: ObjectError.self) {
+                    try space.run { tx throws in
+                        _ = try tx.reserveObjects(
+                            of: made.batch.descriptor, in: made.allocator, count: count)
+                    }
+                }
+            }
+        }
+    }
+}
