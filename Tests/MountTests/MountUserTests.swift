@@ -6,15 +6,17 @@ import Testing
 struct MountUserTests {
     /// Runs a script as an ordinary user where all may open /dev/fuse, fuse.conf allows nothing
     /// more and there is an mtab, as on a new Debian, whatever this machine has.
-    private func asUser(_ mount: TestMount, _ script: String) throws -> CommandResult {
+    private func asUser(
+        _ mount: TestMount, _ script: String, user: String = "nobody"
+    ) throws -> CommandResult {
         try mount.bashWithOwnMounts(
             """
             mount -t tmpfs none "$SCRATCH" && mknod -m 666 "$SCRATCH/fuse" c 10 229 &&
             mount --bind "$SCRATCH/fuse" /dev/fuse &&
             cp -a /etc "$SCRATCH/etc" && mount --bind "$SCRATCH/etc" /etc &&
             : >/etc/fuse.conf && ln -sf /proc/self/mounts /etc/mtab &&
-            chown nobody "$MOUNT" "$MOUNT2" && chmod 777 "$RAINBOWFS_DIR" &&
-            exec \(asNobody) bash -c "$BODY"
+            chown \(user) "$MOUNT" "$MOUNT2" && chmod 777 "$RAINBOWFS_DIR" &&
+            exec setpriv --reuid=\(user) --regid=nogroup --clear-groups bash -c "$BODY"
             """, environment: ["BODY": script])
     }
 
@@ -29,6 +31,28 @@ struct MountUserTests {
             """)
         #expect(result.errors == "")
         #expect(result.status == 0 && result.output == "nobody\n")
+    }
+
+    @Test("With too few processes and threads a mount fails with a sentence", .needsRoot)
+    func processes() throws {
+        let mount = try TestMount("threads", everybodyRuns: true)
+        // As a user whose processes no other test counts.
+        let result = try asUser(
+            mount,
+            """
+            for count in {1..20}; do
+                if errors=$( (ulimit -u $count; exec $RAINBOWFS $SPACE $MOUNT) 2>&1); then
+                    echo works
+                    ls $MOUNT >/dev/null && fusermount3 -u $MOUNT || exit
+                else
+                    echo "$? $(tail -n 1 <<<"$errors" | cut -d : -f 1)"
+                    mountpoint -q $MOUNT && exit 1
+                fi
+                while pgrep -u games rainbowfs >/dev/null; do sleep 0.05; done
+            done
+            """, user: "games")
+        #expect(Set(result.output.split(separator: "\n")) == ["works", "4 rainbowfs"])
+        #expect(result.status == 0 && result.errors == "", "\(result)")
     }
 
     @Test("Another user's space is refused with the reason", .needsRoot)

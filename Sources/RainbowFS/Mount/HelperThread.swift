@@ -6,13 +6,13 @@ import Synchronization
 final class HelperThread: @unchecked Sendable {
     private let body: @Sendable (HelperThread) -> Void
     private let ending = Atomic<Bool>(false)
-    private let ended = Atomic<Bool>(false)
     private var thread = pthread_t()
 
     /// Interrupts a wait; its handler does nothing.
     private static let wakeSignal = SIGUSR1
 
-    init(_ body: @escaping @Sendable (HelperThread) -> Void) {
+    /// - Throws: what says that the process may have no more threads.
+    init(_ body: @escaping @Sendable (HelperThread) -> Void) throws(MountFailure) {
         self.body = body
         var (blocked, before) = (sigset_t(), sigset_t())
         unsafe sigfillset(&blocked)
@@ -29,18 +29,19 @@ final class HelperThread: @unchecked Sendable {
                 let running = unsafe Unmanaged<HelperThread>.fromOpaque(helper)
                     .takeUnretainedValue()
                 running.body(running)
-                running.ended.store(true, ordering: .releasing)
                 return nil
             }, unretained)
-        precondition(result == 0, "no thread can be started: \(ErrorText.of(result))")
         unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+        guard result == 0 else {
+            throw MountFailure(
+                .mount,
+                "no thread can be started (\(ErrorText.of(result))); see the limits of processes "
+                    + "and memory, ulimit -u and -v")
+        }
     }
 
     /// Whether the thread is to end.
     var isEnding: Bool { ending.load(ordering: .acquiring) }
-
-    /// Whether its body has returned.
-    var hasEnded: Bool { ended.load(ordering: .acquiring) }
 
     /// Lets the thread know that it is to end.
     func end() {

@@ -107,7 +107,8 @@ final class KeptPages: @unchecked Sendable {
     /// - Parameter mountPoint: absolute.
     func serve(_ thread: HelperThread, mountPoint: String) {
         guard rainbow_unshare_files() == 0 else { return }
-        _ = rainbow_close_range(UInt32(STDERR_FILENO) + 1, .max)
+        // Standard output as well: who reads a pipe to its end would wait for this thread.
+        _ = rainbow_close_range(0, .max)
         self.thread.store(UInt32(bitPattern: rainbow_thread_id()), ordering: .relaxed)
         while !thread.isEnding {
             semaphore.wait(milliseconds: 1_000)

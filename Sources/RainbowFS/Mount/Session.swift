@@ -7,19 +7,28 @@ import Glibc
     private let session: OpaquePointer
     private let fileSystem: FileSystem
     private var isMounted = false
-    /// Drops the kernel's old pages, by opening files of this mount.
-    private var dropping: HelperThread?
+    private var helpers = Helpers()
+
+    /// The threads beside those that answer requests.
+    private struct Helpers {
+        /// Drops the kernel's old pages, by opening files of this mount.
+        var dropping: HelperThread?
+        var following: HelperThread?
+        var rerunning: HelperThread?
+        var reaping: HelperThread?
+    }
 
     /// How often it is looked for transactions that are forgotten or in the way.
     private static let reapMilliseconds = 200
 
-    /// Mounts and answers the kernel's first request, so that the mount works when this returns.
+    /// Mounts, answers the kernel's first request and starts all threads but libfuse's own, so that
+    /// the mount works when this returns.
     static func mounted(
         _ fileSystem: FileSystem, at point: MountPoint, source: String, options: MountOptions
     ) throws(MountFailure) -> Session {
         var session = try Session(fileSystem, source: source, options: options)
         try session.mount(at: point)
-        session.startDropping(at: point)
+        try session.startHelpers(at: point)
         return session
     }
 
@@ -48,10 +57,10 @@ import Glibc
     }
 
     deinit {
-        dropping?.end()
+        stopHelpers()
         // Closes the device, so that nothing waits for an answer any more, that thread included.
         if isMounted { unsafe fuse_session_unmount(session) }
-        dropping?.stop()
+        helpers.dropping?.stop()
         unsafe fuse_remove_signal_handlers(session)
         unsafe fuse_session_destroy(session)
     }
@@ -107,42 +116,45 @@ import Glibc
         }
     }
 
-    private mutating func startDropping(at point: MountPoint) {
+    private mutating func startHelpers(at point: MountPoint) throws(MountFailure) {
         let (pages, path) = (fileSystem.pages, point.path)
-        dropping = HelperThread { pages.serve($0, mountPoint: path) }
+        helpers.dropping = try HelperThread { pages.serve($0, mountPoint: path) }
+        let feed = fileSystem.forest.space.commitFeed()
+        unsafe fileSystem.kept.setSession(session)
+        let follower = Follower(feed: feed, system: fileSystem)
+        helpers.following = try HelperThread { follower.follow($0) }
+        let waiting = fileSystem.waiting
+        let number = unsafe UInt(bitPattern: session)
+        helpers.rerunning = try HelperThread { thread in
+            guard let session = unsafe OpaquePointer(bitPattern: number) else { return }
+            unsafe waiting.serve(session, thread)
+        }
+        helpers.reaping = try HelperThread { [forest = fileSystem.forest] thread in
+            while !thread.isEnding {
+                thread.pause(milliseconds: Self.reapMilliseconds)
+                forest.moments?.reap()
+            }
+        }
+        // libfuse needs one more, and says that there is none when nobody listens any more.
+        try HelperThread { _ in }.stop()
+    }
+
+    /// But for the one that drops pages: that may wait for an answer.
+    private func stopHelpers() {
+        helpers.reaping?.stop()
+        helpers.rerunning?.stop()
+        fileSystem.waiting.end()
+        helpers.following?.stop()
+        unsafe fileSystem.kept.setSession(nil)
+        fileSystem.parked.end()
+        fileSystem.polls.end()
+        helpers.dropping?.end()
     }
 
     /// Answers requests until the file system is unmounted or a signal ends it.
     ///
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
-        let feed = fileSystem.forest.space.commitFeed()
-        unsafe fileSystem.kept.setSession(session)
-        let follower = Follower(feed: feed, system: fileSystem)
-        let following = HelperThread { follower.follow($0) }
-        defer {
-            following.stop()
-            unsafe fileSystem.kept.setSession(nil)
-            fileSystem.parked.end()
-            fileSystem.polls.end()
-        }
-        let waiting = fileSystem.waiting
-        let number = unsafe UInt(bitPattern: session)
-        let rerunning = HelperThread { thread in
-            guard let session = unsafe OpaquePointer(bitPattern: number) else { return }
-            unsafe waiting.serve(session, thread)
-        }
-        defer {
-            rerunning.stop()
-            waiting.end()
-        }
-        let reaper = HelperThread { [forest = fileSystem.forest] thread in
-            while !thread.isEnding {
-                thread.pause(milliseconds: Self.reapMilliseconds)
-                forest.moments?.reap()
-            }
-        }
-        defer { reaper.stop() }
         if singleThreaded { return unsafe fuse_session_loop(session) }
         guard let loop = unsafe fuse_loop_cfg_create() else { return -ENOMEM }
         defer { unsafe fuse_loop_cfg_destroy(loop) }

@@ -119,7 +119,7 @@ struct ObjectBatchTests {
         }
     }
 
-    @Test("An allocator with room that is taken is not removed, and a class not defined anew for it")
+    @Test("Room that is taken keeps its allocator; a class that changes meanwhile gets no objects")
     func guarded() throws {
         try withObjectSpace { space in
             let made = try Batch(space, count: 1000)
