@@ -81,7 +81,7 @@ struct DamageMountTests {
             strikes.append(damage.strike())
             usleep(UInt32.random(in: 0...100_000, using: &generator))
         }
-        FileManager.default.createFile(atPath: "\(mount.folder)/scratch/stop", contents: nil)
+        _ = FileManager.default.createFile(atPath: "\(mount.folder)/scratch/stop", contents: nil)
         var problems: [String] = []
         for (user, output) in users {
             let text = try output.fileHandleForReading.readToEnd() ?? Data()

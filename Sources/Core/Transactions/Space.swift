@@ -116,7 +116,10 @@ public final class Space: @unchecked Sendable {
             guard case .system(let error) = error else { throw .absent }
             throw .unavailable(error)
         }
-        guard let descriptor = file else { throw .absent }
+        guard let descriptor = file else {
+            guard (try? folder.isGone()) == true else { throw .absent }
+            throw .unavailable(SystemError(errno: ESTALE, action: "use a region"))
+        }
         var isKept = false
         defer { if !isKept { SystemCalls.close(descriptor) } }
         do throws(SystemError) {

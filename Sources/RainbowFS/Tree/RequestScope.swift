@@ -6,8 +6,8 @@ import Synchronization
 /// A request that finds something taken is given up and run again later, so that no thread waits in
 /// it (`WaitingRequests`). That is right only while it has changed nothing. Once it has, running it
 /// again would change twice, and giving it up would tell the caller that nothing happened: it then
-/// waits where it must and goes on to its end. What can be undone waits, too, and is undone when the
-/// caller is interrupted. A thread that works on no request never waits.
+/// waits where it must and goes on to its end. What can be undone waits, too, and is undone when
+/// the caller is interrupted. A thread that works on no request never waits.
 @safe struct RequestScope {
     /// The request's number for `interruptCheck`; 0: none.
     private var request: UInt = 0

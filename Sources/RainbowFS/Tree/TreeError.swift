@@ -55,6 +55,11 @@ extension TreeError {
             self.init(ECANCELED, "Another transaction changed what this one read. Try again.")
         case .invalidAddress(let address):
             self.init(EINVAL, "The address \(address) lies in no region of the space.")
+        case .unavailable(ESTALE):
+            self.init(
+                ESTALE,
+                "Somebody removed the files of the space before this mount used that region. What"
+                    + " it used already goes on; unmount and mount to have the new space.")
         case .unavailable(let errno):
             self.init(
                 errno,
