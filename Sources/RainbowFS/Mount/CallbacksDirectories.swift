@@ -18,7 +18,10 @@ extension Callbacks {
             unsafe Callbacks.list(request, nil, size: size, from: offset, info)
         }
         unsafe table.readdirplus = { request, node, size, offset, info in
-            unsafe Callbacks.list(request, NodeID(node), size: size, from: offset, info)
+            // The first of a listing are asked for with attributes before the kernel can know what
+            // the program wants; it has few of them then.
+            let few = offset == 0 ? min(size, Callbacks.firstEntriesBytes) : size
+            unsafe Callbacks.list(request, NodeID(node), size: few, from: offset, info)
         }
         unsafe table.releasedir = { request, _, info in
             guard let request = unsafe request else { return }
@@ -30,6 +33,9 @@ extension Callbacks {
             unsafe Reply(request).succeed()
         }
     }
+
+    /// Some 160 entries with attributes.
+    private static let firstEntriesBytes = 32 << 10
 
     /// - Parameter folder: whose entries are listed with their attributes, if the caller may look
     ///   them up; nil: names only.
