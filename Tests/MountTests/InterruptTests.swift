@@ -48,7 +48,7 @@ struct InterruptTests {
         #expect(result.output == "was killed\n", "\(result.errors.suffix(500))")
     }
 
-    @Test("A command that makes many objects and is interrupted makes none, and takes no room")
+    @Test("A command that makes many objects and is interrupted makes none, and takes no room.")
     func manyObjects() throws {
         let mount = try TestMount("many")
         try mount.mount()

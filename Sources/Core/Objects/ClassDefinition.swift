@@ -52,8 +52,8 @@ extension Transaction {
         guard referrers == 0 else {
             throw ObjectError(
                 .busy,
-                "\(referrers) fields of other classes refer to \(name); rm those classes first,"
-                    + " which works while they have no objects.")
+                "\(referrers) fields of classes refer to \(name); while those have no objects,"
+                    + " rm them first, or define them anew without these fields.")
         }
         try removeFields(ofClassAt: address)
         _ = try removeTableEntry(try classKey(name), in: try classesRoot())

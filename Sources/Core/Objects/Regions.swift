@@ -88,8 +88,8 @@ extension Transaction {
         guard model == "transactional" else {
             throw ObjectError(
                 .invalid,
-                "Regions of the model \(model) are not supported yet; "
-                    + "make a transactional one.")
+                "\(model) is no consistency model of this rainbowfs; "
+                    + "transactional is the only one.")
         }
         let bytes = try NameBytes(name, limit: ObjectLimits.nameBytes, what: "region")
         guard !name.utf8.contains(UInt8(ascii: ".")) else {
@@ -104,7 +104,8 @@ extension Transaction {
             try space.createRegionFile(number)
             return try regionInfo(try addRegion(name, number: number, ownership))
         }
-        throw ObjectError(.full, "A space has \(SpaceLayout.regionCountMax) regions at most.")
+        let count = SpaceLayout.regionCountMax - SystemLayout.firstUserRegion + 1
+        throw ObjectError(.full, "A space has \(count) regions at most; rmdir one that is empty.")
     }
 
     /// Removes a region without allocators.

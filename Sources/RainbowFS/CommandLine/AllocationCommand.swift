@@ -6,7 +6,7 @@ import Glibc
 struct AllocationCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "alloc",
-        abstract: "Make objects in batches, and keep them.",
+        abstract: "Make objects in batches.",
         discussion: """
             The objects are on pages that nobody has touched, whose first use costs the kernel \
             more than the objects, or with --reserved on pages made ready before.

@@ -8,12 +8,19 @@ enum LikelyCommand {
         "check": "fsck", "show": "get", "cat": "get", "read": "get", "print": "get",
         "write": "set", "put": "set", "update": "set", "create": "new", "make": "new",
         "add": "new", "run": "atomic", "exec": "atomic", "follow": "watch", "tail": "watch",
-        "events": "watch", "monitor": "top", "benchmark": "bench",
+        "events": "watch", "monitor": "top", "benchmark": "bench", "ps": "ls", "usage": "status",
+        "touch": "new", "mkdir": "new", "kill": "destroy", "umount": unmounting,
+        "unmount": unmounting, "umont": unmounting, "detach": unmounting, "eject": unmounting,
+        "stop": unmounting, "end": unmounting,
     ]
+
+    /// What ends a mount, which no command of this program does.
+    static let unmounting = "fusermount3 -u"
 
     /// The command that was probably meant, one of `commands`; nil if the word is like none.
     static func meant(by word: String, among commands: [String]) -> String? {
         let word = word.lowercased()
+        if usualWords[word] == unmounting { return unmounting }
         let typed = Array(word.utf8)
         let close = commands.map { ($0, distance(typed, Array($0.utf8))) }
             .filter { $1 <= limit($0, typed) }
@@ -21,10 +28,10 @@ enum LikelyCommand {
         return usualWords[word].flatMap { commands.contains($0) ? $0 : nil }
     }
 
-    /// Of two letters, one other makes another word.
+    /// Of two letters, one other makes another word; but not one of them twice.
     private static func limit(_ command: String, _ typed: [UInt8]) -> Int {
         switch command.utf8.count {
-        case 0...2: typed.sorted() == command.utf8.sorted() ? 1 : 0
+        case 0...2: Set(typed) == Set(command.utf8) ? 1 : 0
         case 3...5: 1
         default: 2
         }

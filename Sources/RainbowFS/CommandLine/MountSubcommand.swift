@@ -58,10 +58,13 @@ struct MountSubcommand: ParsableCommand {
         guard let command = LikelyCommand.meant(by: space, among: commands) else { return }
         let spaces = (try? Space.list()) ?? []
         guard !spaces.contains(where: { $0.name == space }) else { return }
+        let likely =
+            command == LikelyCommand.unmounting
+            ? "\(command) \(mountPoint) was meant"
+            : "the command \(command) was meant (rainbowfs \(command) --help)"
         throw CommandFailure(
             .arguments,
-            "There is neither a command nor a space \(space); perhaps the command \(command) was"
-                + " meant (rainbowfs \(command) --help). A new space of that name is mounted by:"
-                + " rainbowfs mount \(space) \(mountPoint)")
+            "There is neither a command nor a space \(space); perhaps \(likely). A new space of"
+                + " that name is mounted by: rainbowfs mount \(space) \(mountPoint)")
     }
 }

@@ -46,8 +46,8 @@ extension Caller {
         guard may(access, attributes) else {
             throw TreeError(
                 EACCES,
-                "User \(uid) may not: owner \(attributes.uid), group \(attributes.gid), "
-                    + "mode 0\(String(attributes.mode & 0o7777, radix: 8)). "
+                "User \(uid) may not do that here: it belongs to owner \(attributes.uid), group "
+                    + "\(attributes.gid), mode 0\(String(attributes.mode & 0o7777, radix: 8)). "
                     + "chmod and chown work on regions, allocators, names and classes.")
         }
     }

@@ -107,8 +107,8 @@ extension Tree {
         guard !CallerThread(caller).isReading(paths) else {
             throw TreeError(
                 EPERM,
-                "An object cannot be removed with rm -r, which would only set its references to"
-                    + " null. To do that, name them: rm objects/\(object)/FIELD.")
+                "Objects cannot be removed, and rm -r would only set their references to null."
+                    + " To do that, name them: rm objects/\(object)/FIELD.")
         }
     }
 
