@@ -73,7 +73,7 @@ struct CopyTests {
     ]
 
     @Test(
-        "GNU, busybox and Python copy one value, within a mount and between two.",
+        "GNU, busybox and Python copy one value of text, within a mount and between two.",
         arguments: tools.keys.sorted(), ["v", "s"])
     func values(tool: String, field: String) throws {
         let command = try #require(Self.tools[tool])

@@ -21,6 +21,8 @@ struct LimitTests {
             #expect(result.status == 4, "\(settings): \(result)")
             let lines = result.errors.split(separator: "\n")
             #expect(lines.last?.hasPrefix("rainbowfs: ") == true, "\(settings): \(result.errors)")
+            let isLeft = FileManager.default.fileExists(atPath: folder(mount))
+            #expect(!isLeft || settings.contains("FAULT"), "\(settings): \(result.errors)")
         }
         #expect(eventually { !MountedPoint.exists(mount.one) })
         #expect(eventually { mount.daemon() == nil })
@@ -46,6 +48,20 @@ struct LimitTests {
             #expect(result.errors.contains("ulimit -f"))
             #expect(!FileManager.default.fileExists(atPath: folder(mount)))
         }
+    }
+
+    @Test("Output past a limit of file sizes is an error of the command, never SIGXFSZ.")
+    func outputSize() throws {
+        let mount = try TestMount("limit")
+        let result = try mount.bash(
+            """
+            cd "$SCRATCH"
+            (ulimit -f 0; exec rainbowfs ls >out); echo $?
+            (ulimit -f 0; exec rainbowfs --help >out); echo $?
+            (ulimit -f 0; exec rainbowfs $SPACE /dev/null 2>out); echo $?
+            (ulimit -f 0; exec rainbowfs atomic -m /dev/null -- true 2>out); echo $?
+            """)
+        #expect(result.output == "3\n3\n4\n125\n", "\(result)")
     }
 
     @Test("Under a limit of file sizes a space that is there can be used, and says what cannot be.")

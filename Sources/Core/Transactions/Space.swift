@@ -35,6 +35,8 @@ public final class Space: @unchecked Sendable {
     /// The number of this process in the space.
     public let node: Int
     public let isReadOnly: Bool
+    /// Whether this attachment made the space.
+    public let isNew: Bool
 
     let meta: SharedMemory
     let metaDescriptor: Int32
@@ -64,7 +66,11 @@ public final class Space: @unchecked Sendable {
     let waitCheck = Mutex<@Sendable () -> Bool>({ true })
 
     /// - Parameter attachment: what the space then owns.
-    init(_ attachment: consuming Attachment, _ options: SpaceOptions, _ failpoints: Failpoints) {
+    init(
+        _ attachment: consuming Attachment, isNew: Bool, _ options: SpaceOptions,
+        _ failpoints: Failpoints
+    ) {
+        self.isNew = isNew
         folder = attachment.folder
         name = folder.name
         meta = attachment.meta

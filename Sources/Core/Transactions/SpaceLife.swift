@@ -60,7 +60,7 @@ extension Space {
             let attachment = try Attachment(folder, descriptor, options)
             // The space closes both from here on.
             isKept = true
-            let space = Space(attachment, options, failpoints)
+            let space = Space(attachment, isNew: isNew, options, failpoints)
             space.enter(options)
             folder.unlock()
             return space

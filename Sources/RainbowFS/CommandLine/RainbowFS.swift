@@ -41,6 +41,7 @@ struct RainbowFS: ParsableCommand {
         let words = arguments.dropFirst()
         let isAtomic = words.first == AtomicCommand.configuration.commandName
         StandardDescriptors.occupy()
+        StandardDescriptors.failPastLimit()
         let status: Int32
         do {
             if isAtomic, let arguments = AtomicArguments(plain: words.dropFirst()) {
@@ -97,6 +98,18 @@ enum StandardDescriptors {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
             _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
+    }
+
+    /// Has a write past the limit of file sizes fail with EFBIG, as one to a full disk fails,
+    /// rather than end the program. A program that is run has the signal as it was.
+    static func failPastLimit() {
+        var (action, before) = (sigaction(), sigaction())
+        unsafe action.__sigaction_handler.sa_handler = { _ in }
+        unsafe sigaction(SIGXFSZ, &action, &before)
+        let isIgnored = unsafe before.__sigaction_handler.sa_handler.map {
+            unsafe unsafeBitCast($0, to: Int.self) == 1
+        }
+        if isIgnored == true { unsafe sigaction(SIGXFSZ, &before, nil) }
     }
 }
 

@@ -30,8 +30,18 @@ struct Mount: ~Copyable {
         let forest = Forest(space: space, options: treeOptions)
         let fileSystem = FileSystem(
             forest: forest, kept: kept, log: log, options: options)
-        let session = try Session.mounted(
-            fileSystem, at: point, source: name, options: options)
+        let session: Session
+        let version = space.usage.version
+        do throws(MountFailure) {
+            session = try Session.mounted(
+                fileSystem, at: point, source: name, options: options)
+        } catch {
+            let isUnused = space.isNew && space.usage.version == version
+            space.detach()
+            // Of a mount that failed nothing stays; a space that others have found stays theirs.
+            if isUnused { try? Space.destroy(name) }
+            throw error
+        }
         MountLog.serve(log)
         self.space = space
         self.forest = forest
