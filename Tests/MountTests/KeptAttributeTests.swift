@@ -21,15 +21,34 @@ struct KeptAttributeTests {
     private func lookUp(_ path: [String], _ kernel: FakeKernel) throws -> (UInt64, UInt64) {
         var (node, valid): (UInt64, UInt64) = (1, 0)
         for name in path {
-            var body = RequestBody()
-            body.add(Array(name.utf8))
-            let reply = try #require(
-                try kernel.answer(to: kernel.send(.lookup, node: node, body)))
-            #expect(reply.error == 0, "\(name)")
-            node = reply.number(at: 0)
-            valid = reply.number(at: 24)
+            var isKept = false
+            while !isKept {
+                let (reply, stale) = try answer(toLookUpOf: name, in: node, kernel)
+                let found = reply.number(at: 0)
+                valid = reply.number(at: 24)
+                // What is taken back before the answer comes, the kernel does not keep.
+                isKept = !stale.contains(found)
+                if isKept { node = found }
+            }
         }
         return (node, valid)
+    }
+
+    /// The answer, and the nodes that the kernel was told to ask for again before it came.
+    private func answer(
+        toLookUpOf name: String, in folder: UInt64, _ kernel: FakeKernel
+    ) throws -> (FakeKernel.Reply, Set<UInt64>) {
+        var body = RequestBody()
+        body.add(Array(name.utf8))
+        let request = try kernel.send(.lookup, node: folder, body)
+        var stale: Set<UInt64> = []
+        while true {
+            let reply = try #require(try kernel.receive(milliseconds: 60_000))
+            if reply.isStaleNode { stale.insert(reply.number(at: 0)) }
+            guard reply.unique == request else { continue }
+            #expect(reply.error == 0, "\(name)")
+            return (reply, stale)
+        }
     }
 
     /// The next nodes that the kernel is told to ask for again, until one is `last`.

@@ -132,7 +132,7 @@ extension TransactionalMemory {
                     }
                 }
                 try new.transact { tx throws(TransactionError) in try tx.store(7, at: address) }
-                #expect(throws: TransactionError.invalidAddress(address)) {
+                #expect(throws: TransactionError.unavailable(errno: ESTALE)) {
                     try old.transact { tx throws(TransactionError) in
                         try tx.store(8, at: address)
                     }

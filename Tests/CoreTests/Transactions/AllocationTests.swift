@@ -6,7 +6,7 @@ import Testing
 extension TransactionalMemory {
     /// Accesses and commits ask for no memory once they run.
     @Suite struct AllocationTests {
-        @Test("A million transactions of the optimised build allocate nothing, if it is built")
+        @Test("A million transactions of the optimised build allocate only to read old moments")
         func optimised() throws {
             let own = builtProgram("space-worker")
             guard let range = own.range(ofText: "/debug/") else { return }
@@ -15,15 +15,19 @@ extension TransactionalMemory {
                 print("there is no optimised space-worker: make test builds it")
                 return
             }
-            try Self.expectNoAllocations(worker, mode: 0)
+            // A run that lost sixteen times before it wrote goes on at a snapshot, which takes
+            // memory: on a loaded machine some do.
+            try Self.expectAllocations(0...10_000, worker, mode: 0)
         }
 
         @Test("A million loads, stores and commits allocate nothing in any build")
         func plain() throws {
-            try Self.expectNoAllocations(builtProgram("space-worker"), mode: 1)
+            try Self.expectAllocations(0...0, builtProgram("space-worker"), mode: 1)
         }
 
-        private static func expectNoAllocations(_ worker: String, mode: Int) throws {
+        private static func expectAllocations(
+            _ range: ClosedRange<UInt64>, _ worker: String, mode: Int
+        ) throws {
             let name = uniqueSpaceName("core")
             defer { try? Space.destroy(name, force: true) }
             let board = try Scoreboard()
@@ -32,7 +36,8 @@ extension TransactionalMemory {
                 worker, ["allocations", name, "\(mode)", "1", "1000000"],
                 descriptor: board.descriptor)
             #expect(child.wait() == .exited(0))
-            #expect(board[BoardPlace.result(mode)] == 0)
+            let count = board[BoardPlace.result(mode)]
+            #expect(range.contains(count), "\(count)")
         }
     }
 }
