@@ -117,10 +117,12 @@ extension KeptAttributes {
         guard !isEmpty else { return }
         if case .commit(let news) = event, let pages = news.pages {
             take(pages)
-            let isAllocator = pages.contains { page, bits in
-                Self.isSystem(page) && lines.take(page, bits) != 0
+            var allocators: [(page: UInt64, lines: UInt64)] = []
+            for (page, bits) in pages where Self.isSystem(page) {
+                let found = lines.take(page, bits)
+                if found != 0 { allocators.append((page, found)) }
             }
-            if isAllocator { takeBack(lines.takeAll { $1 }) }
+            if !allocators.isEmpty { takeBack(allocators + lines.takeAll { $1 }) }
             return
         }
         let changed = lines.takeAll { page, bits in
@@ -152,6 +154,7 @@ extension KeptAttributes {
             if found == nil { unfinished.withLock { $0 += batch } }
             for object in found ?? [] { takeBack(object) }
         }
+        lines.told(pages)
     }
 
     /// The kernel may be about to learn of a file from an answer that was made before the commit,

@@ -5,10 +5,15 @@ import Synchronization
 /// It is bounded: what finds no room is not kept. What was noted goes when a commit takes it, or
 /// with its generation, when the kernel has forgotten it anyway. The table is in parts with a lock
 /// each, since every look at a file passes here.
+///
+/// Invariant: what was noted and is not told to the kernel yet, `take` returns. So two that take the
+/// same lines may both tell, and none of them goes on while the kernel has been told by neither.
 final class KeptLines: Sendable {
     private struct Pages {
         var newer: [UInt64: UInt64] = [:]
         var older: [UInt64: UInt64] = [:]
+        /// Taken by somebody who has not told the kernel yet.
+        var untold: [UInt64: UInt64] = [:]
     }
 
     /// Heap cells, since locks cannot move.
@@ -21,7 +26,7 @@ final class KeptLines: Sendable {
     private static let partPagesMax = 1024
 
     private let parts = (0..<partCount).map { _ in Part() }
-    /// Pages in both generations, or some more.
+    /// Pages in all three, or some more.
     private let count = Atomic<Int>(0)
 
     var isEmpty: Bool { count.load(ordering: .sequentiallyConsistent) == 0 }
@@ -44,11 +49,27 @@ final class KeptLines: Sendable {
         }
     }
 
-    /// Takes those of the lines out that are noted.
+    /// Takes those of the lines out that are noted; `told` is to be called when the kernel knows.
     func take(_ page: UInt64, _ lines: UInt64) -> UInt64 {
         guard !isEmpty else { return 0 }
         return part(page).pages.withLock { pages in
-            take(page, lines, &pages.newer) | take(page, lines, &pages.older)
+            let untold = pages.untold[page] ?? 0
+            // First here, then gone there: the table is never empty in between.
+            let noted = ((pages.newer[page] ?? 0) | (pages.older[page] ?? 0)) & lines
+            if noted != 0 {
+                if untold == 0 { count.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+                pages.untold[page] = untold | noted
+                _ = take(page, lines, &pages.newer)
+                _ = take(page, lines, &pages.older)
+            }
+            return noted | untold & lines
+        }
+    }
+
+    /// The kernel was told that these lines have changed.
+    func told(_ told: [(page: UInt64, lines: UInt64)]) {
+        for (page, lines) in told {
+            part(page).pages.withLock { pages in _ = take(page, lines, &pages.untold) }
         }
     }
 
