@@ -6,8 +6,8 @@ import Synchronization
 /// with its generation, when the kernel has forgotten it anyway. The table is in parts with a lock
 /// each, since every look at a file passes here.
 ///
-/// Invariant: what was noted and is not told to the kernel yet, `take` returns. So two that take the
-/// same lines may both tell, and none of them goes on while the kernel has been told by neither.
+/// Invariant: what was noted and is not told to the kernel yet, `take` returns. So two that take
+/// the same lines may both tell, and none goes on while the kernel has been told by neither.
 final class KeptLines: Sendable {
     private struct Pages {
         var newer: [UInt64: UInt64] = [:]
