@@ -1,5 +1,5 @@
 /// The place in the snapshot table whose moment a transaction reads.
-struct Moment {
+struct FixedMoment {
     var index: Int
     var serialNumber: UInt64
 }
@@ -98,7 +98,7 @@ extension Transaction {
 
     mutating func fix(at snapshot: Snapshot) {
         self.snapshot = snapshot.version
-        moment = Moment(index: snapshot.index, serialNumber: snapshot.serialNumber)
+        moment = FixedMoment(index: snapshot.index, serialNumber: snapshot.serialNumber)
     }
 
     /// Ends a run at the moment of a snapshot.

@@ -38,7 +38,7 @@ public struct Transaction: ~Copyable {
     var isReadOnly: Bool
     let failpoints: Failpoints
     /// The entry of the snapshot table whose moment is read; nil: the moment moves (LSA).
-    var moment: Moment?
+    var moment: FixedMoment?
     /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
     var snapshotEpoch: UInt64 = 0
     var newestSnapshot: UInt64 = 0
