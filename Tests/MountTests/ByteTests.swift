@@ -101,4 +101,17 @@ struct ByteTests {
         let one = ["1", "8", "1", "9", "9", "10", "10", "1", "unmounted"]
         #expect(result.output.split(separator: "\n").map(String.init) == one + one + one)
     }
+
+    @Test("A mount point whose name is no UTF-8 does not hide the others from the tests")
+    func table() throws {
+        let mount = try TestMount("bytes")
+        #expect(try mount.mount().status == 0)
+        let result = try mount.bash(
+            #"point=$SCRATCH/$'d\xe9'; mkdir "$point" && mount --bind /proc/self "$point""#)
+        #expect(result.errors == "")
+        #expect(MountedPoint.exists(mount.one))
+        #expect(try mount.bash(#"umount "$SCRATCH"/$'d\xe9'"#).status == 0)
+        #expect(try mount.unmount().status == 0)
+        #expect(!MountedPoint.exists(mount.one))
+    }
 }

@@ -121,8 +121,9 @@ public enum MountedPoint {
 
     /// The line of the topmost mount at the path.
     public static func line(_ path: String) -> String? {
-        let table = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
-        return table.split(separator: "\n").last { line in
+        // The table is bytes: one mount point whose name is no UTF-8 must not hide all others.
+        let table = FileManager.default.contents(atPath: "/proc/self/mountinfo") ?? Data()
+        return String(decoding: table, as: UTF8.self).split(separator: "\n").last { line in
             let words = line.split(separator: " ")
             return words.count > 4 && words[4] == path
         }.map(String.init)
