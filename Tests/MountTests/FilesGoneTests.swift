@@ -38,4 +38,34 @@ struct FilesGoneTests {
         try mount.mount(at: mount.two)
         #expect(try mount.bash("ls $MOUNT2/names; cat $MOUNT/names/x/v").output == "4\n")
     }
+
+    @Test("A check names the file of a region that was removed or cut short by hand")
+    func regionFile() throws {
+        let mount = try TestMount("gone")
+        try mount.mount()
+        let made = try mount.bash(
+            """
+            cd $MOUNT; mkdir regions/more regions/more/a; echo 'int64 v' > classes/C
+            for n in 1 2 3; do ln -s ../$(rainbowfs new regions/more/a C v=$n) names/n$n; done
+            """)
+        #expect(made.errors == "")
+        #expect(try mount.unmount().status == 0)
+        for damage in ["truncate -s 1M", "rm"] {
+            let result = try mount.bash(
+                """
+                cd $RAINBOWFS_DIR/rainbowfs.$SPACE; file=$(ls region-* | grep -vx region-1)
+                \(damage) "$file"; echo "$file"; rainbowfs fsck $SPACE; echo $?
+                """)
+            let lines = (result.output + result.errors).split(separator: "\n").map(String.init)
+            let file = try #require(lines.first)
+            #expect(file.hasPrefix("region-") && lines.contains("4"), "\(lines)")
+            #expect(
+                lines.contains { $0.hasSuffix("more: its file \(file) is gone or cut short.") },
+                "\(lines)")
+        }
+        // What lies elsewhere can still be read.
+        try mount.mount()
+        let rest = try mount.bash("cd $MOUNT; cat classes/C; ls names; cat names/n1/v")
+        #expect(rest.output == "int64 v\nn1\nn2\nn3\n" && rest.status != 0)
+    }
 }

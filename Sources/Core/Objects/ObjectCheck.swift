@@ -59,7 +59,25 @@ private struct ObjectChecker {
                 return
             }
             result.regions += page.count
-            for region in page { try checkAllocators(in: region, report) }
+            for region in page where hasFile(region, report) {
+                try checkAllocators(in: region, report)
+            }
+        }
+    }
+
+    /// Whether the region's file is there, or this process has it. Without it there is nothing
+    /// else to say of the region.
+    mutating func hasFile(_ region: RegionInfo, _ report: (String) -> Void) -> Bool {
+        do throws(RegionFailure) {
+            _ = try space.mapRegion(region.number)
+            return true
+        } catch {
+            let file = SpaceDirectory.regionFile(region.number)
+            switch error {
+            case .absent: tell("\(region.name): its file \(file) is gone or cut short.", report)
+            case .unavailable(let error): tell("\(region.name): cannot \(error).", report)
+            }
+            return false
         }
     }
 
