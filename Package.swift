@@ -6,7 +6,7 @@ let strict: [SwiftSetting] = [.strictMemorySafety()]
 let package = Package(
     name: "RainbowFS",
     products: [
-        .library(name: "Core", targets: ["Core"]),
+        .library(name: "RainbowCore", targets: ["RainbowCore"]),
         .executable(name: "rainbowfs", targets: ["RainbowFS"]),
         .executable(name: "ledger", targets: ["Ledger"]),
         .executable(name: "space-worker", targets: ["SpaceWorker"]),
@@ -19,37 +19,43 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(
             name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
-        .target(name: "Core", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(
+            name: "RainbowCore", dependencies: ["CLinux"], path: "Sources/Core",
+            swiftSettings: strict),
         .executableTarget(
             name: "RainbowFS",
             dependencies: [
-                "Core", "CFuse", "CLinux",
+                "RainbowCore", "CFuse", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "Ledger", dependencies: ["Core"], path: "Examples/Ledger", swiftSettings: strict),
+            name: "Ledger", dependencies: ["RainbowCore"], path: "Examples/Ledger",
+            swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["Core", "CLinux"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["RainbowCore", "CLinux"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
         .executableTarget(
-            name: "SpaceWorker", dependencies: ["Core", "CAllocationCount", "TestSupport"],
+            name: "SpaceWorker", dependencies: ["RainbowCore", "CAllocationCount", "TestSupport"],
             path: "Tests/SpaceWorker", swiftSettings: strict),
         .testTarget(
-            name: "CoreTests", dependencies: ["Core", "CLinux", "SpaceWorker", "TestSupport"],
+            name: "CoreTests",
+            dependencies: ["RainbowCore", "CLinux", "SpaceWorker", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "RainbowFSTests",
             dependencies: [
-                "RainbowFS", "Core", "CAllocationCount", "CLinux", "TestSupport",
+                "RainbowFS", "RainbowCore", "CAllocationCount", "CLinux", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "MountTests",
-            dependencies: ["Core", "CLinux", "RainbowFS", "Ledger", "SpaceWorker", "TestSupport"],
+            dependencies: [
+                "RainbowCore", "CLinux", "RainbowFS", "Ledger", "SpaceWorker", "TestSupport",
+            ],
             exclude: ["Scenarios", "Workloads"],
             swiftSettings: strict),
     ]

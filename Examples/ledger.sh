@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A program that links Core works on the space beside a mount: see Ledger/Ledger.swift.
+# A program that links RainbowCore works on the space beside a mount: see Ledger/Ledger.swift.
 # shellcheck source=lib/setup.bash
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.bash"
 

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// Moves money between two named accounts of a space, beside whatever mounts it:
 ///

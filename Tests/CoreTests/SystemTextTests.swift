@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 @Suite("Bytes of the system as text")
 struct SystemTextTests {

@@ -1,5 +1,5 @@
-import Core
 import Foundation
+import RainbowCore
 import TestSupport
 
 /// A space with two mounts, and clients of every kind that work on it, some of which are killed.

@@ -1,5 +1,5 @@
-import Core
 import Foundation
+import RainbowCore
 import TestSupport
 import Testing
 

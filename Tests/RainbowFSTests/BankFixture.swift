@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 import Testing
 
 @testable import RainbowFS

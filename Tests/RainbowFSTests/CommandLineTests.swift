@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 @testable import RainbowFS
 
 @Suite struct CommandLineTests {

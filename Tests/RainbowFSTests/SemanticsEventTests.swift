@@ -1,6 +1,6 @@
-import Core
 import Foundation
 import Glibc
+import RainbowCore
 import Synchronization
 import TestSupport
 import Testing

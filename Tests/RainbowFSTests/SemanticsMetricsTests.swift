@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 @testable import RainbowFS
 
 /// The lines of Docs/Semantics.md about `metrics`.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Testing
 
 @testable import RainbowFS

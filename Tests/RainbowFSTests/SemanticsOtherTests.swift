@@ -1,6 +1,6 @@
-import Core
 import Foundation
 import Glibc
+import RainbowCore
 import Testing
 
 @testable import RainbowFS

@@ -1,6 +1,6 @@
 import CAllocationCount
-import Core
 import Glibc
+import RainbowCore
 import Testing
 
 @testable import RainbowFS

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// What workers do while they are killed.

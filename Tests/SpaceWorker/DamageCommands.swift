@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// Processes that the machine lets do little, and those whose space is being damaged.

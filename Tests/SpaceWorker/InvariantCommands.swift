@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// What must hold inside every running transaction, also in runs that will be thrown away.

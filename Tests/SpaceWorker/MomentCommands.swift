@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// What workers do with moments that stay readable, while they are killed and others write.

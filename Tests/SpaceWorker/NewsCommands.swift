@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// What a follower of the commits of other processes gets to know.

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 import TestSupport
 
 /// What workers do to the objects of a space while they are killed.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// A program among the clients of the recorded histories: transactions, open transactions and

@@ -1,6 +1,6 @@
 import CAllocationCount
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 
 /// The process that the tests of many processes start, and mostly kill.

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// What processes that are being killed do to a space, and what must hold afterwards.
 ///

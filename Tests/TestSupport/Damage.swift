@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// Writes into the files of a space what no correct program would, as a stray pointer or a faulty
 /// memory does: bits, bytes and words, mostly where programs look all the time.

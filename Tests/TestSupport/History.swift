@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// Transactions on a few cells, with a record of what each of them saw and when.
 ///

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// One round of the accounts and the ring of `CrashWorkload`, for threads and for processes.
 public enum InvariantRound {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// A name that no other test uses, for a space of its own.
 public func uniqueSpaceName(_ prefix: String) -> String {

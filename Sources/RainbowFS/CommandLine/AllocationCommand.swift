@@ -1,6 +1,6 @@
 import ArgumentParser
-import Core
 import Glibc
+import RainbowCore
 
 /// `bench alloc`: objects made in batches, one behind the other.
 struct AllocationCommand: ParsableCommand {

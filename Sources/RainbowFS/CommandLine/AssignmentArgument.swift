@@ -1,5 +1,5 @@
 import ArgumentParser
-import Core
+import RainbowCore
 
 /// `FIELD=VALUE` as typed.
 struct AssignmentArgument: ExpressibleByArgument, Equatable {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `rainbowfs atomic`: runs a command in a new transaction until one of its runs is committed.
 struct AtomicRunner {

@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// A transaction that lives as long as this process holds it: a folder of `transactions/`, and its
 /// `control` kept open, at whose closing, by the kernel at the latest, the mount aborts it.

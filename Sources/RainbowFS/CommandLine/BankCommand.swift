@@ -1,6 +1,6 @@
 import ArgumentParser
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// `bench bank`: transfers between accounts by threads, or by processes.

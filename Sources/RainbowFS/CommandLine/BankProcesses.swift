@@ -1,6 +1,6 @@
 import ArgumentParser
-import Core
 import Glibc
+import RainbowCore
 
 /// `bench bank --processes`: each worker is this program once more, started from nothing.
 enum BankProcesses {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// Keeps a snapshot of the bank open while its workers work, and adds all accounts up at it.

@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// The bank: objects of a class with a balance, side by side; workers move 1 between two of them,
 /// picked at random, and now and then add all of them up.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// A space that lives as long as a benchmark.
 enum BenchSpace {

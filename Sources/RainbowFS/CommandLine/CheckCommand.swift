@@ -1,5 +1,5 @@
 import ArgumentParser
-import Core
+import RainbowCore
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// This program, started once more with other arguments, with pipes to it and from it.
 final class ChildProcess {

@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// Where and with what a command starts.
 struct CommandSetup {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What a line of `events` says.
 struct EventLine: Equatable {

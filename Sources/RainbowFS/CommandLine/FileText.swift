@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// A system call's refusal.
 struct FileError: Error {

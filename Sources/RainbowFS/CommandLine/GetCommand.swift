@@ -1,5 +1,5 @@
 import ArgumentParser
-import Core
+import RainbowCore
 
 struct GetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

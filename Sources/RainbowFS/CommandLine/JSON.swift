@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// A JSON value whose text keeps the order of its members. `description` is one line.
 enum JSON: Equatable, CustomStringConvertible {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Core
+import RainbowCore
 
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

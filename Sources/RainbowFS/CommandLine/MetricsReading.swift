@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// One reading of a mount's `metrics`.
 struct MetricsReading {

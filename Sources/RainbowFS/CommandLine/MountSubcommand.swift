@@ -1,6 +1,6 @@
 import ArgumentParser
-import Core
 import Glibc
+import RainbowCore
 
 /// `rainbowfs [mount] SPACE MOUNTPOINT`, which mount(8) also runs for lines of fstab.
 struct MountSubcommand: ParsableCommand {

@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// A mount of a space on this machine, as the kernel's table of mounts has it.
 struct MountedSpace: Equatable {

@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// An object as the mount shows it: a folder of `objects/` or `system/objects/` with a file, link
 /// or folder a field.

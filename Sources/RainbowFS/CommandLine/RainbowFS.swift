@@ -1,6 +1,6 @@
 import ArgumentParser
-import Core
 import Glibc
+import RainbowCore
 
 /// The program `rainbowfs`: one command a file, mounting when none is named.
 @main

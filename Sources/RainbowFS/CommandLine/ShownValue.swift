@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// The value of a field as read from its file.
 struct ShownValue: Equatable {

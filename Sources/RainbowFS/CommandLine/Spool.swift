@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// Bytes that are kept until they are wanted: in memory as long as they are few, then in a file
 /// without a name, which is gone with the process however that ends.

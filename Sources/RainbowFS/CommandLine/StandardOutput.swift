@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// The standard output of all commands. What cannot be written is an error, at the end at the

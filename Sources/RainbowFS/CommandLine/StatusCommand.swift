@@ -1,6 +1,6 @@
 import ArgumentParser
-import Core
 import Glibc
+import RainbowCore
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

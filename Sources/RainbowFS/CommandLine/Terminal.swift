@@ -1,6 +1,6 @@
 import CLinux
-import Core
 import Glibc
+import RainbowCore
 
 /// The terminal as a screen: drawn on as a whole, given back as it was.
 ///

@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// The one table of callbacks. Each decodes its request, calls the tree, and replies. The closures
 /// capture nothing, as C demands; the file system comes with the request.

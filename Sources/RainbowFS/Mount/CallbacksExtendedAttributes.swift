@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 extension Callbacks {
     static func addExtendedAttributes(to table: inout fuse_lowlevel_ops) {

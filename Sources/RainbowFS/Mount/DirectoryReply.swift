@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// Entries of a directory in the kernel's layout, as many as fit the request.
 @safe struct DirectoryReply {

@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// Follows the commits of the space, whichever mount or program makes them: tells the kernel which
 /// of the attributes it keeps are old, and those who wait for commits that there was one.

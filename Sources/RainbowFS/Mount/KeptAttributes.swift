@@ -1,5 +1,5 @@
 import CFuse
-import Core
+import RainbowCore
 import Synchronization
 
 /// The attributes that the kernel keeps until it is told to ask again.

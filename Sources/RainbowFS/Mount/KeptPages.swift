@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// The files of fixed size that the kernel keeps pages of: programs read them with sendfile,

@@ -1,7 +1,7 @@
 import CFuse
-import Core
 import Glibc
 import Logging
+import RainbowCore
 
 /// A space that is mounted and answers.
 struct Mount: ~Copyable {

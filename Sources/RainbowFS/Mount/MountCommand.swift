@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// `rainbowfs SPACE MOUNTPOINT`: shows a space and serves it until it is unmounted.
 enum MountCommand {

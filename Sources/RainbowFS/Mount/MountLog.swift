@@ -1,7 +1,7 @@
 import CFuse
-import Core
 import Glibc
 import Logging
+import RainbowCore
 import Synchronization
 
 /// Where a mount says what it does: standard error, in the foreground in swift-log's form. The

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What `-o` may say. fstab and mount.fuse3 pass words that mean nothing to a running mount;
 /// those are known and dropped, and whatever is not known is refused with a sentence.

@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// The folder that a space is shown in, checked before anything is attached or mounted, so that
 /// what is wrong with it can be said in words.

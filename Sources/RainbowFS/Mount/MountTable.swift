@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// The mounts of this process, as /proc tells them.
 enum MountTable {

@@ -1,5 +1,5 @@
 import CFuse
-import Core
+import RainbowCore
 import Synchronization
 
 /// The kernel's handles of files that programs wait for with poll(2), select(2) or epoll(7).

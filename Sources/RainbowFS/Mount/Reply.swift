@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// The answer to one request of the kernel. It is given exactly once: every method that answers
 /// consumes the value, and a reply that is dropped unanswered tells the caller EIO.

@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 
 /// One connection with the kernel, from the mount to the unmount.
 @safe struct Session: ~Copyable {

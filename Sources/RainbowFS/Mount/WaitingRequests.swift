@@ -1,6 +1,6 @@
 import CFuse
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// The requests that found something taken by another process, a line, the serial mode, the table

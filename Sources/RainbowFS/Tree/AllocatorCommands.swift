@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// Objects that one command made, at equal distances.
 struct NewObjects: Equatable, Sendable {

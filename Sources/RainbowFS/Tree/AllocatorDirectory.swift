@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `regions/NAME/ALLOCATOR/`: the objects of an allocator as their memory, and its own file.
 struct AllocatorDirectory: DirectoryNode {

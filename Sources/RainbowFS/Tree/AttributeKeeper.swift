@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// Lets the kernel keep attributes of objects, and takes them back when a commit touches the memory
 /// that they were made from.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// The open text of a class.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `classes/`: one text file a class of the users; `system/classes/`: those of the space itself.
 struct ClassesDirectory: DirectoryNode {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What a command has to say.
 enum CommandAnswer: Sendable {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// One command of a text: its words, in order.
 struct Command: Equatable, Sendable {

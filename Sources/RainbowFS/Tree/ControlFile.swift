@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `control`: commands that concern no single allocator; reading it gives help.
 struct ControlFile: Node {

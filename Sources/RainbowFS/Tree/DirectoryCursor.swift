@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// Lists a directory page by page: each page is one transaction and one moment.

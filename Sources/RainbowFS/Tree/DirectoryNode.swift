@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// One entry of a directory, as listing it finds it.
 struct ListedEntry: Sendable {

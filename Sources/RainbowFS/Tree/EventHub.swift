@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 import Synchronization
 
 /// The open `events` of a mount, and how they learn of commits: whoever follows the commits hands

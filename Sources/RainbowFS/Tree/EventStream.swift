@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// An open `events`: a line for each commit since it was opened, or only for those that touched one

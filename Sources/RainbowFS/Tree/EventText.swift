@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// The lines of `events`: JSON, one a commit.
 enum EventText {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `events`: what commits change, as it happens.
 ///

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `FIELD=VALUE` or `FIELD[I]=VALUE` of a command, checked against a class.
 ///

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// The content of a whole file as the value of a field: what one write at the start of a file that
 /// was opened with O_TRUNC means. A string is shown with a line end, which is none of its text.

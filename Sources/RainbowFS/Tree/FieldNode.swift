@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `objects/0x.../FIELD`: a file, a link, or a directory of links, as the class says.
 struct FieldNode: Node {

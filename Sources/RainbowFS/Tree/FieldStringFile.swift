@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// An open field of type `string`: it reads as its text and a line end, and is written in place.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// An open field that is shown as text: numbers and truth values, one a line.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// All that a mount shows: the tree of the present, and one for each transaction and snapshot.
 ///

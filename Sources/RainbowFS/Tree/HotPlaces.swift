@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// The objects and pages that transactions of the last minute lost on most often.
 ///

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// Ranges of memory that somebody watches, each with a key, found by the lines of a commit.
 struct LineInterests<Key: Hashable> {

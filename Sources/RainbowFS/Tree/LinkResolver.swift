@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// Follows the target of a new link through the tree to the object that it leads to.
 ///

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// The text of the tree's own symbolic links.
 enum LinkText {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// What went wrong and why, newest last: the text of the file `messages`.

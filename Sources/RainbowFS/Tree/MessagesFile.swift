@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// `messages`: what went wrong through this mount and why, newest last.

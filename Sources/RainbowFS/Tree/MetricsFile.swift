@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `metrics`: counters and gauges of the space, for monitoring and for `rainbowfs top`.
 ///

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// Metrics in the text format of Prometheus, version 0.0.4: for each metric a line of help, one of
 /// its type, and a line a sample. All names begin with `rainbowfs_`.

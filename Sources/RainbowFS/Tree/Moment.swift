@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// When a tree shows the space.
 enum Moment: Sendable {

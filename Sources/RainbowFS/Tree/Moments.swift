@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// The moments that a mount shows beside the present: its own transactions, and the snapshots of

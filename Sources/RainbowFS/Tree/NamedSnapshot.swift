@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// A snapshot of `snapshots/` as this mount knows it.
 final class NamedSnapshot: Sendable {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `names/`: the name service. Each name is a link to an object.
 struct NamesDirectory: DirectoryNode {

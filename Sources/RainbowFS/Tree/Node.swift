@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What a node is at one moment.
 struct Description: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// The number that the kernel knows a node of the tree by.
 ///

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// The paths of nodes, for sentences: as far as they can still be found out.
 extension Tree {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `nodes/`: one text a process that is attached to the space.
 struct NodesDirectory: DirectoryNode {

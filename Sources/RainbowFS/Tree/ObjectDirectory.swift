@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `objects/0x.../`: an object field by field.
 struct ObjectDirectory: DirectoryNode {

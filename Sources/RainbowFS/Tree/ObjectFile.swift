@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `regions/NAME/ALLOCATOR/0x....Class`: an object's memory, byte by byte.
 struct ObjectFile: Node {

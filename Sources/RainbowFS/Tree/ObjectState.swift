@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What every view of an object needs of it.
 struct ObjectState {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `objects/`: every object that users made, by its address; `system/objects/`: those that the
 /// space itself is made of.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// Open memory of an object, byte by byte: a field of type `bytes`, or all of it. Its size is that
 /// of the class, so the kernel may also read it by the size that it remembers.

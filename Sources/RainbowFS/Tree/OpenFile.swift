@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// A file that someone has open: one a call of open(2).

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 import Synchronization
 
 /// An open field of an object, or its open memory.

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// Files that were made beside the fields of an object and wait to be renamed over one.

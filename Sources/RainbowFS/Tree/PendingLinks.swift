@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import Synchronization
 
 /// Symbolic links that were made beside a reference and wait to be renamed over it.

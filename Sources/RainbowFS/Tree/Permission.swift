@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What a caller wants to do with a node, as the permission bits have it.
 struct Access: OptionSet {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `regions/NAME/`: the allocators of a region, and its status.
 struct RegionDirectory: DirectoryNode {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `regions/`: one directory a region.
 struct RegionsDirectory: DirectoryNode {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// The top of the tree.
 struct RootDirectory: DirectoryNode {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// `snapshots/`: mkdir keeps the present moment readable, rmdir gives it up. All mounts of the
 /// space have the same ones.

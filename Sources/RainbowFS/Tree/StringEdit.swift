@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What a write to the file of a `string` makes of the field's text.
 ///

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// The users' part of a table that holds their things and the space's own, or the other part.
 enum SystemPart: Sendable {

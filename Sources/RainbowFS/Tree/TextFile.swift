@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// An open file whose text was made when it was opened, so that a reader who reads in pieces sees
 /// one moment.

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// What the control file of a transaction says about it, in lines `key: value`.
 struct TransactionReport {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// A node that is the top of a moment's tree, as the present sees it and as the moment does.
 protocol MomentNode: Node {

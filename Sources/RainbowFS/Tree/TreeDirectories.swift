@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What is done to the entries of directories.
 extension Tree {

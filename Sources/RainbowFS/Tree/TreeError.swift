@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// Why a request fails: a number for the program, a sentence for the person.
 struct TreeError: Error, Equatable {

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 
 /// What is done to single nodes.
 extension Tree {

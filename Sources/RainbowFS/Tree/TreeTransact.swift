@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// How the tree reads and writes the space: as the moment says that it shows.
 extension Tree {

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 extension TransactionalMemory {
     /// Spaces come and go, while others come, too, or are killed on the way.

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 extension TransactionalMemory {
     /// Programs that run while their space is being damaged.

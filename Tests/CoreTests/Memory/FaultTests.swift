@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 extension TransactionalMemory {
     /// Each call into the kernel fails once, with each error that it may have. What was to be done

@@ -1,5 +1,5 @@
-import Core
 import Glibc
+import RainbowCore
 import TestSupport
 import Testing
 

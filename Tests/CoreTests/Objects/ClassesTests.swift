@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 @Suite("Classes")
 struct ClassesTests {

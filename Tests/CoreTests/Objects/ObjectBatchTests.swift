@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 @Suite("Batches of objects")
 struct ObjectBatchTests {

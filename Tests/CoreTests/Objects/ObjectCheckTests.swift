@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 @Suite("The check of the object layer")
 struct ObjectCheckTests {

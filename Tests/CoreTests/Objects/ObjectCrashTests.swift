@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 @Suite("The object layer under kill -9")
 struct ObjectCrashTests {

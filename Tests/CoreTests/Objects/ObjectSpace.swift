@@ -1,6 +1,6 @@
 import TestSupport
 
-@testable import Core
+@testable import RainbowCore
 
 /// A new space with its first objects, removed at the end.
 func withObjectSpace<R>(

@@ -2,7 +2,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 @Suite("The object layer under many threads")
 struct ObjectThreadsTests {

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 extension TransactionalMemory {
     /// Transactions that live as long as their owner wants.

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Core
+@testable import RainbowCore
 
 extension TransactionalMemory {
     /// Moments that stay readable while commits pass.

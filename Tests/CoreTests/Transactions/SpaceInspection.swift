@@ -1,4 +1,4 @@
-@testable import Core
+@testable import RainbowCore
 
 /// A look at the shared structures themselves, for what no transaction can see.
 struct SpaceInspection {

@@ -1,4 +1,4 @@
-import Core
+import RainbowCore
 
 /// What a transaction of a recorded history does next.
 public enum HistoryStep: Sendable {
