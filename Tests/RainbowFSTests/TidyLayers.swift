@@ -9,9 +9,9 @@ extension TidyRules {
     }
 
     /// For each file, the types it names that only a later layer declares.
-    static func layerViolations(_ files: [String: String], layers: [String]) -> [String] {
+    static func layerViolations(_ files: [String: String], layers: [[String]]) -> [String] {
         func layer(_ path: String) -> Int? {
-            layers.firstIndex { path.hasPrefix($0 + "/") }
+            layers.firstIndex { $0.contains { path.hasPrefix($0 + "/") } }
         }
         var layerOfType: [String: Int] = [:]
         for (path, text) in files {
@@ -25,7 +25,7 @@ extension TidyRules {
             let words = withoutCommentsAndStrings(text).matches(of: /\b[A-Z]\w*/)
             return Set(words.map { String($0.output) }).compactMap { word in
                 guard let declared = layerOfType[word], declared > own else { return nil }
-                return "\(path) names \(word) of \(layers[declared])"
+                return "\(path) names \(word) of \(layers[declared].joined(separator: ", "))"
             }
         }.sorted()
     }

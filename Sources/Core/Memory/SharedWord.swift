@@ -123,3 +123,45 @@ struct Backoff: ~Copyable {
         return true
     }
 }
+
+/// Bits and bytes of a 64-bit word.
+@usableFromInline
+enum LineBytes {
+    /// `count` bits from bit `first`, for 1 to 64 bits that lie within the word.
+    @inlinable
+    static func bits(_ count: UInt64, from first: UInt64) -> UInt64 {
+        (~0 &>> (64 &- count)) &<< first
+    }
+
+    /// `old` with the bytes of `new` that `bytes` selects (bit i for byte i, byte 0 the lowest).
+    @inlinable
+    static func merge(_ new: UInt64, into old: UInt64, _ bytes: UInt64) -> UInt64 {
+        // Copies the eight bits to all bytes, keeps bit i in byte i, and widens it to the byte.
+        let spread = (bytes &* 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201
+        let high = ((spread &+ 0x7f7f_7f7f_7f7f_7f7f) | spread) & 0x8080_8080_8080_8080
+        let mask = (high >> 7) &* 0xff
+        return old & ~mask | new & mask
+    }
+}
+
+/// How a line word is read: a version, or the lock of a committing transaction.
+///
+///     63      62..52   51..0
+///      0      version of the commit that last wrote the line
+///      1      slot     the slot's sequence number of the commit under way
+///
+/// Seen as a number every lock is greater than every version, so that one comparison with the
+/// snapshot tells a reader that all is well.
+@frozen @usableFromInline
+enum LineWord {
+    @usableFromInline static let lockBit: UInt64 = 1 << 63
+    static let sequenceMask: UInt64 = (1 << 52) - 1
+
+    static func lock(slot: Int, sequence: UInt64) -> UInt64 {
+        lockBit | UInt64(slot) << 52 | sequence & sequenceMask
+    }
+
+    static func isLocked(_ word: UInt64) -> Bool { word & lockBit != 0 }
+
+    static func slot(of lock: UInt64) -> Int { Int(lock >> 52 & 0x7ff) }
+}

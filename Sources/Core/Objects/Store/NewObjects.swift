@@ -1,0 +1,235 @@
+extension Transaction {
+    /// Makes objects, all their fields zero, one behind the other; on lines of their own if the
+    /// class says so.
+    ///
+    /// However many they are, the log of the transaction holds one record for their memory, so a
+    /// batch costs little more for each object than writing it.
+    /// - Parameters:
+    ///   - allocator: the `Allocator` object; not the system's.
+    ///   - count: at most as many as fit into `ObjectLimits.objectBytes`.
+    /// - Returns: the first; the others follow, `descriptor.stride` bytes from one to the next.
+    /// - Throws: `.full` if the allocator has no room, `.tooBig`, `.notPermitted`.
+    public mutating func newObjects(
+        of descriptor: ClassDescriptor, in allocator: Address, count: Int = 1
+    ) throws -> Address {
+        guard count > 0, count <= ObjectLimits.objectBytes / descriptor.stride else {
+            throw ObjectError(
+                .tooBig,
+                "One transaction makes 1 to \(ObjectLimits.objectBytes / descriptor.stride) "
+                    + "objects of the class \(descriptor.name).")
+        }
+        let start = try takeRoom(for: count, of: descriptor, in: allocator)
+        let first = start + 8 * descriptor.referenceCount
+        try initialise(first, descriptor, count)
+        try setMarks(first: first, stride: descriptor.stride, count: count)
+        try addToBackpack(descriptor, allocator, first: first, count: count)
+        return first
+    }
+
+    /// Takes the room of new objects from an allocator, with frames for all of it.
+    /// - Returns: the lowest byte.
+    mutating func takeRoom(
+        for count: Int, of descriptor: ClassDescriptor, in allocator: Address
+    ) throws -> Address {
+        try checkNew(descriptor, allocator)
+        let extent = try extent(of: allocator)
+        let start = descriptor.alignedUp(extent.top)
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: descriptor.stride)
+        guard !overflow, start <= extent.end, bytes <= extent.end.rawValue - start.rawValue else {
+            throw try noRoom(allocator, extent, count)
+        }
+        try reserveFrames(allocator, extent, upTo: start + bytes)
+        try store((start + bytes).rawValue, at: allocator + SystemLayout.Allocator.top)
+        return start
+    }
+
+    /// Writes the headers of objects whose room is taken, and zeros as their fields.
+    mutating func initialise(
+        _ first: Address, _ descriptor: ClassDescriptor, _ count: Int
+    ) throws(TransactionError) {
+        let (stride, headerOffset) = (descriptor.stride, 8 * descriptor.referenceCount)
+        let start = first - headerOffset
+        if count * stride < SystemLayout.fillBytesMin {
+            try zero(start, count: count * stride)
+            for index in 0..<count { try store(descriptor.header, at: first + index * stride) }
+        } else {
+            try fill(
+                start: start, stride: stride, count: count, headerOffset: headerOffset,
+                header: descriptor.header)
+        }
+    }
+
+    /// Stores the first values of a new object.
+    public mutating func setInitial(_ values: [InitialValue], of object: Address) throws {
+        for value in values {
+            if value.field.isReference {
+                try setReference(object, value.field, to: value.reference)
+            } else {
+                try unsafe value.bytes.withUnsafeBytes { bytes in
+                    try unsafe writeField(object, value.field, from: bytes)
+                }
+            }
+        }
+    }
+
+    mutating func checkNew(_ descriptor: ClassDescriptor, _ allocator: Address) throws {
+        guard !descriptor.isSystem else {
+            throw ObjectError(
+                .notPermitted, "Objects of the class \(descriptor.name) come with the system only.")
+        }
+        try checkCurrent(descriptor)
+        guard try header(of: allocator) == BuiltInClass.allocator.header else {
+            throw ObjectError(.notFound, "The object at \(allocator) is not an allocator.")
+        }
+        guard allocator != ObjectSystem.systemAllocator else {
+            throw ObjectError(
+                .notPermitted, "The system allocator belongs to the space itself; make your own.")
+        }
+    }
+
+    private mutating func noRoom(
+        _ allocator: Address, _ extent: Extent, _ count: Int
+    ) throws -> ObjectError {
+        let info = try allocatorInfo(allocator)
+        return ObjectError(
+            .full,
+            "\(info.name) has \(info.free) of \(info.capacity) bytes left, too few for "
+                + "\(count) more; raise its capacity or make another allocator.")
+    }
+}
+
+/// Objects too many for one transaction, which still appear all at once: one transaction takes the
+/// room for them, more fill it, part by part, and one makes them objects.
+///
+/// Invariant: until `publish` no bit of the object map and no backpack names them, so nobody finds
+/// them. If that never comes, they never were; `giveBack` frees their room. Who dies before leaves
+/// room that nobody uses.
+public struct ObjectBatch: Sendable {
+    /// Bytes of one batch at most: what `publish` writes is one bit for every eight of them, and a
+    /// transaction can write 3.75 MiB.
+    public static let bytesMax = 192 << 20
+    /// Bytes of one part at most.
+    public static let partBytesMax = ObjectLimits.objectBytes
+
+    public let descriptor: ClassDescriptor
+    public let allocator: Address
+    /// The first object; the others follow, `descriptor.stride` bytes from one to the next.
+    public let first: Address
+    public let count: Int
+
+    /// Address of the object at `index`.
+    public subscript(index: Int) -> Address { first + index * descriptor.stride }
+
+    fileprivate var start: Address { first - 8 * descriptor.referenceCount }
+    fileprivate var end: Address { start + count * descriptor.stride }
+}
+
+extension Transaction {
+    /// Takes the room for `count` objects from an allocator.
+    /// - Throws: `.full` if the allocator has no room, `.tooBig` for more than
+    ///   `ObjectBatch.bytesMax`, `.notPermitted` for classes and allocators of the system.
+    public mutating func reserveObjects(
+        of descriptor: ClassDescriptor, in allocator: Address, count: Int
+    ) throws -> ObjectBatch {
+        let countMax = ObjectBatch.bytesMax / descriptor.stride
+        guard count > 0, count <= countMax else {
+            throw ObjectError(
+                .tooBig,
+                "\(countMax) objects of the class \(descriptor.name) can be made at once, not "
+                    + "\(count); make them in several commands.")
+        }
+        let start = try takeRoom(for: count, of: descriptor, in: allocator)
+        return ObjectBatch(
+            descriptor: descriptor, allocator: allocator,
+            first: start + 8 * descriptor.referenceCount, count: count)
+    }
+
+    /// Writes the headers of a part of the batch, and zeros as their fields. Their first values can
+    /// be set in the same transaction.
+    /// - Parameter part: of the batch, `ObjectBatch.partBytesMax` at most.
+    public mutating func initialise(_ part: Range<Int>, of batch: ObjectBatch) throws {
+        try checkRoom(of: batch)
+        try initialise(batch[part.lowerBound], batch.descriptor, part.count)
+    }
+
+    /// Writes bytes of a scalar field of an object whose part was initialised.
+    public mutating func writeField(
+        _ field: Field, ofObject index: Int, of batch: ObjectBatch, at position: Int = 0,
+        from bytes: UnsafeRawBufferPointer
+    ) throws {
+        try check(field, batch)
+        try checkScalar(field, position, bytes.count)
+        try unsafe write(batch[index] + (field.offset + position), from: bytes)
+    }
+
+    /// Lets a reference of an object whose part was initialised lead to another object.
+    public mutating func setReference(
+        _ field: Field, _ element: Int = 0, ofObject index: Int, of batch: ObjectBatch,
+        to target: Address
+    ) throws {
+        try check(field, batch)
+        try checkTarget(target, of: field)
+        try store(target.rawValue, at: slot(batch[index], field, element))
+    }
+
+    private func check(_ field: Field, _ batch: ObjectBatch) throws(ObjectError) {
+        let descriptor = batch.descriptor
+        guard field.classAddress == descriptor.address, field.revision == descriptor.revision else {
+            throw ObjectError(
+                .notFound, "The class \(descriptor.name) has no such field \(field.name).")
+        }
+    }
+
+    /// Makes the room objects of their class. All parts must be filled.
+    /// - Throws: `.notFound` if the class was removed or defined anew meanwhile.
+    public mutating func publish(_ batch: ObjectBatch) throws {
+        try checkRoom(of: batch)
+        try checkNew(batch.descriptor, batch.allocator)
+        try setMarks(first: batch.first, stride: batch.descriptor.stride, count: batch.count)
+        try addToBackpack(
+            batch.descriptor, batch.allocator, first: batch.first, count: batch.count)
+    }
+
+    /// Frees the room of a batch that is not published. Room behind which more was taken meanwhile
+    /// stays unused.
+    public mutating func giveBack(_ batch: ObjectBatch) throws {
+        guard try extent(of: batch.allocator).top == batch.end else { return }
+        try store(batch.start.rawValue, at: batch.allocator + SystemLayout.Allocator.top)
+    }
+
+    /// An allocator with room that is taken stays where it is, unless the space is damaged.
+    private mutating func checkRoom(of batch: ObjectBatch) throws {
+        try expect(.allocator, at: batch.allocator)
+        let extent = try extent(of: batch.allocator)
+        guard extent.base <= batch.start, batch.end <= extent.top else {
+            throw ObjectError.damaged("an allocator that lost objects", at: batch.allocator)
+        }
+    }
+}
+
+/// What a field of a new object begins with: the `f=v` of the command `new`.
+public struct InitialValue: Sendable {
+    let field: Field
+    /// The bytes of a scalar field; empty for a reference.
+    let bytes: [UInt8]
+    let reference: Address
+
+    /// A scalar field's value from its text. The values of an array may be separated by commas,
+    /// which need no quotes in a command.
+    public init(_ field: Field, text: some StringProtocol) throws(ObjectError) {
+        self.field = field
+        self.bytes =
+            field.arrayCount == nil
+            ? try FieldText.parse(text, for: field)
+            : try FieldText.parse(FieldText.withBlanks(text), for: field)
+        self.reference = .null
+    }
+
+    /// What a reference field points to; of an array, its first element.
+    public init(_ field: Field, reference: Address) {
+        precondition(field.isReference)
+        self.field = field
+        self.bytes = []
+        self.reference = reference
+    }
+}
