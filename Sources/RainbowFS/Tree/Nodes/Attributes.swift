@@ -1,0 +1,174 @@
+import Glibc
+import RainbowCore
+
+/// What stat(2) tells of a node, in plain integers.
+struct Attributes: Equatable, Sendable {
+    var ino: UInt64
+    /// Type and permissions, as in `st_mode`.
+    var mode: UInt32
+    var nlink: UInt32 = 1
+    var uid: UInt32 = 0
+    var gid: UInt32 = 0
+    /// Bytes.
+    var size: UInt64 = 0
+    /// The last commit that wrote it: seconds since 1970, and nanoseconds.
+    var mtimeSeconds: Int64 = 0
+    var mtimeNanoseconds: Int64 = 0
+    /// The most that one read(2) or write(2) passes as one transaction; programs take their buffers
+    /// from it, so that a `cp` writes a long text in one piece.
+    var blockSize: UInt32 = 1 << 20
+
+    /// In units of 512 bytes.
+    var blocks: UInt64 { (size + 511) / 512 }
+
+    /// - Parameter milliseconds: since 1970.
+    mutating func setTime(milliseconds: UInt64) {
+        mtimeSeconds = Int64(milliseconds / 1000)
+        mtimeNanoseconds = Int64(milliseconds % 1000 * 1_000_000)
+    }
+
+    var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
+    var isLink: Bool { mode & S_IFMT == S_IFLNK }
+    var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
+}
+
+/// A node with what the kernel keeps of it, and for how long.
+struct Entry: Equatable, Sendable {
+    var node: NodeID
+    var attributes: Attributes
+    /// For how long the kernel may take the name for this node without asking.
+    var entrySeconds: Double
+    /// For how long the kernel may take the attributes without asking.
+    var attributeSeconds: Double
+    /// Tells this node from an earlier one of the same number.
+    var generation: UInt64 = 0
+
+    var isNullReference: Bool {
+        (node.view == .reference || node.view == .element) && attributes.isLink
+            && attributes.size == LinkText.null.utf8.count
+    }
+}
+
+/// Who asks: the thread of a process behind a request.
+struct Caller: Sendable {
+    var uid: UInt32
+    var gid: UInt32
+    var pid: UInt32
+    /// The supplementary groups; nil: to be looked up while the request is there.
+    var groups: [UInt32]?
+
+    func isMember(of group: UInt32) -> Bool {
+        gid == group || (groups ?? ProcessGroups.of(pid)).contains(group)
+    }
+
+    /// The caller with its groups, for what outlives the request: an open file goes by what was
+    /// the case when it was opened.
+    var kept: Caller {
+        guard uid != 0, groups == nil else { return self }
+        var caller = self
+        caller.groups = ProcessGroups.of(pid)
+        return caller
+    }
+
+    /// This process itself.
+    static var current: Caller {
+        Caller(uid: getuid(), gid: getgid(), pid: UInt32(getpid()))
+    }
+}
+
+/// What statfs(2) tells.
+struct FileSystemStatistics: Equatable, Sendable {
+    /// Bytes.
+    var blockSize: UInt64
+    /// The three that follow are in units of `blockSize`.
+    var blocks: UInt64
+    var free: UInt64
+    var available: UInt64
+    var files: UInt64
+    var filesFree: UInt64
+    var nameMax: UInt64
+}
+
+/// Lets the kernel keep attributes of objects, and takes them back when a commit touches the memory
+/// that they were made from.
+///
+/// What is kept is noted by line, so it costs no more however many files show an object.
+protocol AttributeKeeper: Sendable {
+    /// Whether there is nothing to take back.
+    var isEmpty: Bool { get }
+
+    /// To be called before the attributes are read: then a commit either comes before the read,
+    /// which sees it, or finds the note.
+    ///
+    /// - Parameters:
+    ///   - object: all bytes of an object.
+    ///   - allocator: where its owner, group and mode are.
+    /// - Returns: whether the attributes may be kept.
+    func keep(_ object: Range<Address>, _ allocator: Range<Address>) -> Bool
+
+    /// For how long they may be kept.
+    var seconds: Double { get }
+
+    /// A commit of this mount wrote these lines: returns when what is kept of them is
+    /// taken back, so that whoever hears of the commit sees its effect.
+    func take(_ pages: [(page: UInt64, lines: UInt64)])
+}
+
+extension Tree {
+    /// The node's description, and for how long the kernel may take the attributes without asking:
+    /// those of objects until a commit touches them, those of a snapshot as they are.
+    func look(
+        at node: any Node, _ tx: inout Transaction
+    ) throws -> (description: Description, seconds: Double) {
+        let seconds =
+            switch moment {
+            case .present: try keep(node, &tx) ? options.keeper?.seconds ?? 0 : 0
+            case .snapshot: options.keeper?.seconds ?? 0
+            case .transaction: 0.0
+            }
+        return (try node.describe(&tx), seconds)
+    }
+
+    /// Notes what the node is about to be described from.
+    private func keep(_ node: any Node, _ tx: inout Transaction) throws -> Bool {
+        guard let keeper = options.keeper, let object = try node.describedObject(&tx),
+            // Objects of the system come and go.
+            !object.descriptor.isSystem,
+            let place = try tx.ownershipPlace(ofObjectAt: object.address)
+        else { return false }
+        return keeper.keep(
+            object.descriptor.memory(of: object.address), place..<place + Ownership.byteCount)
+    }
+
+    /// Takes back what is kept of the lines that this thread's last transaction wrote.
+    func noteCommit() {
+        guard let keeper = options.keeper, !keeper.isEmpty else { return }
+        var pages: [(page: UInt64, lines: UInt64)] = []
+        space.forEachPageOfLastCommit { page, lines in pages.append((page, lines)) }
+        if !pages.isEmpty { keeper.take(pages) }
+    }
+
+    /// The same for the lines that a transaction of `transactions/` has committed.
+    func noteCommit(of ranges: [Range<Address>]) {
+        guard let keeper = options.keeper, !keeper.isEmpty else { return }
+        var pages: [(page: UInt64, lines: UInt64)] = []
+        for range in ranges {
+            LineInterests<Int>.forEachPage(of: range) { page, lines in
+                pages.append((page, lines))
+            }
+        }
+        keeper.take(pages)
+    }
+}
+
+extension NodeID {
+    /// The nodes whose attributes are made from an object, but for the elements of its arrays.
+    static func forEach(of object: Address, _ descriptor: ClassDescriptor, _ body: (NodeID) -> Void)
+    {
+        guard object.region <= regionMax else { return }
+        for view in [View.object, .rawObject, .classLink, .rawLink] {
+            body(NodeID(view, address: object))
+        }
+        for field in descriptor.fields { body(FieldNode.node(field, of: object)) }
+    }
+}

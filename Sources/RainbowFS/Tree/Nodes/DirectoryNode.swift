@@ -1,0 +1,222 @@
+import Glibc
+import RainbowCore
+import Synchronization
+
+/// One entry of a directory, as listing it finds it.
+struct ListedEntry: Sendable {
+    var name: String
+    var node: NodeID
+    /// Its place in the directory: keys ascend, and an entry keeps its key for life.
+    var key: UInt64
+    /// The type bits of `st_mode`.
+    var type: UInt32
+}
+
+/// Part of a directory at one moment.
+struct DirectoryPage: Sendable {
+    var entries: [ListedEntry]
+    /// The key behind which the next page begins; nil: there is none.
+    var next: UInt64?
+}
+
+/// What becomes of a new symbolic link.
+enum NewLink: Equatable, Sendable {
+    case node(NodeID)
+    /// It waits to be renamed over a reference.
+    case pending(Address)
+}
+
+/// A directory of the tree.
+protocol DirectoryNode: Node {
+    /// The sentence for whoever wants to make, remove or move what cannot be here.
+    var refusal: String { get }
+    /// Whether symbolic links can be made here.
+    var takesLinks: Bool { get }
+    /// The directory of the object whose references are entries here; nil if there are none.
+    func object(_ tx: inout Transaction) throws -> Address?
+    /// Whether the entry is a reference that refers to nothing.
+    func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool
+
+    /// Waits for an entry that is about to come, because a program relies on it; nil: for all.
+    func settle(_ name: String?)
+    /// - Returns: nil if there is no such entry.
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID?
+    /// - Parameter key: 0 lists from the start; keys begin at `ListingKey.first`.
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage
+
+    func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+        -> NodeID
+    func removeDirectory(_ name: String, _ tx: inout Transaction) throws
+    /// Makes a directory by more than one transaction, or none, if the caller may.
+    func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID
+    func removeDirectory(_ name: String, _ caller: Caller) throws
+    func unlink(_ name: String, _ tx: inout Transaction) throws
+    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile)
+    /// Moves an entry within this directory.
+    func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws
+    /// Puts a link that was waiting in the place of an entry.
+    func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws
+    /// Puts the content of a file that was waiting in the place of an entry.
+    func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws
+}
+
+/// Offsets 1 and 2 of a directory are behind `.` and `..`.
+enum ListingKey {
+    static let first: UInt64 = 3
+}
+
+extension DirectoryNode {
+    private var refused: TreeError { TreeError(EPERM, refusal) }
+
+    var takesLinks: Bool { false }
+
+    func settle(_ name: String?) {}
+
+    func object(_ tx: inout Transaction) throws -> Address? { nil }
+
+    func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool { false }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+        -> NodeID
+    {
+        throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
+        try tree.transact(for: self, [.write, .search], request.caller) { tx in
+            try makeDirectory(name, request, &tx)
+        }
+    }
+
+    func removeDirectory(_ name: String, _ caller: Caller) throws {
+        try tree.transact(for: self, caller) { tx in
+            try tree.requireRemoval(of: name, from: self, for: caller, &tx)
+        } body: { tx in
+            try removeDirectory(name, &tx)
+        }
+    }
+
+    func removeDirectory(_ name: String, _ tx: inout Transaction) throws {
+        throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
+    }
+
+    func unlink(_ name: String, _ tx: inout Transaction) throws {
+        throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
+    }
+
+    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
+        throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        throw refused
+    }
+
+    func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws {
+        throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
+    }
+
+    func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
+        throw refused
+    }
+
+    func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws {
+        throw refused
+    }
+
+    /// A page of entries that are few: all of them are at hand.
+    func page(_ entries: [ListedEntry], after key: UInt64, limit: Int) -> DirectoryPage {
+        let rest = entries.filter { $0.key > key }.sorted { $0.key < $1.key }.prefix(limit)
+        let isLast = rest.last?.key == entries.map(\.key).max() || rest.isEmpty
+        return DirectoryPage(entries: Array(rest), next: isLast ? nil : rest.last?.key)
+    }
+}
+
+/// Lists a directory page by page: each page is one transaction and one moment.
+final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
+    /// A page, kept because the kernel asks again for what did not fit its buffer.
+    fileprivate struct State {
+        /// The key behind which the page begins.
+        var start: UInt64 = 0
+        var page = DirectoryPage(entries: [], next: nil)
+        /// The entries in full, for readdirplus.
+        var full: [Entry?]?
+        var isValid = false
+    }
+
+    private let tree: Tree
+    private let node: any DirectoryNode
+    private let state = Mutex(State())
+    private static let pageEntries = 128
+
+    init(tree: Tree, node: any DirectoryNode) {
+        self.tree = tree
+        self.node = node
+    }
+
+    override func entries(
+        from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
+    ) throws(TreeError) {
+        for (index, name) in [".", ".."].enumerated() where offset <= index {
+            let item = DirectoryItem.brief(type: S_IFDIR, ino: tree.inode(node.id))
+            guard body(name, UInt64(index) + 1, item) else { return }
+        }
+        try state.withLock { (state) throws(TreeError) in
+            var key = offset < ListingKey.first ? 0 : offset
+            if key == 0 { state.isValid = false }
+            while true {
+                var index = state.index(after: key, plus: plus)
+                if index == nil {
+                    try load(after: key, plus: plus, &state)
+                    index = 0
+                }
+                for index in (index ?? 0)..<state.page.entries.count {
+                    let entry = state.page.entries[index]
+                    let item =
+                        state.full?[index].map { .entry($0) }
+                        ?? DirectoryItem.brief(type: entry.type, ino: tree.inode(entry.node))
+                    guard body(entry.name, entry.key, item) else { return }
+                }
+                guard let next = state.page.next else { return }
+                key = next
+            }
+        }
+    }
+
+    private func load(after key: UInt64, plus: Bool, _ state: inout State) throws(TreeError) {
+        let (page, full) = try tree.listing(
+            of: node, after: key, limit: DirectoryCursor.pageEntries, plus: plus)
+        state = State(start: key, page: page, full: full, isValid: true)
+    }
+}
+
+extension DirectoryCursor.State {
+    /// Where to go on in the page at hand; nil if another one is needed.
+    fileprivate func index(after key: UInt64, plus: Bool) -> Int? {
+        guard isValid, plus == (full != nil), key >= start else { return nil }
+        return page.entries.firstIndex { $0.key > key }
+    }
+}
+
+/// What a directory says of one of its entries.
+enum DirectoryItem: Equatable, Sendable {
+    /// All of it, for readdirplus.
+    case entry(Entry)
+    /// `type` is the type bits of `st_mode`.
+    case brief(type: UInt32, ino: UInt64)
+}
+
+/// A directory that someone has open: one a call of opendir(3).
+///
+/// It is a cursor. Entries are made page by page, so that a directory of any length is listed in
+/// bounded memory, and an offset names a place that stays where it is while entries come and go.
+class OpenDirectory: @unchecked Sendable {
+    /// Calls `body` for each entry behind `offset` (0: from the start), with the offset of the
+    /// next one, until it returns false: that entry was not taken.
+    ///
+    /// The entries `.` and `..` come first.
+    func entries(
+        from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
+    ) throws(TreeError) {}
+}

@@ -1,0 +1,95 @@
+import Glibc
+import RainbowCore
+
+/// The top of the tree.
+struct RootDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.root
+
+    let refusal =
+        "Nothing can be made, moved or removed at the top of the tree; its entries are fixed."
+
+    private static let entries: [(name: String, node: NodeID.Fixed, type: UInt32)] = [
+        ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
+        ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
+        ("events", .events, S_IFREG),
+        ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
+        ("control", .control, S_IFREG), ("transactions", .transactions, S_IFDIR),
+        ("snapshots", .snapshots, S_IFDIR), ("system", .system, S_IFDIR),
+    ]
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: nil, &tx)
+    }
+
+    /// The owner and the mode here are those of the space, and of `regions` too.
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        let now = try tx.systemInfo().ownership
+        try tx.setOwnership(now.changed(change), of: .space)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        RootDirectory.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let entries = RootDirectory.entries.enumerated().map { index, entry in
+            let node = NodeID(entry.node)
+            return ListedEntry(
+                name: entry.name, node: node, key: ListingKey.first + UInt64(index),
+                type: entry.type)
+        }
+        return page(entries, after: key, limit: limit)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        [("space", tree.space.name)]
+    }
+}
+
+extension Ownership {
+    /// This, with what a change asks for.
+    func changed(_ change: AttributeChange) -> Ownership {
+        Ownership(
+            uid: change.uid ?? uid, gid: change.gid ?? gid,
+            mode: change.mode.map { UInt16(truncatingIfNeeded: $0 & 0o7777) } ?? mode)
+    }
+}
+
+/// The users' part of a table that holds their things and the space's own, or the other part.
+enum SystemPart: Sendable {
+    case user
+    case system
+}
+
+/// `system/`: the objects and the classes that the space itself is made of.
+struct SystemDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.system
+
+    static let fixed =
+        "What is in system/ is what the space itself is made of. It is changed through classes/,"
+        + " names/ and regions/ only."
+    let refusal = SystemDirectory.fixed
+
+    private static let entries: [(name: String, node: NodeID.Fixed)] = [
+        ("classes", .systemClasses), ("objects", .systemObjects),
+    ]
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: 0o555, &tx)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        SystemDirectory.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let listed = SystemDirectory.entries.enumerated().map { index, entry in
+            ListedEntry(
+                name: entry.name, node: NodeID(entry.node), key: ListingKey.first + UInt64(index),
+                type: S_IFDIR)
+        }
+        return page(listed, after: key, limit: limit)
+    }
+}

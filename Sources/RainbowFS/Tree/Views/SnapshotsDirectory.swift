@@ -1,0 +1,142 @@
+import Glibc
+import RainbowCore
+
+/// A snapshot of `snapshots/` as this mount knows it.
+final class NamedSnapshot: Sendable {
+    let name: String
+    let place: MomentPlace
+    let snapshot: Snapshot
+    let ownership: Ownership
+    /// When it was taken, in milliseconds since 1970.
+    let began: UInt64
+    private let space: Space
+
+    init(
+        _ name: String, at place: MomentPlace, _ snapshot: Snapshot, _ info: SnapshotInfo,
+        in space: Space
+    ) {
+        self.name = name
+        self.place = place
+        self.snapshot = snapshot
+        self.space = space
+        ownership = Ownership(uid: info.user, gid: info.group, mode: 0o755)
+        began = info.milliseconds
+    }
+
+    var version: UInt64 { snapshot.version }
+
+    func read<R>(_ body: (inout Transaction) throws -> R) throws -> R {
+        do {
+            return try space.read(at: snapshot, body)
+        } catch TransactionError.stale {
+            throw staleError
+        }
+    }
+
+    var staleError: TreeError {
+        let reason =
+            snapshot.hasEnded
+            ? "is gone."
+            : "was given up: the memory for old versions of the space is used up"
+                + " (snapshot_memory=). Remove it with rmdir."
+        return TreeError(ESTALE, "The snapshot \(TreeError.quoted(name)) \(reason)")
+    }
+}
+
+/// `snapshots/`: mkdir keeps the present moment readable, rmdir gives it up. All mounts of the
+/// space have the same ones.
+struct SnapshotsDirectory: DirectoryNode {
+    let tree: Tree
+    let id = NodeID.snapshots
+
+    let refusal = "Only snapshots are here: mkdir NAME takes one, rmdir gives it up."
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try tree.ownDirectory(id, mode: 0o1777, &tx)
+    }
+
+    private func moments() throws(TreeError) -> Moments {
+        guard let moments = tree.moments else { throw TreeError(ESTALE, refusal) }
+        return moments
+    }
+
+    private func node(_ snapshot: NamedSnapshot) -> NodeID {
+        NodeID.root.at(moment: snapshot.place.number)
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        try moments().snapshot(name).map(node)
+    }
+
+    /// An entry's key comes from its name, which is all that the mounts have in common.
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        let entries = try moments().snapshots.map { snapshot in
+            let hash = snapshot.name.utf8.reduce(14_695_981_039_346_656_037 as UInt64) {
+                ($0 ^ UInt64($1)) &* 1_099_511_628_211
+            }
+            return ListedEntry(
+                name: snapshot.name, node: node(snapshot),
+                key: max(hash >> 4, ListingKey.first), type: S_IFDIR)
+        }
+        return page(entries, after: key, limit: limit)
+    }
+
+    func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
+        try tree.transact(for: self, [.write, .search], request.caller) { _ in }
+        return node(try moments().takeSnapshot(name, request.caller))
+    }
+
+    func removeDirectory(_ name: String, _ caller: Caller) throws {
+        let moments = try moments()
+        guard let snapshot = moments.snapshot(name) else { throw TreeError.notFound(name) }
+        let attributes = try tree.examine(self) { tx in try describe(&tx) }.attributes
+        try caller.requireRemoval(of: name, from: attributes) { snapshot.ownership.uid }
+        moments.remove(snapshot)
+    }
+}
+
+/// `snapshots/NAME/`: the space as it was.
+struct SnapshotRoot: DirectoryNode, MomentNode {
+    let tree: Tree
+    let id: NodeID
+    let snapshot: NamedSnapshot
+
+    let refusal = "A snapshot stays as it is."
+
+    var place: MomentPlace { snapshot.place }
+    var isTimeless: Bool { true }
+
+    private static let entries: [(name: String, node: NodeID.Fixed)] = [
+        ("regions", .regions), ("classes", .classes), ("objects", .objects), ("names", .names),
+        ("system", .system),
+    ]
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        Description(
+            attributes: tree.ownAttributes(
+                id, S_IFDIR, snapshot.ownership, size: 0, milliseconds: snapshot.began))
+    }
+
+    private func checkReadable() throws(TreeError) {
+        guard !snapshot.snapshot.isStale else { throw snapshot.staleError }
+    }
+
+    func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
+        try checkReadable()
+        return SnapshotRoot.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
+    }
+
+    func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
+        try checkReadable()
+        let listed = SnapshotRoot.entries.enumerated().map { index, entry in
+            ListedEntry(
+                name: entry.name, node: NodeID(entry.node), key: ListingKey.first + UInt64(index),
+                type: S_IFDIR)
+        }
+        return page(listed, after: key, limit: limit)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        [("space", tree.space.name), ("version", String(snapshot.version))]
+    }
+}
