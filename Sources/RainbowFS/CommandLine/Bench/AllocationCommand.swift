@@ -74,3 +74,61 @@ struct AllocationCommand: ParsableCommand {
             ]))
     }
 }
+
+/// A space that lives as long as a benchmark.
+enum BenchSpace {
+    static func with<R>(_ purpose: String, _ body: (Space) throws -> R) throws -> R {
+        let name = "bench-\(purpose)-\(getpid())"
+        do {
+            let space = try Space.open(name)
+            defer {
+                space.detach()
+                try? Space.destroy(name, force: true)
+            }
+            return try body(space)
+        } catch let error as SpaceError {
+            throw CommandFailure(.refused, error.description)
+        } catch let error as ObjectError {
+            throw CommandFailure(.refused, error.message)
+        } catch TransactionError.outOfMemory {
+            throw CommandFailure(.refused, "The memory of this machine is full.")
+        }
+    }
+
+    /// A class, and an allocator for its objects.
+    static func allocator(
+        in space: Space, capacity: UInt64, className: String, fields: String
+    ) throws -> AllocatorInfo {
+        try space.transact { tx in
+            _ = try tx.defineClass(name: className, text: fields)
+            return try tx.createAllocator(
+                name: "bench", in: try tx.region(named: "transactional"), capacity: capacity,
+                ownership: Ownership(uid: getuid(), gid: getgid(), mode: 0o700))
+        }
+    }
+}
+
+/// Threads that run one function and are waited for.
+enum Workers {
+    static func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+        let threads = (0..<count).map { worker -> pthread_t in
+            var thread = pthread_t()
+            let task = unsafe Unmanaged.passRetained(Task { body(worker) })
+            let status = unsafe pthread_create(
+                &thread, nil,
+                { argument in
+                    let task = unsafe Unmanaged<Task>.fromOpaque(argument!).takeRetainedValue()
+                    task.body()
+                    return nil
+                }, unsafe task.toOpaque())
+            precondition(status == 0, "no thread can be made")
+            return thread
+        }
+        for thread in threads { pthread_join(thread, nil) }
+    }
+
+    private final class Task: Sendable {
+        let body: @Sendable () -> Void
+        init(body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+}

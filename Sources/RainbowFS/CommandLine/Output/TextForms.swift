@@ -51,3 +51,39 @@ enum JSON: Equatable, CustomStringConvertible {
         return result + "\""
     }
 }
+
+/// Sizes as people read them.
+enum ByteText {
+    /// `bytes` in the largest unit that leaves at least one of it, with one digit behind the point.
+    static func describe(_ bytes: UInt64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+        var value = Double(bytes)
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        let tenths = (value * 10).rounded() / 10
+        return (unit == 0 ? String(bytes) : String(tenths)) + " " + units[unit]
+    }
+}
+
+/// Rows of text under a head, columns two blanks apart.
+enum TextTable {
+    static func render(head: [String], rows: [[String]]) -> String {
+        let all = [head] + rows
+        let widths = head.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        return all.map { row in
+            let cells = row.enumerated().map { column, text in
+                column == row.count - 1
+                    ? text : text + String(repeating: " ", count: widths[column] - text.count)
+            }
+            return trimmed(cells.joined(separator: "  "))
+        }.joined(separator: "\n")
+    }
+
+    private static func trimmed(_ line: String) -> String {
+        guard let last = line.lastIndex(where: { $0 != " " }) else { return "" }
+        return String(line[...last])
+    }
+}
