@@ -59,7 +59,7 @@ import Testing
         }
         #expect(size == 50 && Array(piece[..<50]) == Array(text[450...]))
         let pipe = try Pipe()
-        try spool.copy { bytes throws(FileError) in
+        unsafe try spool.copy { bytes throws(FileError) in
             unsafe try FileText.write(bytes, to: pipe.write, "a pipe")
         }
         pipe.closeWrite()

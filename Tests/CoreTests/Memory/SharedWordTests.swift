@@ -27,7 +27,7 @@ extension TransactionalMemory {
             "Of two who each change a word and then look at the other's, one sees the other",
             arguments: Barrier.allCases)
         func barriers(barrier: Barrier) {
-            let memory = unsafe UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 64)
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 64)
             defer { unsafe memory.deallocate() }
             unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
             let shared = unsafe SharedMemory(memory)

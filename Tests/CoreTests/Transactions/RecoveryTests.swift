@@ -76,7 +76,7 @@ extension TransactionalMemory {
             #expect(try run("two-regions", 3, 0, nil).wait() == .exited(0))
             #expect(try run("two-regions", 4, 0, victim).wait() == .signaled(SIGKILL))
             let poor = try run("poor", lack == "descriptors" ? 0 : 1, 4, nil)
-            try withDeadline(seconds: 120, "a process with too few \(lack)") {
+            withDeadline(seconds: 120, "a process with too few \(lack)") {
                 while board[BoardPlace.result(0)] == 0, !poor.hasEnded { sched_yield() }
                 // This one is rich, and has looked at nothing so far.
                 let owners = (0..<SpaceLayout.slotCountMax).filter {

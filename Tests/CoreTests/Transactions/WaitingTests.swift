@@ -118,7 +118,7 @@ extension TransactionalMemory {
                 let busy = try #require(
                     wait { try scene.workload.violations(space, counts: [0...UInt64.max]) })
                 #expect(!space.isOver(busy))
-                #expect(try space.holder(of: busy)?.processID == Int(scene.child(0).processID))
+                #expect(space.holder(of: busy)?.processID == Int(scene.child(0).processID))
                 let line = try #require(busy.line)
                 let free = Address(region: 1, offset: 0x100000)
                 let written = wait {
