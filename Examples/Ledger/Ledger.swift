@@ -18,7 +18,7 @@ struct Ledger {
         var options = SpaceOptions()
         options.create = false
         options.nodeName = "ledger"
-        let space = try Space.attach(arguments[1], options)
+        let space = try Space.open(arguments[1], options)
         defer { space.detach() }
         do {
             let left = try transfer(amount, from: arguments[2], to: arguments[3], in: space)
@@ -33,27 +33,15 @@ struct Ledger {
     static func transfer(
         _ amount: Int64, from: String, to: String, in space: Space
     ) throws -> Int64 {
-        try space.transact { tx in
-            let giver = try balance(ofName: from, &tx)
-            let taker = try balance(ofName: to, &tx)
-            let left = try tx.load(giver, as: Int64.self) - amount
+        let balance = try TypedField<Int64>("balance", of: "Account", in: space)
+        return try space.transact { tx in
+            let giver = try tx.object(named: from)
+            let taker = try tx.object(named: to)
+            try tx.update(giver, balance) { $0 -= amount }
+            try tx.update(taker, balance) { $0 += amount }
+            let left = try tx[giver, balance]
             guard left >= 0 else { throw Refusal(reason: "\(from) has too little.") }
-            try tx.store(left, at: giver)
-            try tx.store(try tx.load(taker, as: Int64.self) + amount, at: taker)
             return left
         }
-    }
-
-    /// Where the balance of a named account lies.
-    static func balance(ofName name: String, _ tx: inout Transaction) throws -> Address {
-        guard let account = try tx.target(ofName: name) else {
-            throw Refusal(reason: "there is no name \(name).")
-        }
-        let type = try tx.descriptor(of: account)
-        guard let field = type.field(named: "balance"), field.type == .int64, field.count == 1
-        else {
-            throw Refusal(reason: "\(name) is no account: \(type.name) has no int64 balance.")
-        }
-        return account + field.offset
     }
 }

@@ -13,12 +13,13 @@ public struct SpaceSummary: Sendable {
 
 /// Attaching.
 extension Space {
-    /// Attaches to a space, making it if it is not there; several processes may do so at once.
+    /// Attaches to the memory of a space, making it if it is not there; several processes may do so
+    /// at once. A new space has no objects yet: programs use `open`, which puts them there.
     ///
     /// The lock of its folder makes the first one lay out the header while the others wait; one
     /// that is killed then leaves no magic number, and the next begins again. The new node recovers
     /// what dead ones left. Of a space that could not be made nothing stays.
-    public static func attach(
+    package static func attach(
         _ name: String, _ options: SpaceOptions = SpaceOptions()
     ) throws(SpaceError) -> Space {
         try SpaceDirectory.check(name)

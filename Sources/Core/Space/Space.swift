@@ -22,10 +22,11 @@ public struct SpaceOptions: Sendable {
 
 /// A 64-bit address space that processes share, with transactional memory.
 ///
-///     let space = try Space.attach("demo")
-///     let sum = try space.transact { tx in
-///         try tx.store(try tx.load(a, as: Int64.self) + 1, at: a)
-///         return try tx.load(a, as: Int64.self) + (try tx.load(b, as: Int64.self))
+///     let space = try Space.open("demo")
+///     let balance = try TypedField<Int64>("balance", of: "Account", in: space)
+///     try space.transact { tx in
+///         try tx.update(tx.object(named: "alice"), balance) { $0 -= 10 }
+///         try tx.update(tx.object(named: "bob"), balance) { $0 += 10 }
 ///     }
 ///
 /// A process that is attached is a node of the space until `detach` or its end, however it ends:

@@ -304,6 +304,9 @@ public enum TransactionError: Error, Equatable, Sendable {
     case conflict
     /// The address lies in no region of the space, or a range leaves its region.
     case invalidAddress(Address)
+    /// The object at this address is of another class than the field that was asked for, or the
+    /// field has no such element.
+    case noSuchField(Address)
     /// The machine did not let this process look at a region, for want of memory or of
     /// descriptors, as the number of the system's error tells. Nothing is wrong with the space,
     /// and it may work later.

@@ -55,6 +55,8 @@ extension TreeError {
             self.init(ECANCELED, "Another transaction changed what this one read. Try again.")
         case .invalidAddress(let address):
             self.init(EINVAL, "The address \(address) lies in no region of the space.")
+        case .noSuchField(let object):
+            self.init(EINVAL, "The object at \(object) has no such field or element.")
         case .unavailable(ESTALE):
             self.init(
                 ESTALE,

@@ -30,7 +30,7 @@ public enum ObjectSystem {
     /// files of the space belong to.
     /// - Throws: `ObjectError` if the space was made by a version with other built-in classes;
     ///   `SpaceError.damaged` if it had commits, but their memory is gone.
-    public static func bootstrap(_ space: Space) throws {
+    package static func bootstrap(_ space: Space) throws {
         try space.transact { tx in
             if try tx.load(root, as: UInt64.self) == BuiltInClass.system.header {
                 try tx.checkLayoutVersion()
@@ -47,7 +47,12 @@ public enum ObjectSystem {
 }
 
 extension Space {
-    /// Attaches to a space and sees to it that it has its first objects.
+    /// Attaches to a space, making it if it is not there: the way in for every program. Several
+    /// processes may do so at once; what a killed one left behind is mended.
+    ///
+    /// - Parameter name: letters, digits, `.`, `_` and `-`, as in `rainbowfs NAME MOUNTPOINT`.
+    /// - Throws: `SpaceError` if it cannot be made or used, `ObjectError` if a version made it
+    ///   that has other built-in classes.
     public static func open(
         _ name: String, _ options: SpaceOptions = SpaceOptions()
     ) throws -> Space {

@@ -70,20 +70,31 @@ struct CommandText {
 
     /// A number of bytes: decimal, with K, M, G or T after it for powers of 1024.
     static func bytes(_ text: String) throws(TreeError) -> UInt64 {
-        let units: [Character: UInt64] = ["K": 10, "M": 20, "G": 30, "T": 40]
-        var digits = Substring(text)
-        var shift: UInt64 = 0
-        if let last = digits.last, let unit = units[Character(last.uppercased())] {
-            shift = unit
-            digits.removeLast()
-        }
-        guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(digits),
-            (number << shift) >> shift == number
-        else {
+        guard let count = ByteCount.parse(text) else {
             throw TreeError(
                 EINVAL, "\(TreeError.quoted(text)) is no size. Write bytes, or like 64M or 1G.")
         }
-        return number << shift
+        return count
+    }
+}
+
+/// Amounts of memory as people write them: `4096`, `512M`, `1G`. Suffixes are powers of 1024.
+enum ByteCount {
+    static func parse(_ text: String) -> UInt64? {
+        var digits = Substring(text)
+        var shift: UInt64 = 0
+        switch digits.last {
+        case "K", "k": shift = 10
+        case "M", "m": shift = 20
+        case "G", "g": shift = 30
+        case "T", "t": shift = 40
+        default: break
+        }
+        if shift > 0 { digits.removeLast() }
+        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let count = UInt64(digits),
+            count <= UInt64.max >> shift
+        else { return nil }
+        return count << shift
     }
 }
 
