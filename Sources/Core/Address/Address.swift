@@ -7,7 +7,7 @@ public struct Address: Hashable, Comparable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// The byte `offset` bytes behind the start of region `region`.
+    /// The byte `offset` bytes after the start of region `region`.
     @inlinable
     public init(region: Int, offset: UInt64) {
         self.rawValue = UInt64(region) << Address.regionShift | offset
@@ -68,7 +68,7 @@ extension Address: CustomStringConvertible {
         }
     }
 
-    /// Any spelling of a 64-bit hexadecimal number behind `0x` or `0X`; nil for all other text.
+    /// Any spelling of a 64-bit hexadecimal number after `0x` or `0X`; nil for all other text.
     public init?(text: some StringProtocol) {
         guard text.hasPrefix("0x") || text.hasPrefix("0X"), text.utf8.count > 2 else { return nil }
         let digits = text.dropFirst(2)

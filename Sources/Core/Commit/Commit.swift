@@ -186,7 +186,8 @@ extension Transaction {
         }
     }
 
-    /// Draws the commit's version; all its locks are held, so whoever sees the version sees them.
+    /// Draws the commit's version; all its locks are held, so anyone who sees the version sees
+    /// them.
     @inline(__always)
     private mutating func drawTicket() -> UInt64 {
         // A follower of the ring who misses a version must see that somebody may hold it.

@@ -70,12 +70,12 @@ enum HeapSort {
         var sorted = 1
         while sorted < count {
             let value = unsafe values[sorted]
-            var place = sorted
-            while place > 0, unsafe values[place - 1] > value {
-                unsafe values[place] = values[place - 1]
-                place -= 1
+            var location = sorted
+            while location > 0, unsafe values[location - 1] > value {
+                unsafe values[location] = values[location - 1]
+                location -= 1
             }
-            unsafe values[place] = value
+            unsafe values[location] = value
             sorted += 1
         }
     }

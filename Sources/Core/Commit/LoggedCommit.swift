@@ -1,5 +1,5 @@
 /// What a commit does to the space, told from its redo log alone: so that its own thread and
-/// whoever recovers it after a crash run the same code.
+/// anyone who recovers it after a crash run the same code.
 ///
 /// Every step changes only lines whose word is this commit's lock, and a line's word changes
 /// last; so each step can be repeated, and be repeated in part, by another process.
@@ -8,7 +8,7 @@ struct LoggedCommit {
     let log: RedoLog
     let entryCount: Int
     let fillCount: Int
-    /// The line word that marks this commit's locks.
+    /// The line word that identifies this commit's locks.
     let lock: UInt64
     private unowned(unsafe) let spaceReference: Space
 

@@ -3,7 +3,7 @@
 /// A slot whose node is dead is nobody's: its state tells whether its commit had happened, its log
 /// what to do. One process at a time recovers a slot, the one named in `recoverer`; if that one
 /// dies too, the next takes over and repeats the steps, all of which may be repeated
-/// (`LoggedCommit`). The slot is free, and may be claimed anew, only when its last lock is gone.
+/// (`LoggedCommit`). The slot is free, and may be claimed again, only when its last lock is gone.
 ///
 /// A process that cannot look at a region just now, for want of descriptors or memory, leaves the
 /// slot as it is: it tries again when it meets one of its locks, and others may be luckier.
@@ -20,15 +20,16 @@ extension Space {
         guard (0..<SpaceLayout.slotCountMax).contains(index) else { return nil }
         let slot = Slot(meta: meta, index: index)
         let owner = slot.owner.load()
-        guard owner != 0, !nodes.isAlive(mark: owner) else { return nil }
+        guard owner != 0, !nodes.isAlive(incarnation: owner) else { return nil }
         return recoveryMutex.withLock { _ in
             while true {
                 let other = slot.recoverer.load()
-                if other != 0, nodes.isAlive(mark: other) { return nil }
-                if slot.recoverer.compareExchange(other, nodes.ownMark) { break }
+                if other != 0, nodes.isAlive(incarnation: other) { return nil }
+                if slot.recoverer.compareExchange(other, nodes.ownIncarnation) { break }
             }
             defer { slot.recoverer.store(0) }
-            // Whoever had the claim before may have freed the slot, and another may have taken it.
+            // Anyone who had the claim before may have freed the slot, and another may have taken
+            // it.
             guard slot.owner.load() == owner else { return nil }
             do throws(SystemError) {
                 try recover(slot)

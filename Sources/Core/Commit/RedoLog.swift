@@ -100,7 +100,7 @@ struct LogFill {
 
     var end: UInt64 { start + stride * count }
     var firstLine: UInt64 { start >> Address.lineShift }
-    /// The line behind the last one.
+    /// The line after the last one.
     var lineEnd: UInt64 { (end + 63) >> Address.lineShift }
 
     func contains(line: UInt64) -> Bool { line >= firstLine && line < lineEnd }

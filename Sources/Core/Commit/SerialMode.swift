@@ -121,12 +121,12 @@ extension Transaction {
     private mutating func leaveSnapshot() {
         guard case .snapshot(let snapshot) = fallback else { return }
         fallback = .none
-        moment = nil
+        view = nil
         isReadOnly = owner.isReadOnly
         snapshot.end()
     }
 
-    /// The error for a write where none can be: a run at a fallback snapshot begins anew as one
+    /// The error for a write where none can be: a run at a fallback snapshot begins again as one
     /// that writes.
     mutating func refusedWrite() -> TransactionError {
         guard case .snapshot = fallback, !owner.isReadOnly else { return .readOnly }
@@ -136,8 +136,8 @@ extension Transaction {
     }
 
     /// The error for a moment that cannot be read any more: a run at a fallback snapshot begins
-    /// anew at another one.
-    mutating func staleMoment() -> TransactionError {
+    /// again at another one.
+    mutating func staleView() -> TransactionError {
         guard case .snapshot = fallback else { return .stale }
         return conflict()
     }

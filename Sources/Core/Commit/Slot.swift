@@ -9,9 +9,9 @@ struct SlotInfo {
 /// A thread's place in shared memory: the state of its commit, from which any other process can
 /// finish or undo it, and the counts of its redo log.
 ///
-/// A slot belongs to a node from `claim` to `release`; only its thread writes it, but for whoever
-/// holds `recoverer` after the node died. The words before `state` in a commit's order (counts,
-/// log) are stored before it, so that whoever loads the state sees them.
+/// A slot belongs to a node from `claim` to `release`; only its thread writes it, except for anyone
+/// who holds `recoverer` after the node died. The words before `state` in a commit's order (counts,
+/// log) are stored before it, so that anyone who loads the state sees them.
 @safe
 struct Slot {
     enum Phase: UInt64 {
@@ -30,7 +30,7 @@ struct Slot {
         memory = meta.advanced(by: SpaceLayout.slotsOffset + index * SpaceLayout.slotSize)
     }
 
-    /// Mark of the node that owns the slot (`NodeTable`); 0 while it is free.
+    /// Incarnation of the node that owns the slot (`NodeTable`); 0 while it is free.
     var owner: SharedWord { memory[0] }
     /// Phase in the upper two bits, sequence number of the commit below.
     var state: SharedWord { memory[8] }
@@ -38,7 +38,7 @@ struct Slot {
     var ticket: SharedWord { memory[16] }
     var entryCount: SharedWord { memory[24] }
     var fillCount: SharedWord { memory[32] }
-    /// Mark of the node that recovers the slot, or 0.
+    /// Incarnation of the node that recovers the slot, or 0.
     var recoverer: SharedWord { memory[40] }
     var commits: SharedWord { memory[48] }
     var restarts: SharedWord { memory[56] }

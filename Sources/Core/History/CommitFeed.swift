@@ -158,7 +158,7 @@ extension Space {
 
     /// Those of some lines of a page that a commit has written since a version, or is about to.
     ///
-    /// Whoever draws a version has locked its lines before. So of the commits up to the newest
+    /// Anyone who draws a version has locked its lines before. So of the commits up to the newest
     /// version, none is missed.
     public func changedLines(
         _ lines: UInt64, ofPage page: UInt64, since version: UInt64

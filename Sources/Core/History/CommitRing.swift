@@ -3,12 +3,12 @@ import CLinux
 /// The last commits of a space in their total order: version, node, pages with line masks.
 ///
 /// Entry `version % ringEntryCount` belongs to a version, so the ring has a place for each version
-/// and nobody needs to agree on one. Who writes: the thread of the commit, or who recovers it.
-/// An entry is claimed by setting its sequence word to the version with the busy bit, written, and
+/// and nobody needs to agree on one. Who writes: the thread of the commit, or who recovers it. An
+/// entry is claimed by setting its sequence word to the version with the busy bit, written, and
 /// published by storing the version alone. It is never taken from a writer that is still busy, nor
-/// from one that is yet to come: a newer commit then leaves its own entry out, and whoever follows
-/// the ring sees that its version is missing and starts afresh (`CommitFeed`). So nobody waits
-/// for a slow follower, nor for a slow writer, and no news is lost unnoticed.
+/// from one that is yet to come: a newer commit then leaves its own entry out, and anyone who
+/// follows the ring sees that its version is missing and starts afresh (`CommitFeed`). So nobody
+/// waits for a slow follower, nor for a slow writer, and no news is lost unnoticed.
 ///
 ///     0   version, bit 63: being written
 ///     8   user id << 32 | node << 20 | pages << 4 | kind

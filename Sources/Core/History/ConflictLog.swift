@@ -105,7 +105,7 @@ extension Transaction {
     /// - Parameter lock: the word of the commit's own locks.
     @inline(__always)
     mutating func countAvoidedFalseSharing(lock: UInt64) {
-        if moment != nil {
+        if view != nil {
             countIfPageChanged(lock, weight: 1)
         } else if isSampled {
             countIfPageChanged(lock, weight: Transaction.sampleWeight)

@@ -10,14 +10,14 @@ import Glibc
 /// something was committed, 86 MB for a day without a pause.
 ///
 /// A sample is made in two steps, which any process may take, so that a killed one is in nobody's
-/// way: first its time is stored, then the clock is read and the version stored. Whoever finds a
+/// way: first its time is stored, then the clock is read and the version stored. Anyone who finds a
 /// sample without a version, reader or committer, takes the second step. That is why no answer ever
 /// changes: a reader who did not see the first step has seen its version drawn before it, and the
 /// clock is read after it, so the sample has a version not smaller than that of the answer.
 ///
 /// Times rise with versions. When the machine's clock is set back, the times go on at half its
 /// speed until it has caught up. Memory for samples is reserved ahead; if there is none, those
-/// that are left are used more and more seldom, and then the times stand still until there is.
+/// that are left are used more and more rarely, and then the times stand still until there is.
 @safe
 struct Timeline {
     /// What the clocks show: milliseconds since 1970, and of the clock that nobody sets.
@@ -79,13 +79,13 @@ struct Timeline {
         due.store(0)
     }
 
-    /// The clock that nobody sets begins anew when the machine does; nobody else is attached.
+    /// The clock that nobody sets begins again when the machine does; nobody else is attached.
     func restart() {
         due.store(0)
         made.store(0)
     }
 
-    /// Sees to it that the next version has a time that is no older than the interval.
+    /// Makes sure that the next version has a time that is no older than the interval.
     @inline(__always)
     func note() {
         if SystemCalls.coarseMonotonicMilliseconds() >= due.loadRelaxed() { note(at: .now) }
@@ -144,7 +144,7 @@ struct Timeline {
 
     private func complete(_ position: UInt64) {
         if version(position).load() == 0 {
-            // The clock is read after the first step, whoever took it.
+            // The clock is read after the first step; it does not matter who took it.
             SharedWord.fence()
             _ = version(position).compareExchange(0, clock.latest)
         }

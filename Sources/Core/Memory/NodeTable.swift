@@ -16,13 +16,13 @@ public struct NodeInfo: Sendable {
 
 /// The processes of a space.
 ///
-/// Whoever is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
-/// the process dies. Numbers of dead nodes are given to new ones, so whoever must be told apart for
-/// longer than a moment is named by a *mark*: generation << 32 | number + 1, where each new holder
-/// of the number raises the generation. The node of a mark is alive exactly while the number's lock
-/// is held and the generation is the mark's. Process ids are only information. An entry is
-/// written by its node alone, between taking the lock and its first transaction; readers may see
-/// an entry of a node that is gone, which the lock tells.
+/// Anyone who is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
+/// the process dies. Numbers of dead nodes are given to new ones, so anyone who must be told apart
+/// for longer than a moment is named by its *incarnation*: generation << 32 | number + 1, where
+/// each new holder of the number raises the generation. The node of an incarnation is alive exactly
+/// while the number's lock is held and the generation is the same. Process ids are only
+/// information. An entry is written by its node alone, between taking the lock and its first
+/// transaction; readers may see an entry of a node that is gone, which the lock tells.
 @safe
 struct NodeTable: Sendable {
     let meta: SharedMemory
@@ -30,8 +30,8 @@ struct NodeTable: Sendable {
     let descriptor: Int32
     /// This process's node.
     private(set) var own = -1
-    /// The mark of this process, which no process before or after it has.
-    private(set) var ownMark: UInt64 = 0
+    /// The incarnation of this process, which no process before or after it has.
+    private(set) var ownIncarnation: UInt64 = 0
 
     private static let nameBytes = 64
     private static let hostBytes = 64
@@ -82,14 +82,15 @@ struct NodeTable: Sendable {
         return others.isEmpty
     }
 
-    /// Whether the process that a mark names still lives; if this says no, it is so for ever.
-    func isAlive(mark: UInt64) -> Bool {
-        let index = NodeTable.index(of: mark)
+    /// Whether the process that an incarnation names still lives; if this says no, it is so
+    /// forever.
+    func isAlive(incarnation: UInt64) -> Bool {
+        let index = NodeTable.index(of: incarnation)
         guard index >= 0, index < SpaceLayout.nodeCountMax else { return false }
-        return isJoined(index) && entry(index)[0].load() == mark >> 32
+        return isJoined(index) && entry(index)[0].load() == incarnation >> 32
     }
 
-    static func index(of mark: UInt64) -> Int { Int(mark & 0xffff_ffff) - 1 }
+    static func index(of incarnation: UInt64) -> Int { Int(incarnation & 0xffff_ffff) - 1 }
 
     /// Takes the lock of the first node that is free, which the process then is.
     mutating func join() throws(SystemError) -> Bool {
@@ -99,7 +100,7 @@ struct NodeTable: Sendable {
             own = index
             let generation = entry(index)[0].load() &+ 1
             entry(index)[0].store(generation)
-            ownMark = generation << 32 | UInt64(index + 1)
+            ownIncarnation = generation << 32 | UInt64(index + 1)
             return true
         }
         return false

@@ -2,11 +2,11 @@ import Synchronization
 
 /// One region as this process sees it: its bytes, its line words and the map of its frames.
 ///
-/// A line word belongs to each 64-byte line: the version of the commit that last wrote the line,
-/// or a lock (`LineWord`). A page may be touched, and so may the line words under it, only while
-/// its frame bit is set; whoever sets the bit has reserved both before, so that no access can end
-/// in SIGBUS. Bits are set at any time by any process and stay set. The map itself is sparse as
-/// well: a byte of the directory tells whether a page of the map exists.
+/// A line word belongs to each 64-byte line: the version of the commit that last wrote the line, or
+/// a lock (`LineWord`). A page may be touched, and so may the line words under it, only while its
+/// frame bit is set; anyone who sets the bit has reserved both before, so that no access can end in
+/// SIGBUS. Bits are set at any time by any process and stay set. The map itself is sparse as well:
+/// a byte of the directory tells whether a page of the map exists.
 @frozen @safe
 public struct RegionMapping: @unchecked Sendable {
     @usableFromInline let data: SharedMemory

@@ -44,7 +44,7 @@ struct FileStatus {
 
 /// The Linux calls that Core makes, with errors as values. No other file of Core calls the kernel.
 ///
-/// A call that a signal interrupts is made again. Tests let calls fail (`Faults`), but for those
+/// A call that a signal interrupts is made again. Tests let calls fail (`Faults`), except for those
 /// that the kernel never refuses: to close, to unmap a whole mapping, and the clocks.
 enum SystemCalls {
     /// Makes a call until it is not interrupted.
@@ -233,13 +233,14 @@ extension SystemCalls {
     }
 
     private static func map(
-        _ place: UnsafeMutableRawPointer?, _ descriptor: Int32, _ offset: UInt64, _ count: UInt64,
+        _ location: UnsafeMutableRawPointer?, _ descriptor: Int32, _ offset: UInt64,
+        _ count: UInt64,
         _ flags: Int32
     ) throws(SystemError) -> UnsafeMutableRawPointer {
         var address: UnsafeMutableRawPointer?
         try make("map \(count >> 20) MiB of the space") {
             unsafe address = mmap(
-                place, Int(count), PROT_READ | PROT_WRITE, flags, descriptor, off_t(offset))
+                location, Int(count), PROT_READ | PROT_WRITE, flags, descriptor, off_t(offset))
             return unsafe address == MAP_FAILED ? -1 : 0
         }
         guard let address = unsafe address else {

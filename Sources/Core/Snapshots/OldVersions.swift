@@ -1,12 +1,12 @@
 /// The place in the snapshot table whose moment a transaction reads.
-struct FixedMoment {
+struct FixedView {
     var index: Int
     var serialNumber: UInt64
 }
 
 /// Committing while snapshots are open.
 extension Transaction {
-    /// Looks at the snapshot table anew.
+    /// Looks at the snapshot table again.
     ///
     /// The commit's version was drawn before its epoch was read, and both are full barriers: every
     /// snapshot older than the version is in the table, or pending there.
@@ -17,7 +17,7 @@ extension Transaction {
     }
 
     /// Whether the commit is about to overwrite bytes that an open snapshot may read: those not
-    /// newer than the newest one. Seldom, since each line needs saving once a snapshot.
+    /// newer than the newest one. Rarely, since each line needs saving once a snapshot.
     @inline(__always)
     var overwritesOldVersions: Bool {
         if newestSnapshot == 0 { return false }
@@ -68,13 +68,13 @@ extension Transaction {
         }
     }
 
-    /// A line's old bytes cannot be kept: whoever could need them must not go on.
+    /// A line's old bytes cannot be kept: anyone who could need them must not go on.
     private mutating func giveUpSnapshots(notOlderThan version: UInt64) {
         snapshotTable.giveUp(notOlderThan: version)
         refreshSnapshots()
     }
 
-    /// Sees to it that old versions stay within their memory, after a commit that saved some, and
+    /// Makes sure that old versions stay within their memory, after a commit that saved some, and
     /// now and then after others: the limit may have been lowered.
     @inline(never)
     mutating func relieveSnapshotMemory() {
@@ -86,7 +86,7 @@ extension Transaction {
 /// Reading at the fixed moment of a snapshot.
 extension Transaction {
     /// Whether it reads one moment for as long as it lives, however many operations that are.
-    var readsFixedMoment: Bool { moment != nil }
+    var readsFixedMoment: Bool { view != nil }
 
     /// Begins a run that only reads, at the moment of a snapshot.
     mutating func begin(at snapshot: Snapshot) {
@@ -98,23 +98,23 @@ extension Transaction {
 
     mutating func fix(at snapshot: Snapshot) {
         self.snapshot = snapshot.version
-        moment = FixedMoment(index: snapshot.index, serialNumber: snapshot.serialNumber)
+        view = FixedView(index: snapshot.index, serialNumber: snapshot.serialNumber)
     }
 
     /// Ends a run at the moment of a snapshot.
-    mutating func endAtMoment() {
-        moment = nil
+    mutating func endAtSnapshot() {
+        view = nil
         isReadOnly = owner.isReadOnly
         end()
     }
 
     /// - Throws: `stale` if old versions of the moment may be missing.
-    private mutating func checkMoment() throws(TransactionError) {
-        guard let moment else { return }
-        let entry = snapshotTable[moment.index]
+    private mutating func checkView() throws(TransactionError) {
+        guard let view else { return }
+        let entry = snapshotTable[view.index]
         guard entry.version.loadOrdered() == snapshot,
-            entry.serialNumber.load() == moment.serialNumber
-        else { throw staleMoment() }
+            entry.serialNumber.load() == view.serialNumber
+        else { throw staleView() }
     }
 
     /// The eight bytes that an aligned address had at the moment.
@@ -138,13 +138,13 @@ extension Transaction {
         var words = InlineArray<8, UInt64>(repeating: 0)
         try findOld(bytes.lowerBound >> Address.lineShift, into: &words)
         var position = bytes.lowerBound
-        var place = unsafe target
+        var location = unsafe target
         while position < bytes.upperBound {
             let value = words[Int(position & 63) / 8] >> ((position & 7) * 8)
             let count = min(8 - (position & 7), bytes.upperBound - position)
-            unsafe storeBytes(of: value, count: Int(count), to: place)
+            unsafe storeBytes(of: value, count: Int(count), to: location)
             position += count
-            unsafe place += Int(count)
+            unsafe location += Int(count)
         }
     }
 
@@ -166,13 +166,13 @@ extension Transaction {
     private mutating func oldVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
-        // Either the moment is seen to have ended, or whoever ends it sees this.
+        // Either the moment is seen to have ended, or anyone who ends it sees this.
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }
-        try checkMoment()
+        try checkView()
         let found = try shadow.find(line: line, at: snapshot, into: &words)
         // Only now is it sure that nothing that was needed had been freed.
-        try checkMoment()
+        try checkView()
         return found
     }
 }

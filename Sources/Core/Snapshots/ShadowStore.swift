@@ -153,21 +153,22 @@ struct ShadowStore: Sendable {
         while true {
             let head = free.load()
             let index = head & 0xffff_ffff
-            // A list that leads astray is not followed: what was freed stays unused.
+            // A list that leads out of range is not followed: what was freed stays unused.
             guard index != 0, index <= endOfRecords else { return takeFromEnd() }
             let next = record(index - 1).next.load() & 0xffff_ffff
             if free.compareExchange(head, ((head >> 32) &+ 1) << 32 | next) { return index - 1 }
         }
     }
 
-    /// The record behind all others, with memory.
+    /// The record after all others, with memory.
     private func takeFromEnd() -> UInt64? {
         while true {
             let index = end.load()
             guard index < recordsMax else { return nil }
             let batch = UInt64(ShadowStore.batch)
             if index % batch == 0 {
-                // Before the end moves past it, so that whoever takes a later one has memory too.
+                // Before the end moves past it, so that anyone who takes a later one has memory
+                // too.
                 let size = UInt64(ShadowStore.recordSize)
                 do throws(SystemError) {
                     try SystemCalls.reserve(
@@ -187,7 +188,7 @@ struct ShadowStore: Sendable {
     /// - Parameter words: filled with the line's eight words.
     /// - Returns: nil if there is no record: then nobody had written the line by then, provided
     ///   that the snapshot is still registered afterwards.
-    /// - Throws: `damaged` if the chain leads astray, or in a circle.
+    /// - Throws: `damaged` if the chain leads out of range, or in a circle.
     func find(
         line: UInt64, at version: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
@@ -195,7 +196,7 @@ struct ShadowStore: Sendable {
         var restarts = 0
         restart: while true {
             restarts += 1
-            // Sweeping makes a reader begin again now and then, but not for ever.
+            // Sweeping makes a reader begin again now and then, but not forever.
             if restarts > ShadowStore.restartsMax { throw damage(line) }
             var index = head(chain).load()
             var steps: UInt64 = 0
@@ -284,7 +285,7 @@ extension ShadowStore {
         var isHead = true
         var index = link.load()
         var steps: UInt64 = 0
-        // What lies past a link that leads astray, or in a circle, is not swept.
+        // What lies past a link that leads out of range, or in a circle, is not swept.
         while index != 0, index <= endOfRecords, steps <= endOfRecords {
             steps += 1
             let record = record(index - 1)
@@ -315,7 +316,7 @@ extension ShadowStore {
     private static func youngestReader(
         _ from: UInt64, _ until: UInt64, _ snapshots: [UInt64]
     ) -> Int? {
-        // Behind the last one that is older than the overwriting.
+        // After the last one that is older than the overwriting.
         var (low, high) = (0, snapshots.count)
         while low < high {
             let middle = (low + high) / 2
@@ -335,8 +336,8 @@ extension ShadowStore {
         }
     }
 
-    /// Frees everything and gives the memory back, but for the first batch. Nobody saves or reads a
-    /// record any more.
+    /// Frees everything and gives the memory back, except for the first batch. Nobody saves or
+    /// reads a record any more.
     func reset() {
         let count = endOfRecords
         guard count != 0 else { return }

@@ -35,7 +35,7 @@ public final class Snapshot: Sendable {
     /// Whether it is in the table no more.
     public var hasEnded: Bool {
         entry.version.load() & ~SnapshotTable.staleBit != version
-            || entry.serialNumber.load() != serialNumber || entry.isMarkedEnded
+            || entry.serialNumber.load() != serialNumber || entry.isEnded
     }
 
     /// Its row in the table; nil once it has ended.
@@ -67,7 +67,7 @@ extension Space {
             let entry = snapshotTable[index]
             let number = entry.serialNumber.load()
             guard let info = entry.info, info.kind == .named, info.name.isSame(as: name),
-                nodes.isAlive(mark: entry.owner.load()), entry.serialNumber.load() == number
+                nodes.isAlive(incarnation: entry.owner.load()), entry.serialNumber.load() == number
             else { continue }
             return Snapshot(
                 self, index: index, version: info.version, serialNumber: number, isOwner: false)
@@ -79,7 +79,9 @@ extension Space {
     public var snapshots: [SnapshotInfo] {
         (0..<SpaceLayout.snapshotCountMax).compactMap { index in
             let entry = snapshotTable[index]
-            guard let info = entry.info, nodes.isAlive(mark: entry.owner.load()) else { return nil }
+            guard let info = entry.info, nodes.isAlive(incarnation: entry.owner.load()) else {
+                return nil
+            }
             return info
         }
     }
@@ -102,7 +104,7 @@ extension Space {
     ) throws -> R {
         let context = unsafe try threadContext()
         if unsafe context.pointee.isActive { throw SpaceError.nested }
-        defer { unsafe context.pointee.endAtMoment() }
+        defer { unsafe context.pointee.endAtSnapshot() }
         unsafe context.pointee.begin(at: snapshot)
         let result = unsafe try body(&context.pointee)
         unsafe try context.pointee.throwIfBusy()
@@ -136,7 +138,7 @@ extension Space {
             entry.milliseconds.store(
                 kind == .named
                     ? SystemCalls.coarseMilliseconds() : SystemCalls.bootMilliseconds())
-            entry.owner.store(nodes.ownMark)
+            entry.owner.store(nodes.ownIncarnation)
             snapshotTable.publish(index)
             let version = clock.latest
             snapshotTable.settle(index, at: version)
@@ -147,7 +149,7 @@ extension Space {
 
     func end(_ snapshot: Snapshot) {
         guard !isGone, !snapshot.hasEnded else { return }
-        snapshot.entry.markEnded(snapshot.serialNumber)
+        snapshot.entry.setEnded(snapshot.serialNumber)
         try? withSnapshotLock {
             dropLeftSnapshots()
             sweepIfDue()
@@ -156,7 +158,8 @@ extension Space {
 
     /// Drops what killed processes left in the snapshot table, and old versions that nobody needs.
     public func recoverSnapshots() {
-        // Whoever ended the last snapshot was killed, or a commit under way kept it from sweeping.
+        // Anyone who ended the last snapshot was killed, or a commit under way kept it from
+        // sweeping.
         let isUnneeded = snapshotTable.newest == 0 && ShadowStore.bytesUsed(meta) != 0
         let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
         guard isDue || isUnneeded else { return }
@@ -177,7 +180,7 @@ extension Space {
     private func isLeft(_ entry: SnapshotEntry) -> Bool {
         let owner = entry.owner.load()
         return owner != 0
-            && (entry.version.load() == 0 || entry.isMarkedEnded || !nodes.isAlive(mark: owner))
+            && (entry.version.load() == 0 || entry.isEnded || !nodes.isAlive(incarnation: owner))
     }
 
     /// Frees old versions that nobody needs, if there are many or nobody needs any.
@@ -221,7 +224,7 @@ extension Space {
     }
 
     /// One step towards less memory for old versions: sweeps some chains and, when all were swept
-    /// in vain, gives the oldest snapshot up. Does nothing if another is at it.
+    /// without success, gives the oldest snapshot up. Does nothing if another is at it.
     func relieveSnapshotMemory() {
         withSnapshotLockIfAvailable {
             guard shadow.isUnderPressure else { return }
@@ -290,7 +293,7 @@ extension Space {
     /// Whether nobody is changing the snapshot table.
     var isSnapshotTableFree: Bool { withSnapshotLockIfAvailable {} }
 
-    /// The same, but for doing nothing if another thread or process is at it.
+    /// The same, except for doing nothing if another thread or process is at it.
     /// - Returns: whether `body` was run.
     @discardableResult
     private func withSnapshotLockIfAvailable(_ body: () -> Void) -> Bool {

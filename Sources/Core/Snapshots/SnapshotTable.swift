@@ -39,11 +39,11 @@ public struct SnapshotInfo: Sendable {
 /// Entries change under a lock of `meta` that the kernel drops when its holder dies; committers
 /// take no lock. A new entry is first *pending*, which stands for every version; then the epoch is
 /// raised; only then is the version read from the clock. A committer draws its version, then reads
-/// the epoch, and reads the table anew if it changed. Both the raising and the drawing are full
+/// the epoch, and reads the table again if it changed. Both the raising and the drawing are full
 /// barriers, so a committer whose version is newer than the snapshot's sees its entry, pending or
 /// not.
 ///
-///     0  mark of the node   8  version; bit 63: stale   16  serial number of the entry
+///     0  incarnation of the node   8  version; bit 63: stale   16  serial number of the entry
 ///     24 milliseconds: of a named one since 1970, of another since the machine was started
 ///     32 kind; bit 8: serial mode; from bit 32 on, once it has ended without the lock: the lower
 ///     half of its serial number
@@ -62,7 +62,7 @@ struct SnapshotTable: Sendable {
 
     /// Changes whenever an entry does.
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
-    /// Behind the last entry in use: committers need not look further.
+    /// After the last entry in use: committers need not look further.
     private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }
     private var count: Int { Int(min(end.load(), UInt64(SpaceLayout.snapshotCountMax))) }
 
@@ -169,7 +169,7 @@ struct SnapshotEntry {
     /// Says that the snapshot of a serial number is not needed any more, without the lock: the next
     /// holder of the lock takes the entry out. If another snapshot has the place by now, the number
     /// is not that one's, and nothing happens.
-    func markEnded(_ serialNumber: UInt64) {
+    func setEnded(_ serialNumber: UInt64) {
         while true {
             let found = kind.load()
             if kind.compareExchange(found, serialNumber << 32 | found & 0xffff_ffff) { return }
@@ -177,7 +177,7 @@ struct SnapshotEntry {
     }
 
     /// Whether its snapshot was said to be needed no more.
-    var isMarkedEnded: Bool {
+    var isEnded: Bool {
         let ended = kind.load() >> 32
         return ended != 0 && ended == serialNumber.load() & 0xffff_ffff
     }
@@ -191,16 +191,16 @@ struct SnapshotEntry {
     }
 
     var info: SnapshotInfo? {
-        let mark = owner.load()
+        let incarnation = owner.load()
         let version = version.load()
         let kind = kind.load()
-        guard mark != 0, version != 0, !isMarkedEnded,
+        guard incarnation != 0, version != 0, !isEnded,
             version & ~SnapshotTable.staleBit != SnapshotTable.pending,
             let meaning = SnapshotKind(rawValue: kind & 0xff)
         else { return nil }
         let (time, bytes, isNamed) = (milliseconds.load(), readBytes.load(), meaning == .named)
         return SnapshotInfo(
-            kind: meaning, name: name, node: NodeTable.index(of: mark),
+            kind: meaning, name: name, node: NodeTable.index(of: incarnation),
             version: version & ~SnapshotTable.staleBit,
             user: UInt32(truncatingIfNeeded: user.load()),
             group: UInt32(truncatingIfNeeded: user.load() >> 32),

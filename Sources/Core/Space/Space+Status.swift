@@ -54,7 +54,7 @@ extension Space {
         timeline.milliseconds(of: version) ?? meta[SpaceLayout.createdOffset].load() &* 1000
     }
 
-    /// Counts the frames in use anew while no other process is attached: one that was killed
+    /// Counts the frames in use again while no other process is attached: one that was killed
     /// between counting a frame and giving it left the count too high.
     func recountFrames() {
         var pages: UInt64 = 0

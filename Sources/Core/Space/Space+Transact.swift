@@ -74,7 +74,7 @@ extension Space {
     private func claimSlot() -> Slot? {
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
-            if slot.owner.load() == 0, slot.owner.compareExchange(0, nodes.ownMark) {
+            if slot.owner.load() == 0, slot.owner.compareExchange(0, nodes.ownIncarnation) {
                 slot.resetCounts()
                 return slot
             }

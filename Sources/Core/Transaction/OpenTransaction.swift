@@ -155,7 +155,7 @@ public final class OpenTransaction: Sendable {
         }
     }
 
-    /// Forgets what it read and wrote and begins anew, at the present moment; also after its end.
+    /// Forgets what it read and wrote and begins again, at the present moment; also after its end.
     /// - Parameter isSerial: whether nobody else is to commit until it ends, so that it commits for
     ///   sure. Waits for another one in that mode.
     /// - Throws: `SpaceError.busy` if the thread may not wait; what was running then goes on,
@@ -175,7 +175,7 @@ public final class OpenTransaction: Sendable {
             }
             finish(&run, .aborted)
             run.snapshot = snapshot
-            if isSerial { snapshot.entry.markSerial() }
+            if isSerial { snapshot.entry.setSerial() }
             unsafe context.pointee.begin()
             unsafe context.pointee.fix(at: run.snapshot)
             unsafe run.context = context
@@ -265,7 +265,7 @@ extension Space {
 }
 
 extension SnapshotEntry {
-    fileprivate func markSerial() { kind.store(kind.load() | SnapshotTable.serialBit) }
+    fileprivate func setSerial() { kind.store(kind.load() | SnapshotTable.serialBit) }
 }
 
 extension Transaction {
@@ -320,7 +320,7 @@ extension Transaction {
     /// Makes the context fit for another transaction.
     fileprivate mutating func endOpen() {
         if conflictLine != 0 { recordConflict() }
-        moment = nil
+        view = nil
         releaseSavepoint()
         isActive = false
         releaseSerial()

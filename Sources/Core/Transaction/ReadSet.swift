@@ -7,7 +7,7 @@ struct ReadSet {
     @usableFromInline var runs: UnsafeMutablePointer<UInt64>
     @usableFromInline var count = 0
     @usableFromInline var capacity = 1024
-    /// The line behind the last run, and the line before: a sequential reader extends the run.
+    /// The line after the last run, and the line before: a sequential reader extends the run.
     @usableFromInline var lastLine = UInt64.max
     private var compactions = 0
 
@@ -93,14 +93,14 @@ extension Transaction {
     /// snapshot has the bytes that were read, at the new moment too: a commit that will change it
     /// with a version up to the new snapshot held its lock before it drew that version.
     mutating func extendSnapshot() throws(TransactionError) {
-        let moment = clock.now
+        let now = clock.now
         for index in 0..<readSet.count {
             for line in readSet.lines(index) where !isUnchanged(line, lock: 0) {
                 conflictLine = line
                 throw conflict()
             }
         }
-        snapshot = moment
+        snapshot = now
     }
 
     /// Whether a line that was read still is what it was: not newer than the snapshot, and locked

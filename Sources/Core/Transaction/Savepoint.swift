@@ -37,7 +37,7 @@ extension Transaction {
         fillCount = savepoint.fillCount
         fillLineCount = savepoint.fillLineCount
         fillByteCount = savepoint.fillByteCount
-        // The search for entries begins anew; the filter and the highest line may stay too wide.
+        // The search for entries begins again; the filter and the highest line may stay too wide.
         writeIndex.removeAll()
         releaseSavepoint()
     }

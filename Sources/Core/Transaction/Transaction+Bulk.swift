@@ -12,11 +12,11 @@ extension Transaction {
         var position = address.rawValue
         while position < end {
             let next = min((position | 63) + 1, end)
-            let place = unsafe target + Int(position - address.rawValue)
-            if next - position == 64, unsafe readWholeLine(position, of: region, into: place) {
+            let location = unsafe target + Int(position - address.rawValue)
+            if next - position == 64, unsafe readWholeLine(position, of: region, into: location) {
                 readSet.insert(position >> Address.lineShift)
             } else {
-                unsafe try readLine(position..<next, of: region, into: place)
+                unsafe try readLine(position..<next, of: region, into: location)
             }
             position = next
         }
@@ -183,18 +183,19 @@ extension Transaction {
         _ bytes: Range<UInt64>, from region: RegionMapping, into target: UnsafeMutableRawPointer
     ) {
         var position = bytes.lowerBound
-        var place = unsafe target
+        var location = unsafe target
         while position < bytes.upperBound {
             let offset = position & (Address.regionSize - 1)
             let value = region.dataWord(offset & ~7).load()
             let count = min(8 - (position & 7), bytes.upperBound - position)
             if count == 8 {
-                unsafe place.storeBytes(of: value, as: UInt64.self)
+                unsafe location.storeBytes(of: value, as: UInt64.self)
             } else {
-                unsafe storeBytes(of: value >> ((position & 7) * 8), count: Int(count), to: place)
+                unsafe storeBytes(
+                    of: value >> ((position & 7) * 8), count: Int(count), to: location)
             }
             position += count
-            unsafe place += Int(count)
+            unsafe location += Int(count)
         }
     }
 
@@ -202,21 +203,21 @@ extension Transaction {
         _ bytes: Range<UInt64>, into target: UnsafeMutableRawPointer
     ) throws(TransactionError) {
         var position = bytes.lowerBound
-        var place = unsafe target
+        var location = unsafe target
         while position < bytes.upperBound {
             let value = try loadWordSlowly(position & ~7)
             let count = min(8 - (position & 7), bytes.upperBound - position)
-            unsafe storeBytes(of: value >> ((position & 7) * 8), count: Int(count), to: place)
+            unsafe storeBytes(of: value >> ((position & 7) * 8), count: Int(count), to: location)
             position += count
-            unsafe place += Int(count)
+            unsafe location += Int(count)
         }
     }
 
     mutating func storeBytes(
-        of value: UInt64, count: Int, to place: UnsafeMutableRawPointer
+        of value: UInt64, count: Int, to location: UnsafeMutableRawPointer
     ) {
         for index in 0..<count {
-            unsafe place.storeBytes(
+            unsafe location.storeBytes(
                 of: UInt8(truncatingIfNeeded: value >> (UInt64(index) * 8)), toByteOffset: index,
                 as: UInt8.self)
         }

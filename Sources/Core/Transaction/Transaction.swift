@@ -29,7 +29,7 @@ public struct Transaction: ~Copyable {
     var fillLineCount = 0
     var fillByteCount = 0
     var writeIndex: WriteIndex
-    /// One an entry of the log; the memory behind the largest write set so far is never touched.
+    /// One an entry of the log; the memory after the largest write set so far is never touched.
     let targets: UnsafeMutablePointer<WriteTarget>
     /// The fills of the log, as they were put there.
     let fills: UnsafeMutablePointer<LogFill>
@@ -38,7 +38,7 @@ public struct Transaction: ~Copyable {
     var isReadOnly: Bool
     let failpoints: Failpoints
     /// The entry of the snapshot table whose moment is read; nil: the moment moves (LSA).
-    var moment: FixedMoment?
+    var view: FixedView?
     /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
     var snapshotEpoch: UInt64 = 0
     var newestSnapshot: UInt64 = 0
@@ -254,16 +254,18 @@ extension Transaction {
     mutating func readableWord(
         of region: RegionMapping, at address: UInt64
     ) throws(TransactionError) -> UInt64 {
-        let place = region.lineWord(address & (Address.regionSize - 1))
+        let location = region.lineWord(address & (Address.regionSize - 1))
         var backoff = Backoff()
         while true {
-            let word = place.load()
+            let word = location.load()
             if word <= snapshot { return word }
             if LineWord.isLocked(word) {
                 guard backoff.wait() else { continue }
-                if let failure = owner.failure(ofLock: word, at: place, address) { throw failure }
-                if place.load() == word, !owner.mayWait { throw busy(.line(at: address)) }
-            } else if moment != nil {
+                if let failure = owner.failure(ofLock: word, at: location, address) {
+                    throw failure
+                }
+                if location.load() == word, !owner.mayWait { throw busy(.line(at: address)) }
+            } else if view != nil {
                 return word
             } else {
                 try extendSnapshot()

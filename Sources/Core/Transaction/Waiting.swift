@@ -79,7 +79,7 @@ extension Transaction {
     /// `OpenTransaction` and in a snapshot only the operation is.
     mutating func busy(_ wait: Wait) -> TransactionError {
         self.wait = wait
-        if moment == nil { isDoomed = true }
+        if view == nil { isDoomed = true }
         return .busy(wait)
     }
 

@@ -48,11 +48,11 @@ struct WriteIndex: ~Copyable {
     /// Adds entry `index` of the log, whose line is not in the table.
     mutating func insert(_ index: Int, in log: RedoLog) {
         if (count + 1) * 2 > capacity { grow(log) }
-        place(index, in: log)
+        enter(index, in: log)
         count += 1
     }
 
-    private func place(_ index: Int, in log: RedoLog) {
+    private func enter(_ index: Int, in log: RedoLog) {
         var cell = firstCell(of: log[index].address.loadRelaxed() >> Address.lineShift)
         while unsafe cells[cell] >> 32 == generation { cell = (cell + 1) & (capacity - 1) }
         unsafe cells[cell] = generation << 32 | UInt64(index + 1)
@@ -64,7 +64,7 @@ struct WriteIndex: ~Copyable {
         unsafe cells = .allocate(capacity: capacity)
         unsafe cells.initialize(repeating: 0, count: capacity)
         generation = 1
-        for index in 0..<count { place(index, in: log) }
+        for index in 0..<count { enter(index, in: log) }
     }
 }
 

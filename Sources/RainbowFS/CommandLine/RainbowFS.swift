@@ -35,7 +35,7 @@ struct RainbowFS: ParsableCommand {
         }
     }
 
-    /// As argument-parser's own, but for the exit statuses: for arguments 1, as FUSE programs
+    /// As argument-parser's own, except for the exit statuses: for arguments 1, as FUSE programs
     /// do, and 125 where 1 may be the status of a command that is run.
     static func main() {
         let words = arguments.dropFirst()
@@ -90,8 +90,8 @@ struct RainbowFS: ParsableCommand {
     }
 }
 
-/// Descriptors 0, 1 and 2. Whoever starts the program can have closed them; then the next file that
-/// is opened, the control file of a transaction say, would be taken for standard output.
+/// Descriptors 0, 1 and 2. Anyone who starts the program can have closed them; then the next file
+/// that is opened, the control file of a transaction say, would be taken for standard output.
 enum StandardDescriptors {
     /// Opens those that are closed, such that using them fails as before.
     static func occupy() {

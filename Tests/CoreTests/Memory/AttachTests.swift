@@ -195,18 +195,20 @@ extension TransactionalMemory {
         func reusedNumbers() throws {
             try withTestSpace("core") { space in
                 let dead = try Space.attach(space.name)
-                let mark = dead.nodes.ownMark
-                #expect(space.nodes.isAlive(mark: mark))
+                let incarnation = dead.nodes.ownIncarnation
+                #expect(space.nodes.isAlive(incarnation: incarnation))
                 dead.detach()
-                #expect(!space.nodes.isAlive(mark: mark))
+                #expect(!space.nodes.isAlive(incarnation: incarnation))
                 let next = try Space.attach(space.name)
                 defer { next.detach() }
                 #expect(next.node == dead.node)
-                #expect(!space.nodes.isAlive(mark: mark) && !next.nodes.isAlive(mark: mark))
+                for one in [space, next] {
+                    #expect(!one.nodes.isAlive(incarnation: incarnation))
+                }
                 // A slot that the dead one left is anybody's, though its number is in use again.
                 let slot = SpaceInspection(space).slot(99)
-                slot.owner.store(mark)
-                slot.recoverer.store(mark)
+                slot.owner.store(incarnation)
+                slot.recoverer.store(incarnation)
                 space.recoverIfDead(slot: 99)
                 #expect(slot.owner.load() == 0 && slot.recoverer.load() == 0)
             }

@@ -25,7 +25,7 @@ struct SpaceInspection {
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = slot(index)
             let owner = slot.owner.load()
-            if owner != 0, owner != space.nodes.ownMark {
+            if owner != 0, owner != space.nodes.ownIncarnation {
                 found.append("slot \(index) belongs to node \(NodeTable.index(of: owner))")
             }
             if slot.info.phase != .idle || slot.ticket.load() != 0 || slot.recoverer.load() != 0 {

@@ -83,7 +83,7 @@ struct AtomicArguments: Equatable {
 
     init() {}
 
-    /// Reads the words behind `atomic` as they are usually written; nil for all else: help,
+    /// Reads the words after `atomic` as they are usually written; nil for all else: help,
     /// mistakes and rare spellings. Those are for the argument parser, which takes longer to look
     /// at all commands of this program than an attempt takes.
     init?(plain words: some Sequence<String>) {

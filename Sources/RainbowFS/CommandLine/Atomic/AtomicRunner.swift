@@ -9,7 +9,7 @@ struct AtomicRunner {
     private let arguments: AtomicArguments
     private let mount: MountedSpace
     /// The command's working directory, from the top of the tree.
-    private let place: String
+    private let subfolder: String
 
     init(_ arguments: AtomicArguments) throws(CommandFailure) {
         self.arguments = arguments
@@ -24,7 +24,7 @@ struct AtomicRunner {
         }
         mount = found.whole
         guard found == mount else { throw AtomicRunner.nested(found) }
-        place = try AtomicRunner.place(arguments, mount)
+        subfolder = try AtomicRunner.subfolder(arguments, mount)
     }
 
     /// - Returns: the exit status.
@@ -48,13 +48,13 @@ struct AtomicRunner {
             say("attempt \(attempt) is serial: nobody else commits until it ends")
             try transaction.makeSerial()
         }
-        let folder = try transaction.openFolder(place)
+        let folder = try transaction.openFolder(subfolder)
         defer { close(folder) }
         let setup = CommandSetup(
             words: arguments.command,
             environment: [
                 "RAINBOW": transaction.path,
-                "PWD": place.isEmpty ? transaction.path : "\(transaction.path)/\(place)",
+                "PWD": subfolder.isEmpty ? transaction.path : "\(transaction.path)/\(subfolder)",
             ], folder: folder)
         let output = arguments.isStreaming ? nil : Spool()
 
@@ -87,7 +87,7 @@ struct AtomicRunner {
         return 0
     }
 
-    /// - Returns: the exit status if the command shall not run again.
+    /// - Returns: the exit status if the command must not run again.
     private func afterConflict(
         _ attempt: Int, _ transaction: AtomicTransaction, _ endingSignal: Int32?
     ) throws(CommandFailure) -> Int32? {
@@ -125,7 +125,7 @@ struct AtomicRunner {
     }
 
     /// Where below the mount the command runs: in `-C`, or where this process is, or at the top.
-    private static func place(
+    private static func subfolder(
         _ arguments: AtomicArguments, _ mount: MountedSpace
     ) throws(CommandFailure) -> String {
         let wanted = arguments.directory.map {
@@ -139,25 +139,25 @@ struct AtomicRunner {
             guard wanted != nil else { return "" }
             throw CommandFailure(.atomic, "\(folder) is not below \(mount.path).")
         }
-        let inner = mount.moment(of: folder)
+        let inner = mount.view(of: folder)
         guard inner == mount else { throw nested(inner) }
-        let place = mount.below(folder)
-        guard !["transactions", "snapshots"].contains(place) else {
+        let subfolder = mount.below(folder)
+        guard !["transactions", "snapshots"].contains(subfolder) else {
             throw CommandFailure(
                 .atomic,
-                "There is no folder \(place) in a transaction. Run the command elsewhere, or name a"
+                "There is no folder \(subfolder) in a transaction. Run the command elsewhere, or name a"
                     + " folder with -C.")
         }
-        return String(place)
+        return String(subfolder)
     }
 
-    private static func nested(_ place: MountedSpace) -> CommandFailure {
+    private static func nested(_ mount: MountedSpace) -> CommandFailure {
         CommandFailure(
             .atomic,
-            place.isSnapshot
-                ? "\(place.path) is a snapshot: nothing there can be changed, and all commands see"
+            mount.isSnapshot
+                ? "\(mount.path) is a snapshot: nothing there can be changed, and all commands see"
                     + " one moment. Run the command without atomic, or leave the snapshot first."
-                : "Transactions do not nest, and \(place.path) is a transaction. Run the command"
+                : "Transactions do not nest, and \(mount.path) is a transaction. Run the command"
                     + " without atomic, or leave the transaction first.")
     }
 

@@ -49,8 +49,8 @@ final class AtomicTransaction {
     }
 
     /// Opens a folder inside, by its path from the top.
-    func openFolder(_ place: String) throws(CommandFailure) -> Int32 {
-        let folder = place.isEmpty ? path : "\(path)/\(place)"
+    func openFolder(_ subfolder: String) throws(CommandFailure) -> Int32 {
+        let folder = subfolder.isEmpty ? path : "\(path)/\(subfolder)"
         let descriptor = unsafe folder.withSystemText {
             unsafe open($0, rainbow_open_path | O_DIRECTORY | O_CLOEXEC)
         }

@@ -126,11 +126,11 @@ final class CommandProcess {
     ) -> [UnsafeMutablePointer<CChar>?] {
         var result = unsafe [UnsafeMutablePointer<CChar>?]()
         let prefixes = changes.keys.map { $0 + "=" }
-        var place = unsafe environ
-        while let variable = unsafe place.pointee {
+        var next = unsafe environ
+        while let variable = unsafe next.pointee {
             let isChanged = prefixes.contains { unsafe strncmp(variable, $0, $0.utf8.count) == 0 }
             if !isChanged { unsafe result.append(strdup(variable)) }
-            unsafe place += 1
+            unsafe next += 1
         }
         for (name, value) in changes {
             unsafe result.append("\(name)=\(value)".withSystemText { unsafe strdup($0) })

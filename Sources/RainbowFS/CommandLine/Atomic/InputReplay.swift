@@ -4,11 +4,11 @@ import Glibc
 /// Gives each run of a command the same standard input.
 ///
 /// A file is rewound. What comes through a pipe or a socket is recorded and replayed, and yet only
-/// taken from it as far as the command reads: whoever reads from it next finds what the command has
-/// left. For this the command gets a pipe of a single page, which can be written to when it is
+/// taken from it as far as the command reads: anyone who reads from it next finds what the command
+/// has left. For this the command gets a pipe of a single page, which can be written to when it is
 /// empty, that is when everything in it was read. What comes next is copied into it and stays in
-/// the source; when it was read, the same is taken from the source and recorded.
-/// A terminal, /dev/null and other devices are passed on as they are.
+/// the source; when it was read, the same is taken from the source and recorded. A terminal,
+/// /dev/null and other devices are passed on as they are.
 @safe final class InputReplay {
     private enum Source: Equatable {
         case passedOn

@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import RainbowCore
 
-/// `bench alloc`: objects made in batches, one behind the other.
+/// `bench alloc`: objects made in batches, one after the other.
 struct AllocationCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "alloc",

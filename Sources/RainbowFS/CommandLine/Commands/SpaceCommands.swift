@@ -79,7 +79,7 @@ struct CheckCommand: ParsableCommand {
         var problems: [String] = []
         space.checkMemory { problems.append($0) }
         var objects: ObjectCheck?
-        // On unsound memory a transaction might wait for ever; without memory there are no objects.
+        // On unsound memory a transaction might wait forever; without memory there are no objects.
         if problems.isEmpty, space.usage.bytesUsed > 0 {
             do {
                 objects = try space.checkObjects { problems.append($0) }

@@ -107,10 +107,10 @@ struct WatchCommand: ParsableCommand {
 
     /// The path of the object that a path below its folder belongs to.
     private static func object(of path: String) -> String {
-        guard let place = FileText.resolved(path),
-            let folder = place.ranges(of: /\/objects\/0x[0-9a-f]{16}(?=\/)/).last
+        guard let location = FileText.resolved(path),
+            let folder = location.ranges(of: /\/objects\/0x[0-9a-f]{16}(?=\/)/).last
         else { return path }
-        return String(place[..<folder.upperBound])
+        return String(location[..<folder.upperBound])
     }
 }
 
@@ -133,10 +133,10 @@ struct EventLine: Equatable {
 
     /// - Parameter text: as the mount writes it; nil if it is something else.
     init?(_ text: some StringProtocol) {
-        guard let version = Self.number(behind: "\"version\": ", in: text) else { return nil }
+        guard let version = Self.number(after: "\"version\": ", in: text) else { return nil }
         self.version = version
         let isLost = text.contains("\"lost\": true")
-        node = isLost ? nil : Self.number(behind: "\"node\": ", in: text).map { Int($0) }
+        node = isLost ? nil : Self.number(after: "\"node\": ", in: text).map { Int($0) }
         objects = text.split(separator: "\"address\": \"").dropFirst().compactMap {
             Address(text: $0.prefix { $0 != "\"" })
         }
@@ -144,7 +144,7 @@ struct EventLine: Equatable {
         guard isLost || node != nil else { return nil }
     }
 
-    private static func number(behind key: String, in text: some StringProtocol) -> UInt64? {
+    private static func number(after key: String, in text: some StringProtocol) -> UInt64? {
         guard let key = text.ranges(of: key).first else { return nil }
         return UInt64(text[key.upperBound...].prefix { $0.isNumber })
     }

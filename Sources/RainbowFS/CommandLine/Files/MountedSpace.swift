@@ -30,31 +30,32 @@ struct MountedSpace: Equatable {
     {
         let mounts = all(in: MountTable.lines())
         let start = option ?? path ?? "."
-        guard let place = option == nil ? longestResolved(start) : FileText.resolved(start) else {
+        guard let location = option == nil ? longestResolved(start) : FileText.resolved(start)
+        else {
             throw CommandFailure(.noMount, "There is no \(start).")
         }
-        guard let mount = containing(place, in: mounts)?.moment(of: place) else {
+        guard let mount = containing(location, in: mounts)?.view(of: location) else {
             let hint =
                 mounts.isEmpty
                 ? "Mount one with: rainbowfs SPACE MOUNTPOINT"
                 : "Name one with -m: " + mounts.map(\.path).joined(separator: ", ")
-            throw CommandFailure(.noMount, "\(place) is not below a mounted space. \(hint)")
+            throw CommandFailure(.noMount, "\(location) is not below a mounted space. \(hint)")
         }
         return mount
     }
 
     /// The innermost mount that holds the absolute path `place`.
-    static func containing(_ place: String, in mounts: [MountedSpace]) -> MountedSpace? {
+    static func containing(_ location: String, in mounts: [MountedSpace]) -> MountedSpace? {
         mounts.filter { mount in
-            place.isSame(as: mount.path) || mount.path == "/"
-                || place.begins(with: mount.path + "/")
+            location.isSame(as: mount.path) || mount.path == "/"
+                || location.begins(with: mount.path + "/")
         }.max { $0.path.utf8.count < $1.path.utf8.count }
     }
 
     /// The transaction or the snapshot that an absolute path below the mount leads into; without
     /// one, the mount itself.
-    func moment(of place: String) -> MountedSpace {
-        let parts = below(place).parts(at: "/")
+    func view(of location: String) -> MountedSpace {
+        let parts = below(location).parts(at: "/")
         guard parts.count > 1, ["transactions", "snapshots"].contains(parts[0]) else { return self }
         let prefix = path == "/" ? "" : path
         return MountedSpace(
@@ -67,8 +68,8 @@ struct MountedSpace: Equatable {
     }
 
     /// The rest of an absolute path that leads into the tree, without slashes at its start.
-    func below(_ place: String) -> Substring {
-        Substring(place.utf8.dropFirst(path.utf8.count).drop { $0 == UInt8(ascii: "/") })
+    func below(_ location: String) -> Substring {
+        Substring(location.utf8.dropFirst(path.utf8.count).drop { $0 == UInt8(ascii: "/") })
     }
 
     /// The mount itself, whatever moment of it was asked for.
@@ -78,7 +79,7 @@ struct MountedSpace: Equatable {
     private static func longestResolved(_ path: String) -> String? {
         var path = path
         while true {
-            if let place = FileText.resolved(path) { return place }
+            if let location = FileText.resolved(path) { return location }
             guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
                 return FileText.resolved(".")
             }

@@ -15,18 +15,18 @@ struct ObjectFiles {
 
     /// The object that `path` leads to: its folder, a name of it, or its raw file.
     init(_ path: String, mount: MountedSpace) throws(CommandFailure) {
-        guard let place = FileText.resolved(path) else {
+        guard let location = FileText.resolved(path) else {
             throw CommandFailure(.refused, "\(path): \(FileError(path: path, errno: errno).reason)")
         }
-        let last = place.parts(at: "/").last.map(String.init) ?? ""
-        guard MountedSpace.containing(place, in: [mount]) != nil,
+        let last = location.parts(at: "/").last.map(String.init) ?? ""
+        guard MountedSpace.containing(location, in: [mount]) != nil,
             let address = Address(text: last.prefix { $0 != "." })
         else {
             throw CommandFailure(.refused, "\(path) does not lead to an object of \(mount.path).")
         }
         self.address = address
         name = LinkText.path(of: address)
-        self.mount = mount.whole.moment(of: place)
+        self.mount = mount.whole.view(of: location)
         folder = "\(self.mount.path)/\(name)"
     }
 
@@ -56,7 +56,7 @@ struct ObjectFiles {
     }
 
     /// What `body` reads, as of one moment: it runs again while commits to the object come between.
-    func atOneMoment<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R? {
+    func atOneVersion<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R? {
         do {
             for _ in 0..<ObjectFiles.attemptsMax {
                 let before = try version()

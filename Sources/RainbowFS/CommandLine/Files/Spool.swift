@@ -26,7 +26,7 @@ final class Spool {
         count += bytes.count
     }
 
-    /// Copies what lies behind `offset`; returns how much that was, 0 at the end.
+    /// Copies what lies after `offset`; returns how much that was, 0 at the end.
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         let size = max(0, min(buffer.count, count - offset))
         if isInMemory {
@@ -67,7 +67,7 @@ final class Spool {
         memory = []
     }
 
-    /// Where programs keep what nobody shall find again.
+    /// Where programs keep what nobody is to find again.
     private static var folder: String {
         guard let name = unsafe getenv("TMPDIR"), unsafe name.pointee != 0 else { return "/tmp" }
         return unsafe String(systemText: name)

@@ -122,7 +122,7 @@ final class Terminal {
 
     private func write(_ text: String) {
         StandardOutput.print(text, terminator: "")
-        // Whoever draws next finds out.
+        // Anyone who draws next finds out.
         try? StandardOutput.flush()
     }
 }

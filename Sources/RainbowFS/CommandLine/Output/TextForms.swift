@@ -54,7 +54,7 @@ enum JSON: Equatable, CustomStringConvertible {
 
 /// Sizes as people read them.
 enum ByteText {
-    /// `bytes` in the largest unit that leaves at least one of it, with one digit behind the point.
+    /// `bytes` in the largest unit that leaves at least one of it, with one digit after the point.
     static func describe(_ bytes: UInt64) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         var value = Double(bytes)

@@ -19,7 +19,7 @@ struct TopSample {
     }
 
     /// An object or a page, with the conflicts of the last minute.
-    struct HotPlace {
+    struct HotSpot {
         var address: String
         /// The class of an object, the region of a page.
         var kind: String
@@ -59,8 +59,8 @@ struct TopSample {
     var snapshotMemoryUsedBytes: UInt64
     var snapshotMemoryLimitBytes: UInt64
     var nodes: [Node]
-    var objects: [HotPlace]
-    var pages: [HotPlace]
+    var objects: [HotSpot]
+    var pages: [HotSpot]
     var transactions: [Transaction]
     var snapshots: [Snapshot]
 
@@ -82,11 +82,11 @@ struct TopSample {
                 processID: UInt64(info["pid"]) ?? 0, rates: rates(info["node"]))
         }
         objects = after["object_conflicts"].map {
-            HotPlace(
+            HotSpot(
                 address: $0["object"], kind: $0["class"], name: $0["name"], conflicts: $0.count)
         }
         pages = after["page_conflicts"].map {
-            HotPlace(address: $0["page"], kind: $0["region"], name: "", conflicts: $0.count)
+            HotSpot(address: $0["page"], kind: $0["region"], name: "", conflicts: $0.count)
         }
         transactions = TopSample.transactions(after)
         snapshots = after["snapshot_age_seconds"].map {
@@ -188,7 +188,7 @@ extension TopSample.Node {
     }
 }
 
-extension TopSample.HotPlace {
+extension TopSample.HotSpot {
     fileprivate var json: JSON {
         .object([
             ("object", .string(LinkText.path(ofText: address))), ("class", .string(kind)),

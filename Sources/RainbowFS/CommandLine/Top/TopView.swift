@@ -99,9 +99,9 @@ extension TopView {
 
     private static func nodes(_ sample: TopSample) -> Section {
         var rows = sample.nodes.map { node in
-            let place = [node.name, node.mountPoint].first { !$0.isEmpty }
+            let label = [node.name, node.mountPoint].first { !$0.isEmpty }
             return [node.number] + node.rates.map { rate($0.perSecond) }
-                + [visible(place ?? "process \(node.processID)")]
+                + [visible(label ?? "process \(node.processID)")]
         }
         if rows.count > 1 {
             let sums = TopSample.counters.indices.map { index -> Double? in
