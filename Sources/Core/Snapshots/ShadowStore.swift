@@ -19,13 +19,13 @@
 @safe
 struct ShadowStore: Sendable {
     static let chainCount = 1 << 15
-    private static let recordSize = 128
-    private static let recordsOffset = chainCount * 8
+    static let recordSize = 128
+    static let recordsOffset = chainCount * 8
     /// Records that fit into the file, which is sparse.
     static let recordCountMax = 1 << 28
     static let fileSize = UInt64(recordsOffset + recordCountMax * recordSize)
     /// Records that get memory at once.
-    private static let batch = 1024
+    static let batch = 1024
     static let bytesMaxDefault: UInt64 = 256 << 20
 
     private let meta: SharedMemory
@@ -243,7 +243,7 @@ struct ShadowVersion {
 }
 
 /// One old version of a line.
-private struct ShadowRecord {
+struct ShadowRecord {
     let memory: SharedMemory
 
     var sequence: SharedWord { memory[0] }
