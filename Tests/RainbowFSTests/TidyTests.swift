@@ -109,6 +109,33 @@ import Testing
         #expect(TidyRules.kernelCalls("Sources/Core/Memory/A.swift", methods) == [])
     }
 
+    @Test("No two types of the sources have one name")
+    func duplicateTypes() {
+        let sources = Self.files.filter { $0.key.hasPrefix("Sources/") && Self.isSwift($0.key) }
+        #expect(TidyRules.duplicateTypes(sources) == [])
+        let outer = "struct Outer {\n    private enum Kind {}\n}\n"
+        let other = "// struct Kind {}\nextension Other {\n    enum Kind {}\n}\nenum Kind {}\n"
+        #expect(TidyRules.duplicateTypes(["a.swift": outer, "b.swift": other]) == [])
+        let again = "extension Outer {\n    typealias Kind = Int\n}\n"
+        #expect(TidyRules.duplicateTypes(["a.swift": outer, "b.swift": again]).count == 1)
+        #expect(TidyRules.duplicateTypes(["a.swift": outer, "b.swift": outer]).count == 2)
+        #expect(TidyRules.typeDeclarations("class func f() {}\nclass var a: Int\n") == [])
+    }
+
+    @Test("A source file of less than 60 lines is one public type alone")
+    func smallFiles() {
+        let isSource: (String) -> Bool = { $0.hasPrefix("Sources/") && Self.isSwift($0) }
+        #expect(Self.violations(ofFiles: isSource) { TidyRules.smallFiles($1) } == [])
+        let type = "public struct A {\n    enum B {}\n}\n"
+        let lines = String(repeating: "// a\n", count: 57)
+        #expect(TidyRules.smallFiles(type) == [])
+        #expect(TidyRules.smallFiles("struct A {}\n").count == 1)
+        #expect(TidyRules.smallFiles(type + "enum C {}\n").count == 1)
+        #expect(TidyRules.smallFiles("extension A {}\n").count == 1)
+        #expect(TidyRules.smallFiles("enum A {}\nenum B {}\n" + lines).count == 1)
+        #expect(TidyRules.smallFiles("enum A {}\nenum B {}\n\n" + lines) == [])
+    }
+
     @Test("Every link and path in the documents leads somewhere")
     func links() {
         let exists: (String) -> Bool = { path in
