@@ -24,13 +24,14 @@ SCRIPTS := .ci/run $(wildcard Tests/*.sh Tests/MountTests/Workloads/*.bash Examp
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format examples demo model bench bench-small fresh fresh-all install \
+.PHONY: help build test smoke lint format examples demo model bench bench-small fresh fresh-all install \
 	uninstall clean packages-build packages-run packages-test packages-lint packages-bench packages-fresh
 
 help:
 	@echo 'make demo         mount a space and show two mounts sharing it'
 	@echo 'make build        the release binary, $(BINARY)'
 	@echo 'make test         all tests, or those that FILTER=regex names'
+	@echo 'make smoke        the quick ones of them, in under a minute'
 	@echo 'make lint         formatting, shell scripts, manual pages'
 	@echo 'make format       format the Swift sources in place'
 	@echo 'make examples     run Examples/, which check their own output'
@@ -94,6 +95,19 @@ test: packages-test
 	$(SWIFT) build --build-tests
 	$(BUILD_RELEASE) --product space-worker
 	$(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+
+# Suites that take less than some seconds each: all layers, the house rules, and sessions in a mount.
+SMOKE_CORE  := Address|SystemText|SharedWord|Layout|Folder|Conflict|ConflictLog|Snapshot|CommitFeed
+SMOKE_CORE  := $(SMOKE_CORE)|OpenTransaction|ClassText|FieldText|BuiltInClass|Classes|Names|Table
+SMOKE_CORE  := $(SMOKE_CORE)|Allocators|Objects
+SMOKE_TREE  := Tidy|CommandLine|KeptLines|Permission|TransactionLife|Top|TreeHotPath
+SMOKE_TREE  := $(SMOKE_TREE)|Semantics(NewFile|Structure|String|Other|Byte|Reference|Transaction|Metrics|Field)
+SMOKE_MOUNT := Scenario
+
+smoke: packages-test
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --disable-xctest --filter '^CoreTests\.(.*/)?($(SMOKE_CORE))Tests/' \
+		--filter '^RainbowFSTests\.($(SMOKE_TREE))Tests/' --filter '^MountTests\.($(SMOKE_MOUNT))Tests/'
 
 lint: packages-lint
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
