@@ -49,7 +49,7 @@ public final class Space: @unchecked Sendable {
     let ring: CommitRing
     let timeline: Timeline
     let failpoints: Failpoints
-    let pageSource: any PageSource
+    let frameSource: FrameSource
     /// Key of each thread's transaction.
     @usableFromInline let threadKey: pthread_key_t
 
@@ -87,7 +87,7 @@ public final class Space: @unchecked Sendable {
         ring = CommitRing(meta: meta, failpoints: failpoints)
         timeline = Timeline(meta: meta, clock: clock, descriptor: metaDescriptor)
         snapshotTable = SnapshotTable(meta: meta)
-        pageSource = ZeroFill(meta: meta, failpoints: failpoints)
+        frameSource = FrameSource(meta: meta, failpoints: failpoints)
         var key = pthread_key_t()
         unsafe pthread_key_create(&key) { cell in
             guard let cell = unsafe cell else { return }

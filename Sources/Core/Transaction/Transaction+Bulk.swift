@@ -118,7 +118,7 @@ extension Transaction {
         let last = (address.offset + UInt64(count) - 1) >> Address.pageShift
         for page in first...last where !region.isPresent(page << Address.pageShift) {
             do throws(OutOfMemory) {
-                try owner.pageSource.provide(
+                try owner.frameSource.provide(
                     firstPage: page, pageCount: Int(last - page + 1), in: region)
             } catch {
                 throw .outOfMemory

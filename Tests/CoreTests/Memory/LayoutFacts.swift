@@ -157,9 +157,9 @@ enum LayoutFacts {
         let counts = info.counts
         probe.meta[Layout.nodesOffset].store(7)
         let generation = (0..<64).first { shift in
-            let mark: UInt64 = 7 << UInt64(shift) | 1
-            return NodeTable.index(of: mark) == 0
-                && NodeTable(meta: probe.meta, descriptor: -1).isAlive(mark: mark)
+            let incarnation: UInt64 = 7 << UInt64(shift) | 1
+            return NodeTable.index(of: incarnation) == 0
+                && NodeTable(meta: probe.meta, descriptor: -1).isAlive(incarnation: incarnation)
         }
         return [
             "generation << \(generation ?? -1) | node + \(-NodeTable.index(of: 0)).",
@@ -313,7 +313,7 @@ enum LayoutFacts {
         entry.setName("a")
         let name = LayoutProbe.offset(of: 0x61, in: entry.memory, count: Layout.snapshotSize)
         entry.kind.store(0)
-        entry.markEnded(1)
+        entry.setEnded(1)
         let ended = entry.kind.load().trailingZeroBitCount
         let kinds: [SnapshotKind] = [.named, .transaction, .reader]
         return [

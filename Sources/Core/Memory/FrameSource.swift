@@ -3,36 +3,21 @@ public struct OutOfMemory: Error, Sendable {
     public init() {}
 }
 
-/// Who provides pages that have no frame yet.
-///
-/// At first frames are zero-filled memory of this machine; a page server or a cluster engine
-/// provides a page's last content instead. `provide` is called by a running transaction, may be
-/// called by several processes for the same page at once, and leaves the frame bits set.
-public protocol PageSource: Sendable {
-    /// Whether a page without a frame reads as zeros without being provided first.
-    var absentPagesAreZero: Bool { get }
-
-    /// Gives frames to `pageCount` pages from page `firstPage` of a region.
-    /// - Throws: when the space or the machine is full; the pages before the failure may have
-    ///   frames then, which harms nothing.
-    func provide(
-        firstPage: UInt64, pageCount: Int, in region: RegionMapping
-    ) throws(OutOfMemory)
-}
-
-/// Fresh memory: every page that nobody wrote is zero.
+/// Gives frames to pages: zero-filled memory of this machine. A page without one reads as zeros.
 ///
 /// Memory is reserved before it is touched, data first, then the line words, then the page of the
 /// frame map, and the frame bit last: a process killed between leaves at most memory reserved that
 /// the next one reserves again.
-struct ZeroFill: PageSource {
+struct FrameSource {
     let meta: SharedMemory
     let failpoints: Failpoints
 
-    var absentPagesAreZero: Bool { true }
-
     private var framesUsed: SharedWord { meta[SpaceLayout.framesUsedOffset] }
 
+    /// Gives frames to `pageCount` pages from page `firstPage` of a region, and sets their bits.
+    /// A running transaction calls it; several processes may, for the same page, at once.
+    /// - Throws: when the space or the machine is full; the pages before the failure may have
+    ///   frames then, which harms nothing.
     func provide(
         firstPage: UInt64, pageCount: Int, in region: RegionMapping
     ) throws(OutOfMemory) {
