@@ -145,8 +145,8 @@ struct AtomicRunner {
         guard !["transactions", "snapshots"].contains(subfolder) else {
             throw CommandFailure(
                 .atomic,
-                "There is no folder \(subfolder) in a transaction. Run the command elsewhere, or name a"
-                    + " folder with -C.")
+                "There is no folder \(subfolder) in a transaction. Run the command elsewhere, or"
+                    + " name a folder with -C.")
         }
         return String(subfolder)
     }
