@@ -31,7 +31,7 @@ import Testing
             ("/mnt/a/snapshots/s/names", "/mnt/a/snapshots/s"),
         ])
     func root(place: String, root: String) {
-        let mount = MountedSpace(path: "/mnt/a", space: "demo").moment(of: place)
+        let mount = MountedSpace(path: "/mnt/a", space: "demo").view(of: place)
         #expect(mount.path == root && mount.mountPoint == "/mnt/a")
         #expect(mount.resolve("names/x", isBelowMount: true) == root + "/names/x")
         #expect(mount.resolve("names/x", isBelowMount: false) == "names/x")

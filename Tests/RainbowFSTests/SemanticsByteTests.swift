@@ -179,8 +179,8 @@ import Testing
         let mount = MountedSpace(path: "/mnt/\u{e9}\u{e9}", space: "lab")
         let place = "/mnt/\u{e9}\u{e9}/snapshots/\u{301}s/names"
         #expect(MountedSpace.containing(place, in: [mount]) == mount)
-        #expect(mount.moment(of: place).path.isSame(as: "/mnt/\u{e9}\u{e9}/snapshots/\u{301}s"))
-        #expect(mount.moment(of: place).isSnapshot)
+        #expect(mount.view(of: place).path.isSame(as: "/mnt/\u{e9}\u{e9}/snapshots/\u{301}s"))
+        #expect(mount.view(of: place).isSnapshot)
         #expect(mount.below("/mnt/\u{e9}\u{e9}/\u{301}") == "\u{301}")
         #expect(MountedSpace.containing("/mnt/e\u{301}e\u{301}/x", in: [mount]) == nil)
     }

@@ -139,7 +139,7 @@ struct AtomicRunner {
             guard wanted != nil else { return "" }
             throw CommandFailure(.atomic, "\(folder) is not below \(mount.path).")
         }
-        let inner = mount.moment(of: folder)
+        let inner = mount.view(of: folder)
         guard inner == mount else { throw nested(inner) }
         let place = mount.below(folder)
         guard !["transactions", "snapshots"].contains(place) else {

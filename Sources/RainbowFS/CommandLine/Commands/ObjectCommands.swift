@@ -93,7 +93,7 @@ struct GetCommand: ParsableCommand {
             }
             return declaration
         }
-        let values = try object.atOneMoment { () throws(FileError) in
+        let values = try object.consistently { () throws(FileError) in
             var values: [(FieldDeclaration, ShownValue)] = []
             for declaration in fields.isEmpty ? declared : wanted {
                 values.append((declaration, try ShownValue.read(declaration, in: object.folder)))

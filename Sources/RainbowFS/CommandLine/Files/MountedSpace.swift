@@ -33,7 +33,7 @@ struct MountedSpace: Equatable {
         guard let place = option == nil ? longestResolved(start) : FileText.resolved(start) else {
             throw CommandFailure(.noMount, "There is no \(start).")
         }
-        guard let mount = containing(place, in: mounts)?.moment(of: place) else {
+        guard let mount = containing(place, in: mounts)?.view(of: place) else {
             let hint =
                 mounts.isEmpty
                 ? "Mount one with: rainbowfs SPACE MOUNTPOINT"
@@ -53,7 +53,7 @@ struct MountedSpace: Equatable {
 
     /// The transaction or the snapshot that an absolute path below the mount leads into; without
     /// one, the mount itself.
-    func moment(of place: String) -> MountedSpace {
+    func view(of place: String) -> MountedSpace {
         let parts = below(place).parts(at: "/")
         guard parts.count > 1, ["transactions", "snapshots"].contains(parts[0]) else { return self }
         let prefix = path == "/" ? "" : path
@@ -71,7 +71,7 @@ struct MountedSpace: Equatable {
         Substring(place.utf8.dropFirst(path.utf8.count).drop { $0 == UInt8(ascii: "/") })
     }
 
-    /// The mount itself, whatever moment of it was asked for.
+    /// The mount itself, whatever view of it was asked for.
     var whole: MountedSpace { MountedSpace(path: mountPoint, space: space) }
 
     /// `path` made absolute through its deepest folder that exists.

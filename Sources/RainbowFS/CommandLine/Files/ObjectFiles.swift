@@ -26,7 +26,7 @@ struct ObjectFiles {
         }
         self.address = address
         name = LinkText.path(of: address)
-        self.mount = mount.whole.moment(of: place)
+        self.mount = mount.whole.view(of: place)
         folder = "\(self.mount.path)/\(name)"
     }
 
@@ -55,8 +55,8 @@ struct ObjectFiles {
         return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
-    /// What `body` reads, as of one moment: it runs again while commits to the object come between.
-    func atOneMoment<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R? {
+    /// What `body` reads, of one version: it runs again while commits to the object come between.
+    func consistently<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R? {
         do {
             for _ in 0..<ObjectFiles.attemptsMax {
                 let before = try version()

@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `objects/0x.../FIELD`: a file, a link, or a directory of links, as the class says.
 struct FieldNode: Node {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     static func type(of field: Field) -> UInt32 {
@@ -18,7 +18,7 @@ struct FieldNode: Node {
 
     func place(_ tx: inout Transaction) throws -> FieldPlace {
         let place =
-            id.view == .reference
+            id.kind == .reference
             ? try tx.reference(at: id.address) : try tx.scalar(at: id.address)
         guard let place, place.index == 0 else {
             throw TreeError(ENOENT, "There is no object with such a field any more.")
@@ -40,7 +40,7 @@ struct FieldNode: Node {
         guard FieldNode.type(of: field) == S_IFDIR else {
             throw TreeError(ENOTDIR, "The field \(field.name) is not a directory.")
         }
-        return ReferenceArrayDirectory(tree: tree, id: id)
+        return ReferenceArrayDirectory(view: view, id: id)
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -48,8 +48,8 @@ struct FieldNode: Node {
         let state = try ObjectState(place.object, place.descriptor, &tx)
         let field = place.field
         switch FieldNode.type(of: field) {
-        case S_IFDIR: return state.directory(tree, id)
-        case S_IFREG: return state.file(tree, id, size: try size(place, &tx))
+        case S_IFDIR: return state.directory(view, id)
+        case S_IFREG: return state.file(view, id, size: try size(place, &tx))
         default:
             var description = link(try target(place, &tx), state)
             description.isLasting = state.isLasting
@@ -66,7 +66,7 @@ struct FieldNode: Node {
         var ownership = state.ownership
         ownership.mode = 0o777
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFLNK, ownership, size: UInt64(target.systemByteCount),
                 version: state.version))
     }
@@ -102,7 +102,7 @@ struct FieldNode: Node {
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        let place = try tree.transact { tx -> FieldPlace in
+        let place = try view.transact { tx -> FieldPlace in
             let place = try self.place(&tx)
             if request.writes && place.descriptor.isSystem { throw FieldNode.systemRefusal }
             return place
@@ -113,9 +113,9 @@ struct FieldNode: Node {
         case S_IFLNK: throw TreeError(ELOOP, "The field \(field.name) is a reference.")
         default:
             return switch field.type {
-            case .bytes: FieldBytesFile(tree, place)
-            case .string: FieldStringFile(tree, place)
-            default: FieldTextFile(tree, place)
+            case .bytes: FieldBytesFile(view, place)
+            case .string: FieldStringFile(view, place)
+            default: FieldTextFile(view, place)
             }
         }
     }
@@ -132,7 +132,7 @@ struct FieldNode: Node {
 
 /// `objects/0x.../FIELD/`: an array of references, one link an element.
 struct ReferenceArrayDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     var takesLinks: Bool { true }
@@ -140,7 +140,7 @@ struct ReferenceArrayDirectory: DirectoryNode {
         "The length of an array is that of its class. An element is replaced with ln -sfn;"
         + " rm sets it to null."
 
-    private var node: FieldNode { FieldNode(tree: tree, id: id) }
+    private var node: FieldNode { FieldNode(view: view, id: id) }
 
     func name(_ tx: inout Transaction) throws -> String { try node.place(&tx).field.name }
 
@@ -163,7 +163,7 @@ struct ReferenceArrayDirectory: DirectoryNode {
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         guard let index = index(name, try node.place(&tx).field) else { return nil }
-        if let file = tree.pendingFiles.find(id, name), try isNull(name, &tx) { return file.node }
+        if let file = view.pendingFiles.find(id, name), try isNull(name, &tx) { return file.node }
         return element(index)
     }
 
@@ -194,10 +194,10 @@ struct ReferenceArrayDirectory: DirectoryNode {
 
     /// Keeps a file that holds the place of a reference to nothing, until it is removed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        let isFree = try tree.transact { tx -> Bool in try self.isNull(name, &tx) }
+        let isFree = try view.transact { tx -> Bool in try self.isNull(name, &tx) }
         guard isFree, request.flags & O_EXCL != 0 else { throw TreeError(EPERM, refusal) }
-        let file = try tree.pendingFiles.add(id, name, request)
-        return (file.node, OpenPendingFile(tree, file))
+        let file = try view.pendingFiles.add(id, name, request)
+        return (file.node, OpenPendingFile(view, file))
     }
 
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
@@ -218,7 +218,7 @@ struct ReferenceArrayDirectory: DirectoryNode {
 
 /// `objects/0x.../FIELD/I`: one reference of an array.
 struct ElementLink: LinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     private func place(_ tx: inout Transaction) throws -> FieldPlace {

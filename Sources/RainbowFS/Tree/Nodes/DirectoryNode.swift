@@ -12,7 +12,7 @@ struct ListedEntry: Sendable {
     var type: UInt32
 }
 
-/// Part of a directory at one moment.
+/// Part of a directory in one transaction.
 struct DirectoryPage: Sendable {
     var entries: [ListedEntry]
     /// The key behind which the next page begins; nil: there is none.
@@ -84,14 +84,14 @@ extension DirectoryNode {
     }
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
-        try tree.transact(for: self, [.write, .search], request.caller) { tx in
+        try view.transact(for: self, [.write, .search], request.caller) { tx in
             try makeDirectory(name, request, &tx)
         }
     }
 
     func removeDirectory(_ name: String, _ caller: Caller) throws {
-        try tree.transact(for: self, caller) { tx in
-            try tree.requireRemoval(of: name, from: self, for: caller, &tx)
+        try view.transact(for: self, caller) { tx in
+            try view.requireRemoval(of: name, from: self, for: caller, &tx)
         } body: { tx in
             try removeDirectory(name, &tx)
         }
@@ -133,7 +133,7 @@ extension DirectoryNode {
     }
 }
 
-/// Lists a directory page by page: each page is one transaction and one moment.
+/// Lists a directory page by page: each page is one transaction.
 final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
     /// A page, kept because the kernel asks again for what did not fit its buffer.
     fileprivate struct State {
@@ -145,13 +145,13 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         var isValid = false
     }
 
-    private let tree: Tree
+    private let view: View
     private let node: any DirectoryNode
     private let state = Mutex(State())
     private static let pageEntries = 128
 
-    init(tree: Tree, node: any DirectoryNode) {
-        self.tree = tree
+    init(view: View, node: any DirectoryNode) {
+        self.view = view
         self.node = node
     }
 
@@ -159,7 +159,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
     ) throws(TreeError) {
         for (index, name) in [".", ".."].enumerated() where offset <= index {
-            let item = DirectoryItem.brief(type: S_IFDIR, ino: tree.inode(node.id))
+            let item = DirectoryItem.brief(type: S_IFDIR, ino: view.inode(node.id))
             guard body(name, UInt64(index) + 1, item) else { return }
         }
         try state.withLock { (state) throws(TreeError) in
@@ -175,7 +175,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
                     let entry = state.page.entries[index]
                     let item =
                         state.full?[index].map { .entry($0) }
-                        ?? DirectoryItem.brief(type: entry.type, ino: tree.inode(entry.node))
+                        ?? DirectoryItem.brief(type: entry.type, ino: view.inode(entry.node))
                     guard body(entry.name, entry.key, item) else { return }
                 }
                 guard let next = state.page.next else { return }
@@ -185,7 +185,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
     }
 
     private func load(after key: UInt64, plus: Bool, _ state: inout State) throws(TreeError) {
-        let (page, full) = try tree.listing(
+        let (page, full) = try view.listing(
             of: node, after: key, limit: DirectoryCursor.pageEntries, plus: plus)
         state = State(start: key, page: page, full: full, isValid: true)
     }

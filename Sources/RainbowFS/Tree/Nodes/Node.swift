@@ -1,7 +1,7 @@
 import Glibc
 import RainbowCore
 
-/// What a node is at one moment.
+/// What a node is in one transaction.
 struct Description: Equatable, Sendable {
     var attributes: Attributes
     /// Whether its name means this node for as long as the directory lives.
@@ -50,11 +50,11 @@ struct OpenRequest: Sendable {
 /// A kind of node states what it can do; what it does not state fails with the error that users
 /// know from other file systems. Functions with a transaction may run several times.
 protocol Node: Sendable {
-    var tree: Tree { get }
+    var view: View { get }
     var id: NodeID { get }
-    /// Whether it stays when the moment ends that its tree shows: then the transaction that its
-    /// functions get is one of the present.
-    var isTimeless: Bool { get }
+    /// Whether it stays when what its view shows has ended: then the transaction that its functions
+    /// get is one of the present.
+    var outlivesView: Bool { get }
 
     func describe(_ tx: inout Transaction) throws -> Description
     /// The object that the description is made from, and from nothing else but its allocator's
@@ -74,7 +74,7 @@ protocol Node: Sendable {
 }
 
 extension Node {
-    var isTimeless: Bool { false }
+    var outlivesView: Bool { false }
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? { nil }
 
@@ -147,7 +147,7 @@ extension LinkNode {
         var ownership = ownership
         ownership.mode = 0o777
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFLNK, ownership, size: UInt64(target.systemByteCount), version: version))
     }
 }
