@@ -79,7 +79,7 @@ struct ControlCommands: CommandInterpreter {
             throw TreeError(EINVAL, "null is no object whose fields could be set.")
         }
         let state = try ObjectState(object, &tx)
-        guard !state.descriptor.isSystem else { throw FieldNode.systemRefusal }
+        guard !state.descriptor.isSystem else { throw FieldRefusal.system }
         // What opening one of its fields for writing would ask.
         try caller.require(
             .write, state.file(view, NodeID(.object, address: object), size: 0).attributes)

@@ -52,13 +52,13 @@ struct LinkResolver {
                 continue
             }
             guard let here = walk.place.last else { throw TreeError.notFound(path) }
-            let directory = try directory(here, &tx)
+            let directory = try view.directory(here)
             try view.require(.search, of: directory, for: caller, &tx)
             guard let child = try directory.lookup(String(part), &tx) else {
                 throw TreeError.notFound(path)
             }
             let node = try view.node(child)
-            guard try isLink(node, &tx) else {
+            guard node.isLink else {
                 walk.place.append(child)
                 continue
             }
@@ -66,18 +66,6 @@ struct LinkResolver {
             guard walk.links <= LinkResolver.linksMax else { throw TreeError(ELOOP, "") }
             try follow(node.readLink(&tx), &walk, &tx)
         }
-    }
-
-    private func isLink(_ node: any Node, _ tx: inout Transaction) throws -> Bool {
-        if let field = node as? FieldNode { return try field.isLink(&tx) }
-        return node is any LinkNode
-    }
-
-    private func directory(_ id: NodeID, _ tx: inout Transaction) throws -> any DirectoryNode {
-        let node = try view.node(id)
-        if let field = node as? FieldNode { return try field.directory(&tx) }
-        guard let directory = node as? any DirectoryNode else { throw TreeError(ENOTDIR, "") }
-        return directory
     }
 
     /// The part of an absolute path below the mount.
@@ -97,8 +85,8 @@ struct LinkResolver {
     private func chain(_ directory: NodeID, _ tx: inout Transaction) throws -> [NodeID] {
         switch directory.kind {
         case .object: return LinkResolver.folder(of: directory.address) + [directory]
-        case .reference:
-            let object = try FieldNode(view: view, id: directory).place(&tx).object
+        case .referenceArray:
+            let object = try ReferenceArrayDirectory(view: view, id: directory).place(&tx).object
             return LinkResolver.folder(of: object)
                 + [NodeID(.object, address: object), directory]
         case .fixed where directory != .root: return [.root, directory]

@@ -85,7 +85,7 @@ struct PendingLinkNode: LinkNode {
         guard let link = view.pendingLinks.find(id) else {
             throw TreeError(ENOENT, "This link was renamed or removed.")
         }
-        let depth = link.parent.kind == .reference ? 2 : 1
+        let depth = link.parent.kind == .referenceArray ? 2 : 1
         return LinkText.toObject(link.target, from: link.parent.address, up: depth)
     }
 }

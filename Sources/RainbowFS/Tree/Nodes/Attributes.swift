@@ -44,7 +44,7 @@ struct Entry: Equatable, Sendable {
     var generation: UInt64 = 0
 
     var isNullReference: Bool {
-        (node.kind == .reference || node.kind == .element) && attributes.isLink
+        (node.kind == .reference || node.kind == .element)
             && attributes.size == LinkText.null.utf8.count
     }
 }
@@ -169,6 +169,6 @@ extension NodeID {
         for kind in [NodeKind.object, .rawObject, .classLink, .rawLink] {
             body(NodeID(kind, address: object))
         }
-        for field in descriptor.fields { body(FieldNode.node(field, of: object)) }
+        for field in descriptor.fields { body(NodeID(field, of: object)) }
     }
 }

@@ -32,8 +32,8 @@ protocol DirectoryNode: Node {
     var refusal: String { get }
     /// Whether symbolic links can be made here.
     var takesLinks: Bool { get }
-    /// The directory of the object whose references are entries here; nil if there are none.
-    func object(_ tx: inout Transaction) throws -> Address?
+    /// Whose references are entries here; nil if there are none.
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder?
     /// Whether the entry is a reference that refers to nothing.
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool
 
@@ -61,6 +61,19 @@ protocol DirectoryNode: Node {
     func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws
 }
 
+/// What the references in a directory belong to.
+struct ReferenceHolder: Sendable {
+    var object: Address
+    /// The array of references whose directory it is; nil: it is that of the object.
+    var array: String?
+
+    /// The ends of the paths of the object's directory and of the array's, each from a slash on.
+    var paths: [String] {
+        let path = "/objects/\(object)"
+        return [path] + (array.map { ["\(path)/\($0)"] } ?? [])
+    }
+}
+
 /// Offsets 1 and 2 of a directory are behind `.` and `..`.
 enum ListingKey {
     static let first: UInt64 = 3
@@ -69,11 +82,13 @@ enum ListingKey {
 extension DirectoryNode {
     private var refused: TreeError { TreeError(EPERM, refusal) }
 
+    var directory: (any DirectoryNode)? { self }
+
     var takesLinks: Bool { false }
 
     func settle(_ name: String?) {}
 
-    func object(_ tx: inout Transaction) throws -> Address? { nil }
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder? { nil }
 
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool { false }
 

@@ -55,6 +55,9 @@ protocol Node: Sendable {
     /// Whether it stays when what its view shows has ended: then the transaction that its functions
     /// get is one of the present.
     var outlivesView: Bool { get }
+    var isLink: Bool { get }
+    /// This, if it is a directory.
+    var directory: (any DirectoryNode)? { get }
 
     func describe(_ tx: inout Transaction) throws -> Description
     /// The object that the description is made from, and from nothing else but its allocator's
@@ -75,6 +78,10 @@ protocol Node: Sendable {
 
 extension Node {
     var outlivesView: Bool { false }
+
+    var isLink: Bool { false }
+
+    var directory: (any DirectoryNode)? { nil }
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? { nil }
 
@@ -118,7 +125,6 @@ extension Node {
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
         []
     }
-
 }
 
 /// A file whose text is made when it is opened.
@@ -136,6 +142,8 @@ extension TextNode {
 protocol LinkNode: Node {}
 
 extension LinkNode {
+    var isLink: Bool { true }
+
     func open(_ request: OpenRequest) throws -> OpenFile {
         throw TreeError(ELOOP, "This is a symbolic link; open what it points to.")
     }

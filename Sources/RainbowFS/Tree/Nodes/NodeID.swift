@@ -104,8 +104,7 @@ enum NodeKind: UInt8 {
     case object
     /// `objects/0x.../FIELD`, a scalar; the address is that of its first byte.
     case field
-    /// `objects/0x.../FIELD`, a reference or an array of them; the address is that of the
-    /// (first) reference.
+    /// `objects/0x.../FIELD`, a reference; the address is that of the reference.
     case reference
     /// `objects/0x.../FIELD/I`; the address is that of the reference.
     case element
@@ -124,6 +123,8 @@ enum NodeKind: UInt8 {
     case pendingFile
     /// An `alias` of `system/objects`.
     case systemAlias
+    /// `objects/0x.../FIELD/`, an array of references; the address is that of the first one.
+    case referenceArray
 }
 
 extension NodeID {

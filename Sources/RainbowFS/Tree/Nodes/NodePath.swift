@@ -22,8 +22,9 @@ extension View {
         case .pendingClass: pendingClasses.find(id).map { "classes/\($0.name)" }
         case .region, .regionStatus, .allocator, .allocatorFile, .rawObject, .classFile, .name:
             try? examine { tx in try storedPath(id, &tx) }
-        case .field, .reference:
-            try? examine { tx in try fieldPath(id, &tx) }
+        case .field: fieldPath(FieldFile(view: self, id: id))
+        case .reference: fieldPath(ReferenceLink(view: self, id: id))
+        case .referenceArray: fieldPath(ReferenceArrayDirectory(view: self, id: id))
         case .element, .alias, .systemAlias, .pendingLink, .pendingFile, nil: nil
         }
     }
@@ -67,8 +68,8 @@ extension View {
         return "regions/\(try tx.region(number: allocator.region).name)/\(allocator.name)"
     }
 
-    private func fieldPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
-        let place = try FieldNode(view: self, id: id).place(&tx)
+    private func fieldPath(_ node: some FieldNode) -> String? {
+        guard let place = try? examine({ tx in try node.place(&tx) }) else { return nil }
         return "\(View.objectPath(place.object))/\(place.field.name)"
     }
 }

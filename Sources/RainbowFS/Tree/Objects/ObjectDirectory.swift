@@ -30,7 +30,7 @@ struct ObjectDirectory: DirectoryNode {
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         let descriptor = try tx.descriptor(of: id.address)
         if let field = descriptor.field(named: name) {
-            return try holder(of: name, &tx) ?? FieldNode.node(field, of: id.address)
+            return try newFile(of: name, &tx) ?? NodeID(field, of: id.address)
         }
         if name.isSame(as: ObjectDirectory.className) {
             return NodeID(.classLink, address: id.address)
@@ -44,10 +44,10 @@ struct ObjectDirectory: DirectoryNode {
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
         let descriptor = try tx.descriptor(of: id.address)
         var entries = descriptor.fields.map { field in
-            let node = FieldNode.node(field, of: id.address)
+            let node = NodeID(field, of: id.address)
             return ListedEntry(
                 name: field.name, node: node, key: ListingKey.first + UInt64(field.index),
-                type: FieldNode.type(of: field))
+                type: field.fileType)
         }
         let links: [(String, NodeKind)] = [
             (ObjectDirectory.className, .classLink), (ObjectDirectory.rawName, .rawLink),
@@ -62,10 +62,12 @@ struct ObjectDirectory: DirectoryNode {
         return page(entries, after: key, limit: limit)
     }
 
-    func object(_ tx: inout Transaction) throws -> Address? { id.address }
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder? {
+        ReferenceHolder(object: id.address)
+    }
 
-    /// The new file that holds the place of a reference to nothing.
-    private func holder(of name: String, _ tx: inout Transaction) throws -> NodeID? {
+    /// The new file that stands for a reference to nothing.
+    private func newFile(of name: String, _ tx: inout Transaction) throws -> NodeID? {
         guard let file = view.pendingFiles.find(id, name), try isNull(name, &tx) else {
             return nil
         }
@@ -74,7 +76,7 @@ struct ObjectDirectory: DirectoryNode {
 
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool {
         guard let field = try tx.descriptor(of: id.address).field(named: name),
-            FieldNode.type(of: field) == S_IFLNK
+            field.fileType == S_IFLNK
         else { return false }
         return try tx.reference(id.address, field, index: 0) == .null
     }
@@ -98,7 +100,7 @@ struct ObjectDirectory: DirectoryNode {
     /// Keeps a file of another name until it is renamed over a field.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
         let descriptor = try view.transact { tx in try tx.descriptor(of: id.address) }
-        guard !descriptor.isSystem else { throw FieldNode.systemRefusal }
+        guard !descriptor.isSystem else { throw FieldRefusal.system }
         guard view.pendingLinks.find(id, name) == nil else { throw TreeError.exists(name) }
         // Programs that replace files ask for a name that is new; who does not has misspelled that
         // of a field, and would never learn it.

@@ -21,13 +21,13 @@ struct ObjectFile: Node {
     }
 
     func checkWritable(_ tx: inout Transaction) throws {
-        if try tx.descriptor(of: id.address).isSystem { throw FieldNode.systemRefusal }
+        if try tx.descriptor(of: id.address).isSystem { throw FieldRefusal.system }
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         let address = id.address
         let descriptor = try view.transact { tx in try tx.descriptor(of: address) }
-        if request.writes && descriptor.isSystem { throw FieldNode.systemRefusal }
+        if request.writes && descriptor.isSystem { throw FieldRefusal.system }
         return ObjectBytesFile(view, address, descriptor)
     }
 

@@ -95,20 +95,15 @@ extension View {
     private func checkIsNoTree(
         _ directory: any DirectoryNode, _ name: String, _ caller: Caller
     ) throws(TreeError) {
-        let object = try examine(directory) { tx in
-            guard let object = try directory.object(&tx) else { return Address?.none }
-            return try directory.lookup(name, &tx) == nil ? nil : object
+        let holder = try examine(directory) { tx in
+            try directory.lookup(name, &tx) == nil ? nil : directory.holder(&tx)
         }
-        guard let object else { return }
-        var paths = ["/objects/\(object)"]
-        if let field = directory as? ReferenceArrayDirectory {
-            paths.append("\(paths[0])/\(try examine(directory) { tx in try field.name(&tx) })")
-        }
-        guard !CallerThread(caller).isReading(paths) else {
+        guard let holder else { return }
+        guard !CallerThread(caller).isReading(holder.paths) else {
             throw TreeError(
                 EPERM,
                 "Objects cannot be removed, and rm -r would only set their references to null."
-                    + " To do that, name them: rm objects/\(object)/FIELD.")
+                    + " To do that, name them: rm objects/\(holder.object)/FIELD.")
         }
     }
 

@@ -95,7 +95,9 @@ extension View {
         case .classFile: ClassFile(view: self, id: id)
         case .pendingClass: PendingClassFile(view: self, id: id)
         case .object: ObjectDirectory(view: self, id: id)
-        case .field, .reference: FieldNode(view: self, id: id)
+        case .field: FieldFile(view: self, id: id)
+        case .reference: ReferenceLink(view: self, id: id)
+        case .referenceArray: ReferenceArrayDirectory(view: self, id: id)
         case .element: ElementLink(view: self, id: id)
         case .classLink: ClassLink(view: self, id: id)
         case .rawLink: RawLink(view: self, id: id)
@@ -150,13 +152,8 @@ extension View {
         TreeError(ESTALE, "This file belongs to another mount. Open it again by its path.")
     }
 
-    func directory(_ id: NodeID) throws -> any DirectoryNode {
-        let node = try node(id)
-        // A field is a directory only if its class says so.
-        if let field = node as? FieldNode {
-            return try transact { tx in try field.directory(&tx) }
-        }
-        guard let directory = node as? any DirectoryNode else {
+    func directory(_ id: NodeID) throws(TreeError) -> any DirectoryNode {
+        guard let directory = try node(id).directory else {
             throw TreeError(ENOTDIR, "This is not a directory.")
         }
         return directory
