@@ -82,12 +82,9 @@ struct FieldFile: FieldNode {
         try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let place = try view.transact { tx -> FieldPlace in
-            let place = try self.place(&tx)
-            if request.writes && place.descriptor.isSystem { throw FieldRefusal.system }
-            return place
-        }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let place = try place(&tx)
+        if request.writes && place.descriptor.isSystem { throw FieldRefusal.system }
         return switch place.field.type {
         case .bytes: FieldBytesFile(view, place)
         case .string: FieldStringFile(view, place)
@@ -190,10 +187,14 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
         try replace(name, with: .null, &tx)
     }
 
-    /// Keeps a file that holds the place of a reference to nothing, until it is removed.
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        guard try isNull(name, &tx), request.flags & O_EXCL != 0 else {
+            throw TreeError(EPERM, refusal)
+        }
+    }
+
+    /// Keeps a file in place of a reference to nothing, until it is removed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        let isFree = try view.transact { tx -> Bool in try self.isNull(name, &tx) }
-        guard isFree, request.flags & O_EXCL != 0 else { throw TreeError(EPERM, refusal) }
         let file = try view.pendingFiles.add(id, name, request)
         return (file.node, OpenPendingFile(view, file))
     }

@@ -52,6 +52,9 @@ protocol DirectoryNode: Node {
     func removeDirectory(_ name: String, _ caller: Caller) throws
     func unlink(_ name: String, _ tx: inout Transaction) throws
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
+    /// Throws unless a file of this name, which is not there, can be made here.
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+    /// Makes the file, in this process only, after `checkCreate`.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile)
     /// Moves an entry within this directory.
     func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws
@@ -122,6 +125,10 @@ extension DirectoryNode {
 
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
         throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        throw refused
     }
 
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {

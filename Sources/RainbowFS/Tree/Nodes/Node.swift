@@ -71,6 +71,10 @@ protocol Node: Sendable {
     /// Throws what opening for writing would throw, whatever the mode allows.
     func checkWritable(_ tx: inout Transaction) throws
     func readLink(_ tx: inout Transaction) throws -> String
+    /// Opens what is in the space, in the transaction that checked whether the caller may; nil:
+    /// `open(_:)` does it, after that.
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile?
+    /// Opens what is not in the space, or takes more than a transaction.
     func open(_ request: OpenRequest) throws -> OpenFile
     /// Pairs of a name below `user.rainbow.` and a value.
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)]
@@ -117,6 +121,8 @@ extension Node {
     func readLink(_ tx: inout Transaction) throws -> String {
         throw TreeError(EINVAL, "This is not a symbolic link.")
     }
+
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? { nil }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         throw TreeError(EISDIR, "This is a directory, which is read with ls.")

@@ -108,11 +108,8 @@ struct AllocatorFile: Node {
             "This file has the owner and the mode of the allocator. Change those of its directory.")
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let text = try view.transact { tx -> String in
-            let allocator = try tx.allocator(at: id.address)
-            return try status(allocator, &tx)
-        }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let text = try status(tx.allocator(at: id.address), &tx)
         return CommandFile(
             text: text, isRead: request.reads,
             AllocatorCommands(view: view, allocator: id.address, caller: request.caller.kept))

@@ -60,18 +60,18 @@ struct ClassesDirectory: DirectoryNode {
 
     func settle(_ name: String?) { view.pendingClasses.settle(name) }
 
-    /// The class itself comes when the file is closed.
-    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
         guard part == .user else { throw TreeError(EPERM, refusal) }
         try ClassName.check(name)
-        try view.transact { tx in
-            guard let descriptor = try optional({ try tx.classDescriptor(named: name) }),
-                descriptor.isSystem
-            else { return }
-            throw TreeError(
-                EPERM,
-                "The class \(name) is built in, and shown in system/classes. Use another name.")
-        }
+        guard let descriptor = try optional({ try tx.classDescriptor(named: name) }),
+            descriptor.isSystem
+        else { return }
+        throw TreeError(
+            EPERM, "The class \(name) is built in, and shown in system/classes. Use another name.")
+    }
+
+    /// The class itself comes when the file is closed.
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
         let id = try view.pendingClasses.add(name)
         return (id, ClassDefinitionFile(view, name: name, text: [], pending: id))
     }
@@ -110,8 +110,8 @@ struct ClassFile: Node {
         }
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let descriptor = try view.transact { tx in try tx.classDescriptor(at: id.address) }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let descriptor = try tx.classDescriptor(at: id.address)
         if request.writes { try ClassFile.checkWritable(descriptor) }
         let text = Array(descriptor.text.utf8)
         return ClassDefinitionFile(view, name: descriptor.name, text: text, pending: nil)

@@ -97,9 +97,8 @@ struct ObjectDirectory: DirectoryNode {
         return .pending(target.address)
     }
 
-    /// Keeps a file of another name until it is renamed over a field.
-    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        let descriptor = try view.transact { tx in try tx.descriptor(of: id.address) }
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        let descriptor = try tx.descriptor(of: id.address)
         guard !descriptor.isSystem else { throw FieldRefusal.system }
         guard view.pendingLinks.find(id, name) == nil else { throw TreeError.exists(name) }
         // Programs that replace files ask for a name that is new; who does not has misspelled that
@@ -111,6 +110,10 @@ struct ObjectDirectory: DirectoryNode {
                     + " file made with O_EXCL, to be renamed over a field, can be new here."
             )
         }
+    }
+
+    /// Keeps a file of another name until it is renamed over a field.
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
         let file = try view.pendingFiles.add(id, name, request)
         return (file.node, OpenPendingFile(view, file))
     }

@@ -24,11 +24,10 @@ struct ObjectFile: Node {
         if try tx.descriptor(of: id.address).isSystem { throw FieldRefusal.system }
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let address = id.address
-        let descriptor = try view.transact { tx in try tx.descriptor(of: address) }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let descriptor = try tx.descriptor(of: id.address)
         if request.writes && descriptor.isSystem { throw FieldRefusal.system }
-        return ObjectBytesFile(view, address, descriptor)
+        return ObjectBytesFile(view, id.address, descriptor)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {

@@ -134,9 +134,9 @@ struct RegionStatusFile: TextNode {
             isLasting: region.isLasting)
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
         try refuseWriting(request)
-        return TextFile(try view.transact { tx in try text(&tx) })
+        return TextFile(try text(&tx))
     }
 }
 

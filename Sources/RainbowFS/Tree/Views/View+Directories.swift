@@ -154,11 +154,14 @@ extension View {
         return try TreeError.translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: flags, mode: mode, caller: caller)
-            let found = try transact(for: directory, .search, caller) { tx -> NodeID? in
-                let found = try directory.lookup(name, &tx)
-                // A new file may hold the place of a reference to nothing.
-                let isFree = try flags & O_EXCL != 0 && directory.isNull(name, &tx)
-                return isFree && found?.kind != .pendingFile ? nil : found
+            let found = try transact(for: directory, caller) { tx in
+                try require(.search, of: directory, for: caller, &tx)
+                guard try existing(name, in: directory, request, &tx) == nil else { return }
+                try require([.write, .search], of: directory, for: caller, &tx)
+            } body: { tx -> NodeID? in
+                if let found = try existing(name, in: directory, request, &tx) { return found }
+                try directory.checkCreate(name, request, &tx)
+                return nil
             }
             let (id, file): (NodeID, OpenFile)
             if let existing = found {
@@ -166,13 +169,23 @@ extension View {
                 guard flags & O_EXCL == 0 else { throw TreeError.exists(name) }
                 (id, file) = (existing, try open(existing, flags: flags, caller))
             } else {
-                try transact(for: directory, [.write, .search], caller) { _ in }
                 (id, file) = try directory.create(name, request)
                 file.opener = caller.uid
             }
             file.subject = TreeError.Subject(node: numbered(parent), name: name)
             return (try entry(id), file)
         }
+    }
+
+    /// What has the name already; nil if a file of this name can be new.
+    private func existing(
+        _ name: String, in directory: any DirectoryNode, _ request: OpenRequest,
+        _ tx: inout Transaction
+    ) throws -> NodeID? {
+        let found = try directory.lookup(name, &tx)
+        // A new file may stand for a reference to nothing.
+        let isFree = try request.flags & O_EXCL != 0 && directory.isNull(name, &tx)
+        return isFree && found?.kind != .pendingFile ? nil : found
     }
 
     func rename(
@@ -193,8 +206,10 @@ extension View {
                 guard flags == 0 else {
                     throw TreeError(EINVAL, "A new link can only be renamed over a reference.")
                 }
-                try transact(for: source, [.write, .search], caller) { _ in }
-                try transact(for: destination, [.write, .search], caller) { tx in
+                try transact(for: destination, caller) { tx in
+                    try require([.write, .search], of: source, for: caller, &tx)
+                    try require([.write, .search], of: destination, for: caller, &tx)
+                } body: { tx in
                     try destination.replace(newName, with: pending.target, &tx)
                 }
                 pendingLinks.remove(parent, name)

@@ -59,12 +59,15 @@ extension View {
         let request = OpenRequest(flags: flags, caller: caller)
         if request.writes { try checkWritable() }
         let node = try self.node(node)
-        if caller.uid != 0 {
-            try examine(node) { tx in
-                try require(.opening(flags), of: node, for: caller, &tx)
-            }
+        let opened = try transact(for: node, .opening(flags), caller) { tx in
+            try node.open(request, &tx)
         }
-        let file = try TreeError.translating { try node.open(request) }
+        let file: OpenFile
+        if let opened {
+            file = opened
+        } else {
+            file = try TreeError.translating { try node.open(request) }
+        }
         file.opener = caller.uid
         file.subject = TreeError.Subject(node: numbered(node.id))
         do {
