@@ -6,7 +6,7 @@ import Testing
 /// A tree with a class of every type of field and an allocator to make objects in.
 struct Bank: Sendable {
     let fixture: TreeFixture
-    var tree: Forest { fixture.tree }
+    var tree: Tree { fixture.tree }
 
     static let classText = """
         int64 balance

@@ -26,7 +26,7 @@ private final class Counter: Sendable {
 
     /// What the mount's follower does.
     private func follow() {
-        while let event = feed.next() { fixture.tree.present.events.take(event) }
+        while let event = feed.next() { fixture.tree.events.take(event) }
     }
 
     private func lines(_ text: [UInt8]) throws -> [[String: Any]] {
@@ -304,11 +304,11 @@ private final class Counter: Sendable {
 
     @Test("Whoever closes `events` is told nothing more, and nothing of it stays")
     func closing() throws {
-        #expect(fixture.tree.present.events.isEmpty)
+        #expect(fixture.tree.events.isEmpty)
         let files = try (0..<3).map { _ in try fixture.open("events", O_RDONLY) }
-        #expect(!fixture.tree.present.events.isEmpty)
+        #expect(!fixture.tree.events.isEmpty)
         for file in files { file.close() }
-        #expect(fixture.tree.present.events.isEmpty)
+        #expect(fixture.tree.events.isEmpty)
     }
 
     @Test("POLLPRI tells of a commit since the last read or the opening.")

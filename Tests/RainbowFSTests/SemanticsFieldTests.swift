@@ -215,7 +215,7 @@ import Testing
                 node, "user.rainbow.class", to: Array("Account".utf8), fixture.caller)
             try tree.setExtendedAttribute(node, "user.rainbow.version")
             expectError(ENOTSUP) { try tree.setExtendedAttribute(node, "user.mine") }
-            expectError(EPERM) { try tree.removeExtendedAttribute(node, "user.rainbow.class") }
+            expectError(EPERM) { try View.removeExtendedAttribute("user.rainbow.class") }
             expectError(ENODATA) { _ = try tree.extendedAttribute(node, "user.rainbow.no") }
             expectError(ENOTSUP) { _ = try tree.extendedAttribute(node, "security.selinux") }
         }

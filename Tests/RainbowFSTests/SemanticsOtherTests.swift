@@ -42,7 +42,7 @@ import Testing
         theirs.record("Here as well.")
         try theirs.open(NodeID(.control), flags: O_RDWR, stranger)
             .put(Array("clear messages".utf8), at: 0)
-        #expect(theirs.present.messages.text.isEmpty)
+        #expect(theirs.messages.text.isEmpty)
     }
 
     @Test(

@@ -139,7 +139,7 @@ import Testing
         }
         try bank.fixture.write("2", to: object + "/balance")
         #expect(try bank.fixture.read(object + "/balance") == "2\n")
-        let statistics = try bank.fixture.tree.fileSystemStatistics()
+        let statistics = try bank.fixture.tree.statistics()
         #expect(statistics.free * statistics.blockSize < 64 << 10)
         try bank.fixture.remove("names/name0")
         try bank.fixture.link("../" + object, "names/name0")

@@ -436,7 +436,7 @@ import Testing
     @Test("The numbers of moments come again only after all others, and are told apart then.")
     func numbers() throws {
         var places: [UInt64: UInt64] = [:]
-        for _ in 0..<NodeID.momentMax + 10 {
+        for _ in 0..<NodeID.viewMax + 10 {
             let entry = try fixture.tree.makeDirectory(
                 .transactions, "x", mode: 0, fixture.caller)
             let number = entry.node.rawValue
@@ -444,7 +444,7 @@ import Testing
             places[number] = entry.generation
             try fixture.tree.removeDirectory(.transactions, "x")
         }
-        #expect(places.count == NodeID.momentMax - 1)
+        #expect(places.count == NodeID.viewMax - 1)
     }
 
     @Test("A mount runs 256 transactions; one more fails with EAGAIN. Those that ended make room.")
@@ -463,7 +463,7 @@ import Testing
     @Test("One that uses more memory than `transaction_memory=` ends, and `control` says so.")
     func memory() throws {
         let small = fixture.tree { $0.transactions.bytesMax = 20_000 }
-        defer { small.moments?.endAll() }
+        defer { small.views.endAll() }
         _ = try fixture.command("new Account *500", to: Bank.allocator + "/allocator")
         let root = try small.makeDirectory(.transactions, "big", mode: 0, fixture.caller).node
         var objects = try small.lookup(root, "objects", fixture.caller).node
@@ -484,7 +484,7 @@ import Testing
             decoding: try small.open(control, flags: O_RDONLY, fixture.caller).all(),
             as: UTF8.self)
         #expect(text.hasPrefix("state: ended\n") && text.contains("transaction_memory="))
-        #expect(small.present.messages.text.contains("transaction_memory="))
+        #expect(small.messages.text.contains("transaction_memory="))
     }
 
     @Test("A mount for reading only begins no transactions and takes no snapshots.")

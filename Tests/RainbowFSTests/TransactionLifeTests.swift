@@ -36,7 +36,7 @@ import Testing
         for _ in 0..<5000 where !done.isSet { usleep(1000) }
         let isDone = done.isSet
         // Whatever keeps the writer waiting ends here.
-        if !isDone { fixture.tree.moments?.endAll() }
+        if !isDone { fixture.tree.views.endAll() }
         pthread_join(writer, nil)
         return isDone
     }
@@ -56,7 +56,7 @@ import Testing
         arguments: ["abort", "commit", "rmdir"])
     func endedAndBegunAtOnce(end: String) throws {
         for round in 0..<300 {
-            let transaction = try #require(fixture.tree.moments?.transaction("t"))
+            let transaction = try #require(fixture.tree.views.transaction("t"))
             let control = try fixture.open("transactions/t/control", O_RDWR)
             let restarter = startThread {
                 try? control.put(Array("restart serial".utf8), at: 0)

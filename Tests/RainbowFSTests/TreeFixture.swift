@@ -7,7 +7,7 @@ import TestSupport
 /// A space of its own with a tree on it, used by paths as a program would use a mount.
 final class TreeFixture: Sendable {
     let space: Space
-    let tree: Forest
+    let tree: Tree
     let caller = Caller(uid: getuid(), gid: getgid(), pid: 1)
     static let mountPoint = "/mnt/rainbow"
 
@@ -18,22 +18,22 @@ final class TreeFixture: Sendable {
         try ObjectSystem.bootstrap(space)
         var treeOptions = TreeOptions()
         treeOptions.mountPoint = TreeFixture.mountPoint
-        tree = Forest(space: space, options: treeOptions)
+        tree = Tree(space: space, options: treeOptions)
     }
 
     deinit {
         let name = space.name
-        tree.moments?.endAll()
+        tree.views.endAll()
         space.detach()
         try? Space.destroy(name, force: true)
     }
 
     /// Another mount of the same space.
-    func tree(_ change: (inout TreeOptions) -> Void) -> Forest {
+    func tree(_ change: (inout TreeOptions) -> Void) -> Tree {
         var options = TreeOptions()
         options.mountPoint = TreeFixture.mountPoint
         change(&options)
-        return Forest(space: space, options: options)
+        return Tree(space: space, options: options)
     }
 }
 
@@ -175,30 +175,76 @@ extension TreeFixture {
     }
 }
 
-/// What this process may do.
-extension Forest {
-    func record(_ message: String) { record(message, for: getuid()) }
+/// What the callbacks do for this process, or for another caller.
+extension Tree {
+    func record(_ message: String) { messages.add(message, for: getuid()) }
 
-    func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
-        try attributes(node, .current)
+    func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
+        let (view, parent) = try view(of: parent)
+        return try view.lookup(parent, name, caller)
     }
 
-    func readLink(_ node: NodeID) throws(TreeError) -> String {
-        try readLink(node, .current)
+    func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
+        let (view, node) = try view(of: node)
+        return try view.openDirectory(node, caller)
     }
 
-    func removeDirectory(_ parent: NodeID, _ name: String) throws(TreeError) {
-        try removeDirectory(parent, name, .current)
+    func makeDirectory(
+        _ parent: NodeID, _ name: String, mode: UInt32, _ caller: Caller
+    ) throws(TreeError) -> Entry {
+        let (view, parent) = try view(of: parent)
+        return try view.makeDirectory(parent, name, mode: mode, caller)
     }
 
-    func unlink(_ parent: NodeID, _ name: String) throws(TreeError) {
-        try unlink(parent, name, .current)
+    func removeDirectory(
+        _ parent: NodeID, _ name: String, _ caller: Caller = .current
+    ) throws(TreeError) {
+        let (view, parent) = try view(of: parent)
+        try view.removeDirectory(parent, name, caller)
+    }
+
+    func unlink(
+        _ parent: NodeID, _ name: String, _ caller: Caller = .current
+    ) throws(TreeError) {
+        let (view, parent) = try view(of: parent)
+        try view.unlink(parent, name, caller)
+    }
+
+    func symlink(
+        _ parent: NodeID, _ name: String, target: String, _ caller: Caller
+    ) throws(TreeError) -> Entry {
+        let (view, parent) = try view(of: parent)
+        return try view.symlink(parent, name, target: target, caller)
+    }
+
+    func create(
+        _ parent: NodeID, _ name: String, mode: UInt32, flags: Int32, _ caller: Caller
+    ) throws(TreeError) -> (Entry, OpenFile) {
+        let (view, parent) = try view(of: parent)
+        return try view.create(parent, name, mode: mode, flags: flags, caller)
     }
 
     func rename(
-        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32
+        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32,
+        _ caller: Caller = .current
     ) throws(TreeError) {
-        try rename(parent, name, to: newParent, newName, flags: flags, .current)
+        let target = try view(of: newParent)
+        let (view, parent) = try view(of: parent)
+        try view.rename(parent, name, to: target, newName, flags: flags, caller)
+    }
+
+    func attributes(
+        _ node: NodeID, _ caller: Caller = .current
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
+        let (view, node) = try view(of: node)
+        return try view.attributes(node, caller)
+    }
+
+    func setAttributes(
+        _ node: NodeID, _ change: AttributeChange, _ caller: Caller
+    ) throws(TreeError) -> (Attributes, seconds: Double) {
+        let (view, node) = try view(of: node)
+        return try view.setAttributes(node, change, caller)
     }
 
     func setAttributes(
@@ -208,16 +254,41 @@ extension Forest {
             node, AttributeChange(mode: mode, uid: uid, gid: gid, size: size), caller)
     }
 
-    func setExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
-        try setExtendedAttribute(node, name, to: Array("other".utf8), .current)
+    func access(_ node: NodeID, _ access: Access, _ caller: Caller) throws(TreeError) {
+        let (view, node) = try view(of: node)
+        try view.access(node, access, caller)
     }
 
-    func extendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) -> [UInt8] {
-        try extendedAttribute(node, name, .current)
+    func readLink(_ node: NodeID, _ caller: Caller = .current) throws(TreeError) -> String {
+        let (view, node) = try view(of: node)
+        return try view.readLink(node, caller)
     }
 
-    func extendedAttributeNames(_ node: NodeID) throws(TreeError) -> [String] {
-        try extendedAttributeNames(node, .current)
+    func open(_ node: NodeID, flags: Int32, _ caller: Caller) throws(TreeError) -> OpenFile {
+        let (view, node) = try view(of: node)
+        return try view.open(node, flags: flags, caller)
+    }
+
+    func extendedAttribute(
+        _ node: NodeID, _ name: String, _ caller: Caller = .current
+    ) throws(TreeError) -> [UInt8] {
+        let (view, node) = try view(of: node)
+        return try view.extendedAttribute(node, name, caller)
+    }
+
+    func extendedAttributeNames(
+        _ node: NodeID, _ caller: Caller = .current
+    ) throws(TreeError) -> [String] {
+        let (view, node) = try view(of: node)
+        return try view.extendedAttributeNames(node, caller)
+    }
+
+    func setExtendedAttribute(
+        _ node: NodeID, _ name: String, to value: [UInt8] = Array("other".utf8),
+        _ caller: Caller = .current
+    ) throws(TreeError) {
+        let (view, node) = try view(of: node)
+        try view.setExtendedAttribute(node, name, to: value, caller)
     }
 }
 

@@ -183,7 +183,7 @@ extension ModelRun {
     /// nothing: then it is as if it had been done when it began. What conflicts must have read
     /// something that has changed.
     private mutating func commit(_ open: Open) throws {
-        let transaction = try #require(fixture.tree.moments?.transaction(open.name))
+        let transaction = try #require(fixture.tree.views.transaction(open.name))
         let snapshot = transaction.version
         let hasWritten = !transaction.lines.written.isEmpty
         do {

@@ -37,6 +37,15 @@ extension TreeError {
         }
     }
 
+    /// Runs the body; all its errors become those of the tree.
+    static func translating<R>(_ body: () throws -> R) throws(TreeError) -> R {
+        do {
+            return try body()
+        } catch {
+            throw TreeError(error)
+        }
+    }
+
     /// The one place where errors of the layers below become numbers of the C library.
     init(_ error: any Error) {
         switch error {

@@ -72,7 +72,7 @@ struct MountedSpace: Equatable {
         Substring(location.utf8.dropFirst(path.utf8.count).drop { $0 == UInt8(ascii: "/") })
     }
 
-    /// The mount itself, whatever moment of it was asked for.
+    /// The mount itself, whatever view of it was asked for.
     var whole: MountedSpace { MountedSpace(path: mountPoint, space: space) }
 
     /// `path` made absolute through its deepest folder that exists.

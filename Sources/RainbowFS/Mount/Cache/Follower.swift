@@ -47,7 +47,7 @@ import Synchronization
             system.kept.take(event, knownUpTo: known)
             system.kept.takeDirectories()
             known = event.version
-            system.forest.present.events.take(event)
+            system.tree.events.take(event)
             system.polls.take(event)
             system.pages.take(event)
             let isDue =

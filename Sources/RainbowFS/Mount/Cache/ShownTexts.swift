@@ -38,7 +38,7 @@ final class ShownTexts: Sendable {
     private static let nanosecondsMax: UInt64 = 1_000_000_000
 
     /// The size that this process is to see; nil: what the attributes say.
-    func size(of node: NodeID, for caller: Caller, _ forest: Forest) -> UInt64? {
+    func size(of node: NodeID, for caller: Caller, _ tree: Tree) -> UInt64? {
         guard node.hasMadeText else { return nil }
         let known = state.withLock { state -> OpenFile? in
             if let open = state.open.last(where: { $0.isOf(node, caller) }) { return open.file }
@@ -46,7 +46,7 @@ final class ShownTexts: Sendable {
             return state.kept.last { $0.isOf(node, caller) }?.file
         }
         if let size = known?.textSize { return size }
-        guard let file = try? forest.open(node, flags: 0, caller), let size = file.textSize else {
+        guard let file = try? open(node, 0, caller, tree), let size = file.textSize else {
             return nil
         }
         state.withLock { state in
@@ -59,9 +59,9 @@ final class ShownTexts: Sendable {
 
     /// Opens a file for reading: with the text whose size this process was shown last, if it was.
     func open(
-        _ node: NodeID, _ flags: Int32, for caller: Caller, _ forest: Forest
+        _ node: NodeID, _ flags: Int32, for caller: Caller, _ tree: Tree
     ) throws(TreeError) -> OpenFile {
-        guard node.hasMadeText else { return try forest.open(node, flags: flags, caller) }
+        guard node.hasMadeText else { return try open(node, flags, caller, tree) }
         let kept = state.withLock { state -> OpenFile? in
             removeOld(&state)
             let index = state.kept.lastIndex { $0.isOf(node, caller) }
@@ -69,12 +69,20 @@ final class ShownTexts: Sendable {
             return index.map { state.kept.remove(at: $0).file }
         }
         let file: OpenFile
-        if let kept { file = kept } else { file = try forest.open(node, flags: flags, caller) }
+        if let kept { file = kept } else { file = try open(node, flags, caller, tree) }
         state.withLock { state in
             state.open.append(Text(file, node, caller))
             openCount.store(state.open.count, ordering: .relaxed)
         }
         return file
+    }
+
+    private func open(
+        _ node: NodeID, _ flags: Int32, _ caller: Caller, _ tree: Tree
+    ) throws(TreeError) -> OpenFile {
+        try tree.withView(of: node) { view, node throws(TreeError) in
+            try view.open(node, flags: flags, caller)
+        }
     }
 
     /// The process changes something: what it opens next shows that.
@@ -105,12 +113,12 @@ final class ShownTexts: Sendable {
 extension NodeID {
     /// Whether it is a file whose text, of changing length, is made when it is opened.
     fileprivate var hasMadeText: Bool {
-        switch view {
+        switch kind {
         case .node, .regionStatus, .allocatorFile: true
         case .fixed:
-            switch at(moment: 0).fixed {
+            switch at(view: 0).fixed {
             case .metrics: true
-            case .control: moment != 0
+            case .control: viewNumber != 0
             default: false
             }
         default: false

@@ -30,8 +30,11 @@ extension Callbacks {
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let flags = unsafe openFlags(info)
             unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
-                try call.forest.create(
-                    parent, name.get(), mode: mode, flags: flags, call.caller)
+                let name = try name.get()
+                return try call.tree.withView(of: parent, name) {
+                    view, parent throws(TreeError) in
+                    try view.create(parent, name, mode: mode, flags: flags, call.caller)
+                }
             } answer: { reply, made in
                 let handle = Handle(retaining: made.1)
                 let flags = OpenFlags.of(made.1, isWritten: true)
@@ -190,9 +193,11 @@ extension FileSystem {
     {
         let file: OpenFile
         if flags & O_ACCMODE == O_RDONLY {
-            file = try texts.open(node, flags, for: caller, forest)
+            file = try texts.open(node, flags, for: caller, tree)
         } else {
-            file = try forest.open(node, flags: flags, caller)
+            file = try tree.withView(of: node) { view, node throws(TreeError) in
+                try view.open(node, flags: flags, caller)
+            }
             fresh.add(file, node, thread: caller.pid)
         }
         pages.open(file, node)

@@ -7,12 +7,14 @@ extension Callbacks {
     static func addNodes(to table: inout fuse_lowlevel_ops) {
         unsafe table.lookup = { request, parent, name in
             unsafe Callbacks.serve(request, .lookup) { call throws(TreeError) in
-                var entry = try call.forest.lookup(
-                    NodeID(parent), unsafe text(name), call.caller)
+                let name = unsafe try text(name)
+                var entry = try call.tree.withView(of: NodeID(parent), name) {
+                    view, parent throws(TreeError) in
+                    try view.lookup(parent, name, call.caller)
+                }
                 if let seconds = call.system.kept.keepDirectory(entry.node) {
                     // Read again, now that a commit would be noticed.
-                    entry.attributes = try call.forest
-                        .attributes(entry.node, call.caller).0
+                    entry.attributes = try call.attributes(entry.node).0
                     entry.attributeSeconds = seconds
                 }
                 return entry
@@ -32,7 +34,7 @@ extension Callbacks {
         unsafe table.getattr = { request, node, info in
             unsafe Callbacks.serve(request, .getattr) { call throws(TreeError) in
                 let kept = call.system.kept.keepDirectory(NodeID(node))
-                var (attributes, seconds) = try call.forest.attributes(NodeID(node), call.caller)
+                var (attributes, seconds) = try call.attributes(NodeID(node))
                 if attributes.isRegularFile {
                     unsafe try Callbacks.showOwnSize(in: &attributes, node, info, call)
                 }
@@ -47,8 +49,9 @@ extension Callbacks {
     private static func addChecks(to table: inout fuse_lowlevel_ops) {
         unsafe table.access = { request, node, wanted in
             unsafe Callbacks.serve(request, .access) { call throws(TreeError) in
-                try call.forest.access(
-                    NodeID(node), Access(rawValue: UInt32(wanted & 7)), call.caller)
+                try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
+                    try view.access(node, Access(rawValue: UInt32(wanted & 7)), call.caller)
+                }
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -62,21 +65,25 @@ extension Callbacks {
                 return unsafe Callbacks.truncate(request, node, asked.isOpen ? Handle(file) : nil)
             }
             unsafe Callbacks.serve(request, .setattr) { call throws(TreeError) in
-                try call.forest.setAttributes(node, asked, call.caller)
+                try call.tree.withView(of: node) { view, node throws(TreeError) in
+                    try view.setAttributes(node, asked, call.caller)
+                }
             } answer: { reply, found in
                 reply.attributes(found.0, seconds: found.seconds)
             }
         }
         unsafe table.readlink = { request, node in
             unsafe Callbacks.serve(request, .readlink) { call throws(TreeError) in
-                try call.forest.readLink(NodeID(node), call.caller)
+                try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
+                    try view.readLink(node, call.caller)
+                }
             } answer: { reply, target in
                 reply.link(target)
             }
         }
         unsafe table.statfs = { request, _ in
             unsafe Callbacks.serve(request, .statfs) { call throws(TreeError) in
-                try call.forest.fileSystemStatistics()
+                try call.tree.statistics()
             } answer: { reply, statistics in
                 reply.statistics(statvfs(statistics))
             }
@@ -94,10 +101,12 @@ extension Callbacks {
             var file = call.system.fresh.file(node, thread: call.caller.pid)
             if let handle { file = try handle.get() }
             guard let file else {
-                return try call.forest.setAttributes(node, AttributeChange(size: 0), call.caller)
+                return try call.tree.withView(of: node) { view, node throws(TreeError) in
+                    try view.setAttributes(node, AttributeChange(size: 0), call.caller)
+                }
             }
             try file.truncate()
-            return try call.forest.attributes(node, call.caller)
+            return try call.attributes(node)
         } answer: { reply, found in
             reply.attributes(found.0, seconds: found.seconds)
         }
@@ -114,7 +123,7 @@ extension Callbacks {
         if unsafe info == nil {
             size =
                 followed.size(of: node, for: process)
-                ?? call.system.texts.size(of: node, for: call.caller, call.forest)
+                ?? call.system.texts.size(of: node, for: call.caller, call.tree)
         } else {
             let file = unsafe try Handle<OpenFile>(info).get()
             size = followed.seekEnd(of: file, node, process: process)
@@ -141,6 +150,21 @@ extension AttributeChange {
     }
 }
 
+extension Call {
+    fileprivate func attributes(_ node: NodeID) throws(TreeError) -> (Attributes, seconds: Double) {
+        try tree.withView(of: node) { view, node throws(TreeError) in
+            try view.attributes(node, caller)
+        }
+    }
+
+    fileprivate func maySearch(_ directory: NodeID) -> Bool {
+        let isAllowed: Void? = try? tree.withView(of: directory) { view, node throws(TreeError) in
+            try view.access(node, .search, caller)
+        }
+        return isAllowed != nil
+    }
+}
+
 /// Making, removing and renaming what has a name.
 extension Callbacks {
     static func addNames(to table: inout fuse_lowlevel_ops) {
@@ -152,7 +176,11 @@ extension Callbacks {
         unsafe table.mkdir = { request, parent, name, mode in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
-                try call.forest.makeDirectory(parent, name.get(), mode: mode, call.caller)
+                let name = try name.get()
+                return try call.tree.withView(of: parent, name) {
+                    view, parent throws(TreeError) in
+                    try view.makeDirectory(parent, name, mode: mode, call.caller)
+                }
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -161,8 +189,11 @@ extension Callbacks {
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let target = unsafe RequestText(target)
             unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
-                try call.forest.symlink(
-                    parent, name.get(), target: target.get(), call.caller)
+                let (name, target) = (try name.get(), try target.get())
+                return try call.tree.withView(of: parent, name) {
+                    view, parent throws(TreeError) in
+                    try view.symlink(parent, name, target: target, call.caller)
+                }
             } answer: { reply, entry in
                 reply.entry(entry)
             }
@@ -187,7 +218,10 @@ extension Callbacks {
         unsafe table.unlink = { request, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
-                try call.forest.unlink(parent, name.get(), call.caller)
+                let name = try name.get()
+                try call.tree.withView(of: parent, name) { view, parent throws(TreeError) in
+                    try view.unlink(parent, name, call.caller)
+                }
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -195,7 +229,10 @@ extension Callbacks {
         unsafe table.rmdir = { request, parent, name in
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
-                try call.forest.removeDirectory(parent, name.get(), call.caller)
+                let name = try name.get()
+                try call.tree.withView(of: parent, name) { view, parent throws(TreeError) in
+                    try view.removeDirectory(parent, name, call.caller)
+                }
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -204,8 +241,12 @@ extension Callbacks {
             let (parent, name) = (NodeID(parent), unsafe RequestText(name))
             let (newParent, newName) = (NodeID(newParent), unsafe RequestText(newName))
             unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
-                try call.forest.rename(
-                    parent, name.get(), to: newParent, newName.get(), flags: flags, call.caller)
+                let (name, newName) = (try name.get(), try newName.get())
+                try call.tree.withView(of: parent, name) { view, parent throws(TreeError) in
+                    try view.rename(
+                        parent, name, to: call.tree.view(of: newParent), newName, flags: flags,
+                        call.caller)
+                }
             } answer: { reply, _ in
                 reply.succeed()
             }
@@ -218,7 +259,9 @@ extension Callbacks {
     static func addDirectories(to table: inout fuse_lowlevel_ops) {
         unsafe table.opendir = { request, node, _ in
             unsafe Callbacks.serve(request, .opendir) { call throws(TreeError) in
-                try call.forest.openDirectory(NodeID(node), call.caller)
+                try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
+                    try view.openDirectory(node, call.caller)
+                }
             } answer: { reply, directory in
                 let handle = Handle(retaining: directory)
                 if !reply.openDirectory(handle: handle.number) {
@@ -262,8 +305,7 @@ extension Callbacks {
             var page = unsafe DirectoryReply(
                 request: request, buffer: buffer, size: size, withAttributes: folder != nil)
             let directory = try unsafe Handle<OpenDirectory>(info).get()
-            let isFull =
-                folder.map { (try? call.forest.access($0, .search, call.caller)) != nil } ?? false
+            let isFull = folder.map { call.maySearch($0) } ?? false
             try directory.entries(from: UInt64(bitPattern: Int64(offset)), plus: isFull) {
                 name, next, item in
                 page.add(name, next, item)
@@ -283,14 +325,18 @@ extension Callbacks {
                 if name == CallerSentences.attribute {
                     return try call.system.sentences.sentence(for: call.caller, isLast: size > 0)
                 }
-                return try call.forest.extendedAttribute(NodeID(node), name, call.caller)
+                return try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
+                    try view.extendedAttribute(node, name, call.caller)
+                }
             } answer: { reply, value in
                 reply.extendedAttribute(value, size: size)
             }
         }
         unsafe table.listxattr = { request, node, size in
             unsafe Callbacks.serve(request, .listxattr) { call throws(TreeError) in
-                try call.forest.extendedAttributeNames(NodeID(node), call.caller)
+                try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
+                    try view.extendedAttributeNames(node, call.caller)
+                }
             } answer: { reply, names in
                 reply.extendedAttribute(names.flatMap { $0.systemBytes + [0] }, size: size)
             }
@@ -299,18 +345,21 @@ extension Callbacks {
             unsafe Callbacks.serve(request, .setxattr) { call throws(TreeError) in
                 // So much the kernel passes; the request's memory has room for it.
                 guard size <= 65536 else { throw TreeError(E2BIG, "The value is too long.") }
-                // So much the kernel passes; the request's memory has room for it.
-                guard size <= 65536 else { throw TreeError(E2BIG, "The value is too long.") }
                 let bytes = unsafe Array(UnsafeRawBufferPointer(start: value, count: size))
-                try call.forest.setExtendedAttribute(
-                    NodeID(node), unsafe text(name), to: bytes, call.caller)
+                let name = unsafe try text(name)
+                try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
+                    try view.setExtendedAttribute(node, name, to: bytes, call.caller)
+                }
             } answer: { reply, _ in
                 reply.succeed()
             }
         }
         unsafe table.removexattr = { request, node, name in
             unsafe Callbacks.serve(request, .removexattr) { call throws(TreeError) in
-                try call.forest.removeExtendedAttribute(NodeID(node), unsafe text(name))
+                let name = unsafe try text(name)
+                try TreeError.about(NodeID(node)) { () throws(TreeError) in
+                    try View.removeExtendedAttribute(name)
+                }
             } answer: { reply, _ in
                 reply.succeed()
             }

@@ -80,12 +80,12 @@ enum Connection {
     init(_ request: fuse_req_t) {
         system = unsafe FileSystem.of(request)
         var caller = unsafe Caller(request)
-        system.forest.space.committer = Committer(processID: caller.pid, userID: caller.uid)
+        system.tree.space.committer = Committer(processID: caller.pid, userID: caller.uid)
         if system.pages.isDropper(caller) { caller.uid = 0 }
         self.caller = caller
     }
 
-    var forest: Forest { system.forest }
+    var tree: Tree { system.tree }
 }
 
 extension Caller {

@@ -100,7 +100,7 @@ private final class HandleTable: Sendable {
     }
 }
 
-/// The flags of open(2), which each write brings along as they are at that moment.
+/// The flags of open(2), which each write brings along as they are then.
 func openFlags(_ info: UnsafeMutablePointer<fuse_file_info>?) -> Int32 {
     unsafe info?.pointee.flags ?? 0
 }

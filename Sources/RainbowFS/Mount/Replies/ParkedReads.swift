@@ -4,7 +4,7 @@ import Synchronization
 
 /// The reads of streams that found nothing and are answered later, so that no thread waits in them.
 ///
-/// A read is in the table from the moment it is put off until somebody takes it out: that one
+/// A read is in the table from when it is parked until somebody takes it out: that one
 /// answers it, be it the follower with news, the caller's interrupt, or the end of the mount.
 final class ParkedReads: Sendable {
     private struct Read {

@@ -5,7 +5,7 @@ import Logging
 /// What the callbacks of one mount share. libfuse hands it back with each request; whoever runs the
 /// session keeps it alive.
 final class FileSystem: Sendable {
-    let forest: Forest
+    let tree: Tree
     let log: Logger
     let listing: ListingMode
     let kept: KeptAttributes
@@ -20,15 +20,15 @@ final class FileSystem: Sendable {
 
     /// Whether somebody waits for commits.
     var hasListeners: Bool {
-        !forest.present.events.isEmpty || !polls.isEmpty || !pages.isEmpty
+        !tree.events.isEmpty || !polls.isEmpty || !pages.isEmpty
     }
 
-    init(forest: Forest, kept: KeptAttributes, log: Logger, options: MountOptions) {
-        self.forest = forest
-        waiting = WaitingRequests(forest.space)
+    init(tree: Tree, kept: KeptAttributes, log: Logger, options: MountOptions) {
+        self.tree = tree
+        waiting = WaitingRequests(tree.space)
         self.kept = kept
         self.log = log
-        forest.space.setWaitCheck { RequestScope.mayWait }
+        tree.space.setWaitCheck { RequestScope.mayWait }
         listing = options.listing
         RequestScope.interruptCheck.withLock { [waiting] check in
             check = { number in
@@ -71,11 +71,11 @@ final class FileSystem: Sendable {
         if let caller, caller.pid != 0 {
             facts.append("pid \(caller.pid) " + (ProcessName.of(caller.pid) ?? "?"))
         }
-        if let path = error.subject.flatMap({ forest.path(of: $0) }) { facts.append(path) }
+        if let path = error.subject.flatMap({ tree.path(of: $0) }) { facts.append(path) }
         let origin = facts.isEmpty ? "" : " [" + facts.joined(separator: ", ") + "]"
         let sentence =
             "\(operation.name): \(ErrorName.of(error.errno)): \(error.message)" + origin
-        forest.record(sentence, for: user)
+        tree.messages.add(sentence, for: user)
         log.debug("\(sentence)")
     }
 }

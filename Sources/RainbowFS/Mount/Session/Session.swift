@@ -119,7 +119,7 @@ import RainbowCore
     private mutating func startHelpers(at point: MountPoint) throws(MountFailure) {
         let (pages, path) = (fileSystem.pages, point.path)
         helpers.dropping = try HelperThread { pages.serve($0, mountPoint: path) }
-        let feed = fileSystem.forest.space.commitFeed()
+        let feed = fileSystem.tree.space.commitFeed()
         unsafe fileSystem.kept.setSession(session)
         let follower = Follower(feed: feed, system: fileSystem)
         helpers.following = try HelperThread { follower.follow($0) }
@@ -129,10 +129,10 @@ import RainbowCore
             guard let session = unsafe OpaquePointer(bitPattern: number) else { return }
             unsafe waiting.serve(session, thread)
         }
-        helpers.reaping = try HelperThread { [forest = fileSystem.forest] thread in
+        helpers.reaping = try HelperThread { [tree = fileSystem.tree] thread in
             while !thread.isEnding {
                 thread.pause(milliseconds: Self.reapMilliseconds)
-                forest.moments?.reap()
+                tree.views.reap()
             }
         }
         // libfuse needs one more, and says that there is none when nobody listens any more.

@@ -6,7 +6,7 @@ import RainbowCore
 /// A space that is mounted and answers.
 struct Mount: ~Copyable {
     private let space: Space
-    private let forest: Forest
+    private let tree: Tree
     private let session: Session
     private let log: Logger
     private let point: MountPoint
@@ -27,9 +27,9 @@ struct Mount: ~Copyable {
         let kept = KeptAttributes(space, seconds: options.attributeSeconds)
         treeOptions.keeper = kept
         if let count = options.snapshotBytesMax { space.setSnapshotMemory(bytesMax: count) }
-        let forest = Forest(space: space, options: treeOptions)
+        let tree = Tree(space: space, options: treeOptions)
         let fileSystem = FileSystem(
-            forest: forest, kept: kept, log: log, options: options)
+            tree: tree, kept: kept, log: log, options: options)
         let session: Session
         let version = space.usage.version
         do throws(MountFailure) {
@@ -44,7 +44,7 @@ struct Mount: ~Copyable {
         }
         MountLog.serve(log)
         self.space = space
-        self.forest = forest
+        self.tree = tree
         self.session = session
         self.log = log
         self.point = point
@@ -64,9 +64,9 @@ struct Mount: ~Copyable {
 
     /// Unmounts, if nobody did, and leaves the space.
     consuming func end() {
-        let (space, forest) = (space, forest)
+        let (space, tree) = (space, tree)
         _ = consume self
-        forest.moments?.endAll()
+        tree.views.endAll()
         space.detach()
     }
 

@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `control`: commands that concern no single allocator; reading it gives help.
 struct ControlFile: Node {
-    let tree: Tree
+    let view: View
     let id = NodeID(.control)
 
     static let help = """
@@ -20,26 +20,26 @@ struct ControlFile: Node {
         """
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownFile(id, mode: 0o666, size: ControlFile.help.utf8.count, version: 0, &tx)
+        try view.ownFile(id, mode: 0o666, size: ControlFile.help.utf8.count, version: 0, &tx)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         CommandFile(
             text: ControlFile.help, isRead: request.reads,
-            ControlCommands(tree: tree, caller: request.caller.kept))
+            ControlCommands(view: view, caller: request.caller.kept))
     }
 }
 
 /// The commands of `control`.
 struct ControlCommands: CommandInterpreter {
-    let tree: Tree
+    let view: View
     /// Who opened the file: everyone may write here, but not to every object.
     let caller: Caller
 
     func execute(_ commands: [Command]) throws -> CommandAnswer {
         var clearsMessages = false
         var answer = ""
-        try tree.transact { tx in
+        try view.transact { tx in
             (clearsMessages, answer) = (false, "")
             for command in commands {
                 switch command.words {
@@ -57,13 +57,13 @@ struct ControlCommands: CommandInterpreter {
                 }
             }
         }
-        if clearsMessages { tree.messages.clear() }
+        if clearsMessages { view.messages.clear() }
         return .text(Array(answer.utf8))
     }
 
     /// What went wrong is everybody's to read, and its owner's to forget.
     private func requireOwnMessages(_ tx: inout Transaction) throws {
-        let owner = try MessagesFile(tree: tree).describe(&tx).attributes.uid
+        let owner = try MessagesFile(view: view).describe(&tx).attributes.uid
         guard caller.uid == 0 || caller.uid == owner else {
             throw TreeError(
                 EPERM, "Only the owner of the file messages, user \(owner), or root may clear it.")
@@ -74,17 +74,17 @@ struct ControlCommands: CommandInterpreter {
         guard command.words.count > 2 else {
             throw TreeError(EINVAL, "Write \"set OBJECT FIELD=VALUE ...\".")
         }
-        let object = try FieldAssignment.object(command.words[1], tree, caller, &tx)
+        let object = try FieldAssignment.object(command.words[1], view, caller, &tx)
         guard object != .null else {
             throw TreeError(EINVAL, "null is no object whose fields could be set.")
         }
         let state = try ObjectState(object, &tx)
-        guard !state.descriptor.isSystem else { throw FieldNode.systemRefusal }
+        guard !state.descriptor.isSystem else { throw FieldRefusal.system }
         // What opening one of its fields for writing would ask.
         try caller.require(
-            .write, state.file(tree, NodeID(.object, address: object), size: 0).attributes)
+            .write, state.file(view, NodeID(.object, address: object), size: 0).attributes)
         for word in command.words[2...] {
-            let assignment = try FieldAssignment(word, of: state.descriptor, tree, caller, &tx)
+            let assignment = try FieldAssignment(word, of: state.descriptor, view, caller, &tx)
             try assignment.apply(to: object, &tx)
         }
     }

@@ -40,7 +40,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
     /// Buffered output is cut at multiples of this: then the last path may be only a part of one.
     private static let blockBytes = 4096
 
-    private let tree: Tree
+    private let view: View
     /// Who opened it.
     private let caller: Caller
     private let state = Mutex(State())
@@ -48,17 +48,17 @@ final class EventStream: OpenFile, @unchecked Sendable {
     /// that each finds what the one before it left.
     private let rest = Mutex<[UInt8]>([])
 
-    init(_ tree: Tree, _ caller: Caller) {
-        self.tree = tree
+    init(_ view: View, _ caller: Caller) {
+        self.view = view
         self.caller = caller.kept
         super.init()
-        tree.events.add(self)
+        view.events.add(self)
     }
 
     override var stream: EventStream? { self }
 
     override func close() {
-        tree.events.remove(self)
+        view.events.remove(self)
     }
 
     // MARK: For the reader
@@ -119,7 +119,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
             text.removeSubrange((end + 1)...)
         }
         let objects = try resolve(text)
-        let now = tree.space.version
+        let now = view.space.version
         try state.withLock { (state) throws(TreeError) in
             let count = state.watched?.count ?? 0
             guard count + objects.count <= Self.watchedMax else {
@@ -146,14 +146,14 @@ final class EventStream: OpenFile, @unchecked Sendable {
         guard !paths.isEmpty else {
             throw TreeError(EINVAL, "Write addresses or paths of objects to events, one a line.")
         }
-        return try tree.transact { tx in
+        return try view.transact { tx in
             try paths.map { path in
-                let address = try FieldAssignment.object(path, tree, caller, &tx)
+                let address = try FieldAssignment.object(path, view, caller, &tx)
                 guard address != .null else {
                     throw TreeError(EINVAL, "null is no object whose commits could be watched.")
                 }
                 let state = try ObjectState(address, &tx)
-                try caller.require(.read, tree.shown(S_IFREG, state.ownership))
+                try caller.require(.read, view.shown(S_IFREG, state.ownership))
                 return (
                     EventText.Object(address: address, className: state.descriptor.name),
                     state.descriptor.memory(of: address)
@@ -169,7 +169,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
 
     /// Whether the reader may know of changes in what has this owner, group and mode.
     func mayRead(_ ownership: Ownership) -> Bool {
-        caller.may(.read, tree.shown(S_IFREG, ownership))
+        caller.may(.read, view.shown(S_IFREG, ownership))
     }
 
     /// The objects it is restricted to.
@@ -231,11 +231,11 @@ final class EventStream: OpenFile, @unchecked Sendable {
 ///
 /// Like a pipe it has no size, so that archivers do not wait in it.
 struct EventsFile: Node {
-    let tree: Tree
+    let view: View
     let id = NodeID(.events)
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownFile(id, mode: 0o666, size: 0, &tx)
+        try view.ownFile(id, mode: 0o666, size: 0, &tx)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
@@ -245,7 +245,7 @@ struct EventsFile: Node {
                 "Open events for reading; or for reading and writing, to write the paths of the"
                     + " objects that it shall tell of.")
         }
-        return EventStream(tree, request.caller)
+        return EventStream(view, request.caller)
     }
 }
 

@@ -18,7 +18,7 @@ struct FieldAssignment: Sendable {
 
     /// - Throws: EINVAL or ERANGE, with a sentence that names the field.
     init(
-        _ word: String, of descriptor: ClassDescriptor, _ tree: Tree, _ caller: Caller,
+        _ word: String, of descriptor: ClassDescriptor, _ view: View, _ caller: Caller,
         _ tx: inout Transaction
     ) throws {
         guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")) else {
@@ -41,7 +41,7 @@ struct FieldAssignment: Sendable {
         let text = String(word[word.utf8.index(after: equals)...])
         value =
             field.isReference
-            ? .references(try FieldAssignment.references(text, field, tree, caller, &tx))
+            ? .references(try FieldAssignment.references(text, field, view, caller, &tx))
             : .bytes(try FieldAssignment.bytes(text, field))
         let count =
             switch value {
@@ -85,17 +85,17 @@ struct FieldAssignment: Sendable {
     }
 
     private static func references(
-        _ text: String, _ field: Field, _ tree: Tree, _ caller: Caller, _ tx: inout Transaction
+        _ text: String, _ field: Field, _ view: View, _ caller: Caller, _ tx: inout Transaction
     ) throws -> [Address] {
         let parts =
             field.arrayCount == nil
             ? [text[...]] : text.parts(at: ",", omittingEmptySubsequences: false)
-        return try parts.map { try object(String($0), tree, caller, &tx) }
+        return try parts.map { try object(String($0), view, caller, &tx) }
     }
 
     /// The object that a word of a command names; null for `null`.
     static func object(
-        _ text: String, _ tree: Tree, _ caller: Caller, _ tx: inout Transaction
+        _ text: String, _ view: View, _ caller: Caller, _ tx: inout Transaction
     ) throws -> Address {
         if let address = Address(text: text) {
             if address == .null { return .null }
@@ -105,7 +105,7 @@ struct FieldAssignment: Sendable {
             return address
         }
         do {
-            return try LinkResolver(tree, caller).object(text, from: .root, &tx)
+            return try LinkResolver(view, caller).object(text, from: .root, &tx)
         } catch let error as TreeError where error.errno == EINVAL {
             throw TreeError(
                 EINVAL,

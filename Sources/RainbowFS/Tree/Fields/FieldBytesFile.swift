@@ -63,9 +63,9 @@ final class FieldBytesFile: OpenBytes, @unchecked Sendable {
     /// a shell does, with O_TRUNC.
     private let isReplaced = Atomic<Bool>(false)
 
-    init(_ tree: Tree, _ place: FieldPlace) {
+    init(_ view: View, _ place: FieldPlace) {
         field = place.field
-        super.init(tree, place.object, place.descriptor)
+        super.init(view, place.object, place.descriptor)
     }
 
     override var name: String { field.name }
@@ -108,9 +108,9 @@ final class FieldBytesFile: OpenBytes, @unchecked Sendable {
 class OpenBytes: OpenObject, @unchecked Sendable {
     private let isSystem: Bool
 
-    override init(_ tree: Tree, _ object: Address, _ descriptor: ClassDescriptor) {
+    override init(_ view: View, _ object: Address, _ descriptor: ClassDescriptor) {
         isSystem = descriptor.isSystem
-        super.init(tree, object, descriptor)
+        super.init(view, object, descriptor)
     }
 
     /// Reads within a transaction; subclasses say what.
@@ -129,7 +129,7 @@ class OpenBytes: OpenObject, @unchecked Sendable {
     func noteWrite(at offset: Int) {}
 
     /// In a transaction the content also changes by a restart, of which nobody tells the kernel.
-    final override var hasFixedSize: Bool { !tree.moment.isTransaction && !isSystem }
+    final override var hasFixedSize: Bool { !view.source.isTransaction && !isSystem }
 
     /// The name of the file in the folder of the object.
     var name: String { ObjectDirectory.rawName }
@@ -141,25 +141,25 @@ class OpenBytes: OpenObject, @unchecked Sendable {
     {
         guard let offset = Int(exactly: offset) else { return 0 }
         noteRead()
-        return try tree.transact { tx in unsafe try read(at: offset, into: buffer, &tx) }
+        return try view.transact { tx in unsafe try read(at: offset, into: buffer, &tx) }
     }
 
     final override func write(
         at offset: UInt64, _ bytes: UnsafeRawBufferPointer, isAppend: Bool
     ) throws(TreeError) -> Int {
         guard !isAppend, let offset = Int(exactly: offset) else { throw OpenFile.fixedSize }
-        try tree.transact { tx in unsafe try write(at: offset, bytes, &tx) }
+        try view.transact { tx in unsafe try write(at: offset, bytes, &tx) }
         noteWrite(at: offset)
         return bytes.count
     }
 
-    /// Copies from another such file of the same moment, in one transaction.
+    /// Copies from another such file of the same view, in one transaction.
     fileprivate func copy(
         from source: OpenBytes, at start: Int, to offset: Int,
         through buffer: UnsafeMutableRawBufferPointer
     ) throws(TreeError) -> Int {
         source.noteRead()
-        let count = try tree.transact { tx in
+        let count = try view.transact { tx in
             let count = unsafe try source.read(at: start, into: buffer, &tx)
             guard count > 0 else { return 0 }
             unsafe try write(at: offset, UnsafeRawBufferPointer(rebasing: buffer[..<count]), &tx)
@@ -182,7 +182,7 @@ extension OpenFile {
     ) throws(TreeError) -> Int {
         guard source.hasFixedSize, target.hasFixedSize else { throw OpenFile.sizeChanges }
         if let source = source as? OpenBytes, let target = target as? OpenBytes,
-            source.tree === target.tree
+            source.view === target.view
         {
             guard let start = Int(exactly: start), let offset = Int(exactly: offset) else {
                 throw OpenFile.fixedSize

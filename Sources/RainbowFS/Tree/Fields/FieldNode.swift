@@ -2,73 +2,72 @@ import Glibc
 import RainbowCore
 
 /// `objects/0x.../FIELD`: a file, a link, or a directory of links, as the class says.
-struct FieldNode: Node {
-    let tree: Tree
-    let id: NodeID
+protocol FieldNode: Node {
+    /// - Throws: ENOENT if the object is gone, or has no such field.
+    func place(_ tx: inout Transaction) throws -> FieldPlace
+}
 
-    static func type(of field: Field) -> UInt32 {
-        guard field.isReference else { return S_IFREG }
-        return field.arrayCount == nil ? S_IFLNK : S_IFDIR
-    }
+enum FieldRefusal {
+    static let gone = TreeError(ENOENT, "There is no object with such a field any more.")
+    static let system = TreeError(
+        EPERM,
+        "The objects of the system are changed through classes/, names/ and regions/ only.")
+}
 
-    /// The number of the node that a field of an object is.
-    static func node(_ field: Field, of object: Address) -> NodeID {
-        NodeID(field.isReference ? .reference : .field, address: object + field.offset)
-    }
-
-    func place(_ tx: inout Transaction) throws -> FieldPlace {
-        let place =
-            id.view == .reference
-            ? try tx.reference(at: id.address) : try tx.scalar(at: id.address)
-        guard let place, place.index == 0 else {
-            throw TreeError(ENOENT, "There is no object with such a field any more.")
-        }
-        return place
-    }
-
-    private func field(_ tx: inout Transaction) throws -> Field {
-        try place(&tx).field
-    }
-
-    func isLink(_ tx: inout Transaction) throws -> Bool {
-        FieldNode.type(of: try field(&tx)) == S_IFLNK
-    }
-
-    /// - Throws: ENOTDIR if it is none.
-    func directory(_ tx: inout Transaction) throws -> any DirectoryNode {
-        let field = try field(&tx)
-        guard FieldNode.type(of: field) == S_IFDIR else {
-            throw TreeError(ENOTDIR, "The field \(field.name) is not a directory.")
-        }
-        return ReferenceArrayDirectory(tree: tree, id: id)
-    }
-
-    func describe(_ tx: inout Transaction) throws -> Description {
-        let place = try place(&tx)
-        let state = try ObjectState(place.object, place.descriptor, &tx)
-        let field = place.field
-        switch FieldNode.type(of: field) {
-        case S_IFDIR: return state.directory(tree, id)
-        case S_IFREG: return state.file(tree, id, size: try size(place, &tx))
-        default:
-            var description = link(try target(place, &tx), state)
-            description.isLasting = state.isLasting
-            return description
-        }
-    }
-
+extension FieldNode {
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
         let place = try place(&tx)
         return ObjectInfo(address: place.object, descriptor: place.descriptor)
     }
 
-    private func link(_ target: String, _ state: ObjectState) -> Description {
-        var ownership = state.ownership
-        ownership.mode = 0o777
-        return Description(
-            attributes: tree.attributes(
-                id, S_IFLNK, ownership, size: UInt64(target.systemByteCount),
-                version: state.version))
+    func checkWritable(_ tx: inout Transaction) throws {
+        if try place(&tx).descriptor.isSystem { throw FieldRefusal.system }
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        let place = try place(&tx)
+        return try ObjectState(place.object, place.descriptor, &tx).extendedAttributes(&tx)
+    }
+}
+
+extension Field {
+    /// The type bits of `st_mode`.
+    var fileType: UInt32 {
+        switch nodeKind {
+        case .reference: S_IFLNK
+        case .referenceArray: S_IFDIR
+        default: S_IFREG
+        }
+    }
+
+    fileprivate var nodeKind: NodeKind {
+        guard isReference else { return .field }
+        return arrayCount == nil ? .reference : .referenceArray
+    }
+}
+
+extension NodeID {
+    init(_ field: Field, of object: Address) {
+        self.init(field.nodeKind, address: object + field.offset)
+    }
+}
+
+/// `objects/0x.../FIELD`, a scalar or an array of scalars.
+struct FieldFile: FieldNode {
+    let view: View
+    let id: NodeID
+
+    func place(_ tx: inout Transaction) throws -> FieldPlace {
+        guard let place = try tx.scalar(at: id.address), place.index == 0 else {
+            throw FieldRefusal.gone
+        }
+        return place
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let place = try place(&tx)
+        let state = try ObjectState(place.object, place.descriptor, &tx)
+        return state.file(view, id, size: try size(place, &tx))
     }
 
     /// Bytes of the file: those of the text that a read now would give.
@@ -80,59 +79,44 @@ struct FieldNode: Node {
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
-        guard FieldNode.type(of: try field(&tx)) != S_IFLNK else { return }
         try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }
 
-    func checkWritable(_ tx: inout Transaction) throws {
-        if try place(&tx).descriptor.isSystem { throw FieldNode.systemRefusal }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let place = try place(&tx)
+        if request.writes && place.descriptor.isSystem { throw FieldRefusal.system }
+        return switch place.field.type {
+        case .bytes: FieldBytesFile(view, place)
+        case .string: FieldStringFile(view, place)
+        default: FieldTextFile(view, place)
+        }
+    }
+}
+
+/// `objects/0x.../FIELD`, a reference.
+struct ReferenceLink: FieldNode, LinkNode {
+    let view: View
+    let id: NodeID
+
+    func place(_ tx: inout Transaction) throws -> FieldPlace {
+        guard let place = try tx.reference(at: id.address), place.field.arrayCount == nil else {
+            throw FieldRefusal.gone
+        }
+        return place
+    }
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        try describe(place(&tx), up: 1, &tx)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        let place = try place(&tx)
-        guard FieldNode.type(of: place.field) == S_IFLNK else {
-            throw TreeError(EINVAL, "The field \(place.field.name) is not a reference.")
-        }
-        return try target(place, &tx)
-    }
-
-    private func target(_ place: FieldPlace, _ tx: inout Transaction) throws -> String {
-        LinkText.toObject(
-            try tx.reference(place.object, place.field, index: 0), from: place.object, up: 1)
-    }
-
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let place = try tree.transact { tx -> FieldPlace in
-            let place = try self.place(&tx)
-            if request.writes && place.descriptor.isSystem { throw FieldNode.systemRefusal }
-            return place
-        }
-        let field = place.field
-        switch FieldNode.type(of: field) {
-        case S_IFDIR: throw TreeError(EISDIR, "The field \(field.name) is a directory.")
-        case S_IFLNK: throw TreeError(ELOOP, "The field \(field.name) is a reference.")
-        default:
-            return switch field.type {
-            case .bytes: FieldBytesFile(tree, place)
-            case .string: FieldStringFile(tree, place)
-            default: FieldTextFile(tree, place)
-            }
-        }
-    }
-
-    static let systemRefusal = TreeError(
-        EPERM,
-        "The objects of the system are changed through classes/, names/ and regions/ only.")
-
-    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        let place = try place(&tx)
-        return try ObjectState(place.object, place.descriptor, &tx).extendedAttributes(&tx)
+        try target(place(&tx), up: 1, &tx)
     }
 }
 
 /// `objects/0x.../FIELD/`: an array of references, one link an element.
-struct ReferenceArrayDirectory: DirectoryNode {
-    let tree: Tree
+struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
+    let view: View
     let id: NodeID
 
     var takesLinks: Bool { true }
@@ -140,12 +124,20 @@ struct ReferenceArrayDirectory: DirectoryNode {
         "The length of an array is that of its class. An element is replaced with ln -sfn;"
         + " rm sets it to null."
 
-    private var node: FieldNode { FieldNode(tree: tree, id: id) }
-
-    func name(_ tx: inout Transaction) throws -> String { try node.place(&tx).field.name }
+    func place(_ tx: inout Transaction) throws -> FieldPlace {
+        guard let place = try tx.reference(at: id.address), place.index == 0,
+            place.field.arrayCount != nil
+        else { throw FieldRefusal.gone }
+        return place
+    }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try node.describe(&tx)
+        let place = try place(&tx)
+        return try ObjectState(place.object, place.descriptor, &tx).directory(view, id)
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
     }
 
     /// - Returns: nil if the name is not the plain decimal number of an element.
@@ -162,13 +154,13 @@ struct ReferenceArrayDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        guard let index = index(name, try node.place(&tx).field) else { return nil }
-        if let file = tree.pendingFiles.find(id, name), try isNull(name, &tx) { return file.node }
+        guard let index = index(name, try place(&tx).field) else { return nil }
+        if let file = view.pendingFiles.find(id, name), try isNull(name, &tx) { return file.node }
         return element(index)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let field = try node.place(&tx).field
+        let field = try place(&tx).field
         let first = key < ListingKey.first ? 0 : Int(min(key - ListingKey.first, 1 << 20)) + 1
         let end = min(field.count, first + limit)
         let entries = (first..<max(first, end)).map { index in
@@ -180,10 +172,13 @@ struct ReferenceArrayDirectory: DirectoryNode {
         return DirectoryPage(entries: entries, next: end < field.count ? entries.last?.key : nil)
     }
 
-    func object(_ tx: inout Transaction) throws -> Address? { try node.place(&tx).object }
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder? {
+        let place = try place(&tx)
+        return ReferenceHolder(object: place.object, array: place.field.name)
+    }
 
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool {
-        let place = try node.place(&tx)
+        let place = try place(&tx)
         guard let index = index(name, place.field) else { return false }
         return try tx.reference(place.object, place.field, index: index) == .null
     }
@@ -192,12 +187,16 @@ struct ReferenceArrayDirectory: DirectoryNode {
         try replace(name, with: .null, &tx)
     }
 
-    /// Keeps a file that holds the place of a reference to nothing, until it is removed.
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        guard try isNull(name, &tx), request.flags & O_EXCL != 0 else {
+            throw TreeError(EPERM, refusal)
+        }
+    }
+
+    /// Keeps a file in place of a reference to nothing, until it is removed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        let isFree = try tree.transact { tx -> Bool in try self.isNull(name, &tx) }
-        guard isFree, request.flags & O_EXCL != 0 else { throw TreeError(EPERM, refusal) }
-        let file = try tree.pendingFiles.add(id, name, request)
-        return (file.node, OpenPendingFile(tree, file))
+        let file = try view.pendingFiles.add(id, name, request)
+        return (file.node, OpenPendingFile(view, file))
     }
 
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
@@ -206,43 +205,48 @@ struct ReferenceArrayDirectory: DirectoryNode {
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
-        let place = try node.place(&tx)
+        let place = try place(&tx)
         guard let index = index(name, place.field) else { throw TreeError.notFound(name) }
         try tx.setReference(place.object, place.field, index: index, to: target)
-    }
-
-    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        try node.extendedAttributes(&tx)
     }
 }
 
 /// `objects/0x.../FIELD/I`: one reference of an array.
 struct ElementLink: LinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     private func place(_ tx: inout Transaction) throws -> FieldPlace {
-        guard let place = try tx.reference(at: id.address) else {
-            throw TreeError(ENOENT, "There is no object with such a field any more.")
-        }
+        guard let place = try tx.reference(at: id.address) else { throw FieldRefusal.gone }
         return place
     }
 
-    private func target(_ place: FieldPlace, _ tx: inout Transaction) throws -> String {
-        LinkText.toObject(
-            try tx.reference(place.object, place.field, index: place.index), from: place.object,
-            up: 2)
-    }
-
     func describe(_ tx: inout Transaction) throws -> Description {
-        let place = try place(&tx)
-        let state = try ObjectState(place.object, place.descriptor, &tx)
-        var description = link(try target(place, &tx), state.ownership, version: state.version)
-        description.isLasting = state.isLasting
-        return description
+        try describe(place(&tx), up: 2, &tx)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        try target(place(&tx), &tx)
+        try target(place(&tx), up: 2, &tx)
+    }
+}
+
+extension LinkNode {
+    /// The path to what a reference refers to, from `up` levels below the folder of its object.
+    fileprivate func target(
+        _ place: FieldPlace, up: Int, _ tx: inout Transaction
+    ) throws -> String {
+        LinkText.toObject(
+            try tx.reference(place.object, place.field, index: place.index), from: place.object,
+            up: up)
+    }
+
+    fileprivate func describe(
+        _ place: FieldPlace, up: Int, _ tx: inout Transaction
+    ) throws -> Description {
+        let state = try ObjectState(place.object, place.descriptor, &tx)
+        var description = link(
+            try target(place, up: up, &tx), state.ownership, version: state.version)
+        description.isLasting = state.isLasting
+        return description
     }
 }

@@ -51,10 +51,10 @@ final class FieldStringFile: OpenField, @unchecked Sendable {
     private func store(
         _ written: [UInt8], at start: StringEdit.Start, replaces: Bool
     ) throws(TreeError) -> StringEdit {
-        try tree.translating {
+        try TreeError.translating {
             try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
                 value in
-                try tree.transact { tx in
+                try view.transact { tx in
                     if replaces {
                         unsafe value.initializeMemory(as: UInt8.self, repeating: 0)
                     } else {

@@ -52,12 +52,12 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
 
     private func writeValue(_ text: UnsafeRawBufferPointer) throws(TreeError) {
         var value: UInt64 = 0
-        try tree.translating {
+        try TreeError.translating {
             try unsafe withUnsafeMutableBytes(of: &value) { value in
                 let value = unsafe UnsafeMutableRawBufferPointer(
                     rebasing: value[..<field.byteCount])
                 unsafe try FieldText.parse(text, for: field, into: value)
-                try tree.transact { tx in
+                try view.transact { tx in
                     unsafe try tx.writeField(
                         object, field, at: 0, from: UnsafeRawBufferPointer(value))
                 }
@@ -97,13 +97,13 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
     /// - Returns: the number of values in the text, all of which are set.
     private func storeWords(_ text: ArraySlice<UInt8>, from first: Int) throws(TreeError) -> Int {
         let size = field.type.elementSize
-        return try tree.translating {
+        return try TreeError.translating {
             try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
                 value in
                 let count = try unsafe text.withUnsafeBytes { text in
                     unsafe try FieldContent.parseElements(text, field, from: first, into: value)
                 }
-                try tree.transact { tx in
+                try view.transact { tx in
                     unsafe try tx.writeField(
                         object, field, at: first * size,
                         from: UnsafeRawBufferPointer(rebasing: value[..<(count * size)]))
@@ -121,7 +121,7 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
 /// An open field that reads as text, whose length changes with the value.
 ///
 /// A read at the start makes the text; reads further on continue that text, so that a reader in
-/// pieces sees one moment.
+/// pieces sees one version.
 class OpenField: OpenObject, @unchecked Sendable {
     private struct State {
         /// What reads continue.
@@ -132,9 +132,9 @@ class OpenField: OpenObject, @unchecked Sendable {
     final let field: Field
     private let state = Mutex(State())
 
-    init(_ tree: Tree, _ place: FieldPlace) {
+    init(_ view: View, _ place: FieldPlace) {
         field = place.field
-        super.init(tree, place.object, place.descriptor)
+        super.init(view, place.object, place.descriptor)
     }
 
     /// Appends the field's text.
@@ -162,7 +162,7 @@ class OpenField: OpenObject, @unchecked Sendable {
         var text = state.text
         state.text = []
         state.hasText = false
-        try tree.transact { tx in
+        try view.transact { tx in
             text.removeAll(keepingCapacity: true)
             try OpenField.format(object, field, into: &text, &tx)
         }

@@ -6,13 +6,13 @@ import RainbowCore
 /// The kernel hands over the text as it was typed. Whatever spelling would lead there through the
 /// mount is taken: relative to the link's directory or absolute, through names and references.
 struct LinkResolver {
-    private let tree: Tree
+    private let view: View
     /// Who wrote the path: it leads only through what they may search.
     private let caller: Caller
     private static let linksMax = 40
 
-    init(_ tree: Tree, _ caller: Caller) {
-        self.tree = tree
+    init(_ view: View, _ caller: Caller) {
+        self.view = view
         self.caller = caller
     }
 
@@ -27,7 +27,7 @@ struct LinkResolver {
         } catch let error as TreeError where [ENOENT, ENOTDIR, ELOOP].contains(error.errno) {
             throw refused(path)
         }
-        guard let end = walk.place.last, end.view == .object || end.view == .rawObject else {
+        guard let end = walk.place.last, end.kind == .object || end.kind == .rawObject else {
             throw refused(path)
         }
         return end.address
@@ -52,13 +52,13 @@ struct LinkResolver {
                 continue
             }
             guard let here = walk.place.last else { throw TreeError.notFound(path) }
-            let directory = try directory(here, &tx)
-            try tree.require(.search, of: directory, for: caller, &tx)
+            let directory = try view.directory(here)
+            try view.require(.search, of: directory, for: caller, &tx)
             guard let child = try directory.lookup(String(part), &tx) else {
                 throw TreeError.notFound(path)
             }
-            let node = try tree.node(child)
-            guard try isLink(node, &tx) else {
+            let node = try view.node(child)
+            guard node.isLink else {
                 walk.place.append(child)
                 continue
             }
@@ -68,23 +68,11 @@ struct LinkResolver {
         }
     }
 
-    private func isLink(_ node: any Node, _ tx: inout Transaction) throws -> Bool {
-        if let field = node as? FieldNode { return try field.isLink(&tx) }
-        return node is any LinkNode
-    }
-
-    private func directory(_ id: NodeID, _ tx: inout Transaction) throws -> any DirectoryNode {
-        let node = try tree.node(id)
-        if let field = node as? FieldNode { return try field.directory(&tx) }
-        guard let directory = node as? any DirectoryNode else { throw TreeError(ENOTDIR, "") }
-        return directory
-    }
-
     /// The part of an absolute path below the mount.
     private func insideMount(_ path: String) throws -> Substring {
         let parts = path.parts(at: "/")
         // Seen from a transaction, a path below the mount means the same object inside of it.
-        for point in [tree.options.mountPoint, tree.options.outerMountPoint ?? ""] {
+        for point in [view.options.mountPoint, view.options.outerMountPoint ?? ""] {
             let root = point.parts(at: "/")
             guard !root.isEmpty, parts.starts(with: root, by: { $0.isSame(as: $1) }) else {
                 continue
@@ -95,10 +83,10 @@ struct LinkResolver {
     }
 
     private func chain(_ directory: NodeID, _ tx: inout Transaction) throws -> [NodeID] {
-        switch directory.view {
+        switch directory.kind {
         case .object: return LinkResolver.folder(of: directory.address) + [directory]
-        case .reference:
-            let object = try FieldNode(tree: tree, id: directory).place(&tx).object
+        case .referenceArray:
+            let object = try ReferenceArrayDirectory(view: view, id: directory).place(&tx).object
             return LinkResolver.folder(of: object)
                 + [NodeID(.object, address: object), directory]
         case .fixed where directory != .root: return [.root, directory]

@@ -95,18 +95,18 @@ extension [UInt8] {
 
 /// A file that waits to be renamed, as a node.
 struct PendingFileNode: Node {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let file = try file()
-        var attributes = tree.shown(S_IFREG, file.ownership)
-        attributes.ino = tree.inode(id)
+        var attributes = view.shown(S_IFREG, file.ownership)
+        attributes.ino = view.inode(id)
         attributes.size = UInt64(file.size)
-        attributes.nlink = tree.pendingFiles.hasName(file) ? 1 : 0
+        attributes.nlink = view.pendingFiles.hasName(file) ? 1 : 0
         attributes.mtimeSeconds = Int64(file.modified / 1_000_000_000)
         attributes.mtimeNanoseconds = Int64(file.modified % 1_000_000_000)
-        if tree.options.umask != nil { attributes.mode &= ~0o111 }
+        if view.options.umask != nil { attributes.mode &= ~0o111 }
         return Description(attributes: attributes)
     }
 
@@ -116,26 +116,26 @@ struct PendingFileNode: Node {
         if let size = change.size { try file.resize(to: size) }
     }
 
-    func touch() { tree.pendingFiles.find(id)?.touch() }
+    func touch() { view.pendingFiles.find(id)?.touch() }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        guard let file = tree.pendingFiles.open(id) else { throw PendingFiles.gone }
-        return OpenPendingFile(tree, file)
+        guard let file = view.pendingFiles.open(id) else { throw PendingFiles.gone }
+        return OpenPendingFile(view, file)
     }
 
     private func file() throws(TreeError) -> PendingFile {
-        guard let file = tree.pendingFiles.find(id) else { throw PendingFiles.gone }
+        guard let file = view.pendingFiles.find(id) else { throw PendingFiles.gone }
         return file
     }
 }
 
 /// A file that waits to be renamed, open.
 final class OpenPendingFile: OpenFile, @unchecked Sendable {
-    private let tree: Tree
+    private let view: View
     private let file: PendingFile
 
-    init(_ tree: Tree, _ file: PendingFile) {
-        self.tree = tree
+    init(_ view: View, _ file: PendingFile) {
+        self.view = view
         self.file = file
     }
 
@@ -158,6 +158,6 @@ final class OpenPendingFile: OpenFile, @unchecked Sendable {
     override func truncate() throws(TreeError) { try file.resize(to: 0) }
 
     override func close() {
-        tree.pendingFiles.close(file.node)
+        view.pendingFiles.close(file.node)
     }
 }

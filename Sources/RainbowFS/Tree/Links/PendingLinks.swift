@@ -4,7 +4,7 @@ import Synchronization
 
 /// Symbolic links that were made beside a reference and wait to be renamed over it.
 ///
-/// That is how `ln -sfn` replaces a link without a moment in which there is none: it makes a link
+/// That is how `ln -sfn` replaces a link without a time at which there is none: it makes a link
 /// of another name in the same directory and renames it. They belong to this mount, are few and
 /// short-lived; those that were left behind give way to new ones.
 final class PendingLinks: Sendable {
@@ -71,7 +71,7 @@ final class PendingLinks: Sendable {
 
 /// A link that waits to be renamed, as a node.
 struct PendingLinkNode: LinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -82,10 +82,10 @@ struct PendingLinkNode: LinkNode {
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        guard let link = tree.pendingLinks.find(id) else {
+        guard let link = view.pendingLinks.find(id) else {
             throw TreeError(ENOENT, "This link was renamed or removed.")
         }
-        let depth = link.parent.view == .reference ? 2 : 1
+        let depth = link.parent.kind == .referenceArray ? 2 : 1
         return LinkText.toObject(link.target, from: link.parent.address, up: depth)
     }
 }

@@ -44,7 +44,7 @@ struct Entry: Equatable, Sendable {
     var generation: UInt64 = 0
 
     var isNullReference: Bool {
-        (node.view == .reference || node.view == .element) && attributes.isLink
+        (node.kind == .reference || node.kind == .element)
             && attributes.size == LinkText.null.utf8.count
     }
 }
@@ -114,14 +114,14 @@ protocol AttributeKeeper: Sendable {
     func take(_ pages: [(page: UInt64, lines: UInt64)])
 }
 
-extension Tree {
+extension View {
     /// The node's description, and for how long the kernel may take the attributes without asking:
     /// those of objects until a commit touches them, those of a snapshot as they are.
     func look(
         at node: any Node, _ tx: inout Transaction
     ) throws -> (description: Description, seconds: Double) {
         let seconds =
-            switch moment {
+            switch source {
             case .present: try keep(node, &tx) ? options.keeper?.seconds ?? 0 : 0
             case .snapshot: options.keeper?.seconds ?? 0
             case .transaction: 0.0
@@ -166,9 +166,9 @@ extension NodeID {
     static func forEach(of object: Address, _ descriptor: ClassDescriptor, _ body: (NodeID) -> Void)
     {
         guard object.region <= regionMax else { return }
-        for view in [View.object, .rawObject, .classLink, .rawLink] {
-            body(NodeID(view, address: object))
+        for kind in [NodeKind.object, .rawObject, .classLink, .rawLink] {
+            body(NodeID(kind, address: object))
         }
-        for field in descriptor.fields { body(FieldNode.node(field, of: object)) }
+        for field in descriptor.fields { body(NodeID(field, of: object)) }
     }
 }

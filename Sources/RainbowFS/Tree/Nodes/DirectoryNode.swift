@@ -12,7 +12,7 @@ struct ListedEntry: Sendable {
     var type: UInt32
 }
 
-/// Part of a directory at one moment.
+/// Part of a directory in one transaction.
 struct DirectoryPage: Sendable {
     var entries: [ListedEntry]
     /// The key behind which the next page begins; nil: there is none.
@@ -32,8 +32,8 @@ protocol DirectoryNode: Node {
     var refusal: String { get }
     /// Whether symbolic links can be made here.
     var takesLinks: Bool { get }
-    /// The directory of the object whose references are entries here; nil if there are none.
-    func object(_ tx: inout Transaction) throws -> Address?
+    /// Whose references are entries here; nil if there are none.
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder?
     /// Whether the entry is a reference that refers to nothing.
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool
 
@@ -52,6 +52,9 @@ protocol DirectoryNode: Node {
     func removeDirectory(_ name: String, _ caller: Caller) throws
     func unlink(_ name: String, _ tx: inout Transaction) throws
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
+    /// Throws unless a file of this name, which is not there, can be made here.
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
+    /// Makes the file, in this process only, after `checkCreate`.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile)
     /// Moves an entry within this directory.
     func rename(_ name: String, to newName: String, flags: UInt32, _ tx: inout Transaction) throws
@@ -59,6 +62,19 @@ protocol DirectoryNode: Node {
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws
     /// Puts the content of a file that was waiting in the place of an entry.
     func replace(_ name: String, with content: [UInt8], _ tx: inout Transaction) throws
+}
+
+/// What the references in a directory belong to.
+struct ReferenceHolder: Sendable {
+    var object: Address
+    /// The array of references whose directory it is; nil: it is that of the object.
+    var array: String?
+
+    /// The ends of the paths of the object's directory and of the array's, each from a slash on.
+    var paths: [String] {
+        let path = "/objects/\(object)"
+        return [path] + (array.map { ["\(path)/\($0)"] } ?? [])
+    }
 }
 
 /// Offsets 1 and 2 of a directory are behind `.` and `..`.
@@ -69,11 +85,13 @@ enum ListingKey {
 extension DirectoryNode {
     private var refused: TreeError { TreeError(EPERM, refusal) }
 
+    var directory: (any DirectoryNode)? { self }
+
     var takesLinks: Bool { false }
 
     func settle(_ name: String?) {}
 
-    func object(_ tx: inout Transaction) throws -> Address? { nil }
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder? { nil }
 
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool { false }
 
@@ -84,14 +102,14 @@ extension DirectoryNode {
     }
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
-        try tree.transact(for: self, [.write, .search], request.caller) { tx in
+        try view.transact(for: self, [.write, .search], request.caller) { tx in
             try makeDirectory(name, request, &tx)
         }
     }
 
     func removeDirectory(_ name: String, _ caller: Caller) throws {
-        try tree.transact(for: self, caller) { tx in
-            try tree.requireRemoval(of: name, from: self, for: caller, &tx)
+        try view.transact(for: self, caller) { tx in
+            try view.requireRemoval(of: name, from: self, for: caller, &tx)
         } body: { tx in
             try removeDirectory(name, &tx)
         }
@@ -107,6 +125,10 @@ extension DirectoryNode {
 
     func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
         throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
+    }
+
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        throw refused
     }
 
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
@@ -133,7 +155,7 @@ extension DirectoryNode {
     }
 }
 
-/// Lists a directory page by page: each page is one transaction and one moment.
+/// Lists a directory page by page: each page is one transaction.
 final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
     /// A page, kept because the kernel asks again for what did not fit its buffer.
     fileprivate struct State {
@@ -145,13 +167,13 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         var isValid = false
     }
 
-    private let tree: Tree
+    private let view: View
     private let node: any DirectoryNode
     private let state = Mutex(State())
     private static let pageEntries = 128
 
-    init(tree: Tree, node: any DirectoryNode) {
-        self.tree = tree
+    init(view: View, node: any DirectoryNode) {
+        self.view = view
         self.node = node
     }
 
@@ -159,7 +181,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
     ) throws(TreeError) {
         for (index, name) in [".", ".."].enumerated() where offset <= index {
-            let item = DirectoryItem.brief(type: S_IFDIR, ino: tree.inode(node.id))
+            let item = DirectoryItem.brief(type: S_IFDIR, ino: view.inode(node.id))
             guard body(name, UInt64(index) + 1, item) else { return }
         }
         try state.withLock { (state) throws(TreeError) in
@@ -175,7 +197,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
                     let entry = state.page.entries[index]
                     let item =
                         state.full?[index].map { .entry($0) }
-                        ?? DirectoryItem.brief(type: entry.type, ino: tree.inode(entry.node))
+                        ?? DirectoryItem.brief(type: entry.type, ino: view.inode(entry.node))
                     guard body(entry.name, entry.key, item) else { return }
                 }
                 guard let next = state.page.next else { return }
@@ -185,7 +207,7 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
     }
 
     private func load(after key: UInt64, plus: Bool, _ state: inout State) throws(TreeError) {
-        let (page, full) = try tree.listing(
+        let (page, full) = try view.listing(
             of: node, after: key, limit: DirectoryCursor.pageEntries, plus: plus)
         state = State(start: key, page: page, full: full, isValid: true)
     }

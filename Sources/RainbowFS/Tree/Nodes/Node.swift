@@ -1,7 +1,7 @@
 import Glibc
 import RainbowCore
 
-/// What a node is at one moment.
+/// What a node is in one transaction.
 struct Description: Equatable, Sendable {
     var attributes: Attributes
     /// Whether its name means this node for as long as the directory lives.
@@ -50,11 +50,14 @@ struct OpenRequest: Sendable {
 /// A kind of node states what it can do; what it does not state fails with the error that users
 /// know from other file systems. Functions with a transaction may run several times.
 protocol Node: Sendable {
-    var tree: Tree { get }
+    var view: View { get }
     var id: NodeID { get }
-    /// Whether it stays when the moment ends that its tree shows: then the transaction that its
-    /// functions get is one of the present.
-    var isTimeless: Bool { get }
+    /// Whether it stays when what its view shows has ended: then the transaction that its functions
+    /// get is one of the present.
+    var outlivesView: Bool { get }
+    var isLink: Bool { get }
+    /// This, if it is a directory.
+    var directory: (any DirectoryNode)? { get }
 
     func describe(_ tx: inout Transaction) throws -> Description
     /// The object that the description is made from, and from nothing else but its allocator's
@@ -68,13 +71,21 @@ protocol Node: Sendable {
     /// Throws what opening for writing would throw, whatever the mode allows.
     func checkWritable(_ tx: inout Transaction) throws
     func readLink(_ tx: inout Transaction) throws -> String
+    /// Opens what is in the space, in the transaction that checked whether the caller may; nil:
+    /// `open(_:)` does it, after that.
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile?
+    /// Opens what is not in the space, or takes more than a transaction.
     func open(_ request: OpenRequest) throws -> OpenFile
     /// Pairs of a name below `user.rainbow.` and a value.
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)]
 }
 
 extension Node {
-    var isTimeless: Bool { false }
+    var outlivesView: Bool { false }
+
+    var isLink: Bool { false }
+
+    var directory: (any DirectoryNode)? { nil }
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? { nil }
 
@@ -111,6 +122,8 @@ extension Node {
         throw TreeError(EINVAL, "This is not a symbolic link.")
     }
 
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? { nil }
+
     func open(_ request: OpenRequest) throws -> OpenFile {
         throw TreeError(EISDIR, "This is a directory, which is read with ls.")
     }
@@ -118,7 +131,6 @@ extension Node {
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
         []
     }
-
 }
 
 /// A file whose text is made when it is opened.
@@ -136,6 +148,8 @@ extension TextNode {
 protocol LinkNode: Node {}
 
 extension LinkNode {
+    var isLink: Bool { true }
+
     func open(_ request: OpenRequest) throws -> OpenFile {
         throw TreeError(ELOOP, "This is a symbolic link; open what it points to.")
     }
@@ -147,7 +161,7 @@ extension LinkNode {
         var ownership = ownership
         ownership.mode = 0o777
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFLNK, ownership, size: UInt64(target.systemByteCount), version: version))
     }
 }

@@ -1,34 +1,30 @@
 import RainbowCore
 
 /// The paths of nodes, for sentences: as far as they can still be found out.
-extension Tree {
-    /// The path from the top of the mount; empty for the top itself, nil if it is not known.
-    func path(of id: NodeID) -> String? {
-        guard id.moment != 0 else { return pathInside(id) }
-        guard let tree = try? moments?.tree(id.moment) else { return nil }
-        let top =
-            switch tree.moment {
-            case .present: ""
-            case .snapshot(let snapshot): "snapshots/\(snapshot.name)"
-            case .transaction(let transaction): "transactions/\(transaction.name)"
-            }
-        guard let path = tree.pathInside(id.at(moment: 0)) else { return top }
-        return path.isEmpty ? top : "\(top)/\(path)"
+extension View {
+    /// The path of its top from that of the mount; empty for the present.
+    var topPath: String {
+        switch source {
+        case .present: ""
+        case .snapshot(let snapshot): "snapshots/\(snapshot.name)"
+        case .transaction(let transaction): "transactions/\(transaction.name)"
+        }
     }
 
-    /// The path from the top of this tree.
-    private func pathInside(_ id: NodeID) -> String? {
-        switch id.view {
+    /// The path from the top of this view; empty for the top itself, nil if it is not known.
+    func path(of id: NodeID) -> String? {
+        switch id.kind {
         case .fixed: fixedPath(id)
-        case .object: Tree.objectPath(id.address)
-        case .classLink: "\(Tree.objectPath(id.address))/class"
-        case .rawLink: "\(Tree.objectPath(id.address))/raw"
+        case .object: View.objectPath(id.address)
+        case .classLink: "\(View.objectPath(id.address))/class"
+        case .rawLink: "\(View.objectPath(id.address))/raw"
         case .node: "nodes/\(id.part)"
         case .pendingClass: pendingClasses.find(id).map { "classes/\($0.name)" }
         case .region, .regionStatus, .allocator, .allocatorFile, .rawObject, .classFile, .name:
             try? examine { tx in try storedPath(id, &tx) }
-        case .field, .reference:
-            try? examine { tx in try fieldPath(id, &tx) }
+        case .field: fieldPath(FieldFile(view: self, id: id))
+        case .reference: fieldPath(ReferenceLink(view: self, id: id))
+        case .referenceArray: fieldPath(ReferenceArrayDirectory(view: self, id: id))
         case .element, .alias, .systemAlias, .pendingLink, .pendingFile, nil: nil
         }
     }
@@ -49,7 +45,7 @@ extension Tree {
     }
 
     private func storedPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
-        switch id.view {
+        switch id.kind {
         case .region: return "regions/\(try tx.region(number: id.part).name)"
         case .regionStatus: return "regions/\(try tx.region(number: id.part).name)/status"
         case .allocator: return try allocatorPath(id.address, &tx)
@@ -72,8 +68,8 @@ extension Tree {
         return "regions/\(try tx.region(number: allocator.region).name)/\(allocator.name)"
     }
 
-    private func fieldPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
-        let place = try FieldNode(tree: self, id: id).place(&tx)
-        return "\(Tree.objectPath(place.object))/\(place.field.name)"
+    private func fieldPath(_ node: some FieldNode) -> String? {
+        guard let place = try? examine({ tx in try node.place(&tx) }) else { return nil }
+        return "\(View.objectPath(place.object))/\(place.field.name)"
     }
 }

@@ -116,7 +116,7 @@ struct Readiness: OptionSet, Sendable {
 }
 
 /// An open file whose text was made when it was opened, so that a reader who reads in pieces sees
-/// one moment.
+/// one version.
 final class TextFile: OpenFile, @unchecked Sendable {
     private let text: [UInt8]
 

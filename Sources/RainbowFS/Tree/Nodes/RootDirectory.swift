@@ -3,7 +3,7 @@ import RainbowCore
 
 /// The top of the tree.
 struct RootDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.root
 
     let refusal =
@@ -19,7 +19,7 @@ struct RootDirectory: DirectoryNode {
     ]
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: nil, &tx)
+        try view.ownDirectory(id, mode: nil, &tx)
     }
 
     /// The owner and the mode here are those of the space, and of `regions` too.
@@ -43,7 +43,7 @@ struct RootDirectory: DirectoryNode {
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        [("space", tree.space.name)]
+        [("space", view.space.name)]
     }
 }
 
@@ -64,7 +64,7 @@ enum SystemPart: Sendable {
 
 /// `system/`: the objects and the classes that the space itself is made of.
 struct SystemDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.system
 
     static let fixed =
@@ -77,7 +77,7 @@ struct SystemDirectory: DirectoryNode {
     ]
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: 0o555, &tx)
+        try view.ownDirectory(id, mode: 0o555, &tx)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {

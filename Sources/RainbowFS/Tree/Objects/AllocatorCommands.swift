@@ -16,7 +16,7 @@ struct NewObjects: Equatable, Sendable {
 ///     new CLASS [*COUNT] FIELD=VALUE ...
 ///     capacity SIZE
 struct AllocatorCommands: CommandInterpreter {
-    let tree: Tree
+    let view: View
     let allocator: Address
     /// Who opened the file.
     let caller: Caller
@@ -26,13 +26,13 @@ struct AllocatorCommands: CommandInterpreter {
 
     func execute(_ commands: [Command]) throws -> CommandAnswer {
         for command in commands where command.name == "new" {
-            if let name = command.arguments.first { tree.pendingClasses.settle(name) }
+            if let name = command.arguments.first { view.pendingClasses.settle(name) }
         }
         if commands.count == 1, commands[0].name == "new" {
             let request = try NewRequest(commands[0])
             if request.count > 1 { return .objects(try makeMany(request)) }
         }
-        let made = try tree.transact { tx in
+        let made = try view.transact { tx in
             var made: [NewObjects] = []
             for command in commands {
                 switch command.name {
@@ -97,14 +97,14 @@ struct AllocatorCommands: CommandInterpreter {
         _ request: NewRequest, of descriptor: ClassDescriptor, _ tx: inout Transaction
     ) throws -> [FieldAssignment] {
         try request.values.map { word in
-            try FieldAssignment(word, of: descriptor, tree, caller, &tx)
+            try FieldAssignment(word, of: descriptor, view, caller, &tx)
         }
     }
 
     private func make(_ request: NewRequest, _ tx: inout Transaction) throws -> NewObjects {
         let descriptor = try descriptor(request.className, &tx)
         let values = try assignments(request, of: descriptor, &tx)
-        if case .transaction(let transaction) = tree.moment { transaction.noteNewObjects() }
+        if case .transaction(let transaction) = view.source { transaction.noteNewObjects() }
         let first = try tx.newObjects(of: descriptor, in: allocator, count: request.count)
         let made = NewObjects(first: first, count: request.count, stride: descriptor.stride)
         if !values.isEmpty {
@@ -119,10 +119,10 @@ struct AllocatorCommands: CommandInterpreter {
     /// present by a batch, so that they appear all at once or never.
     private func makeMany(_ request: NewRequest) throws -> [NewObjects] {
         let size = try partSize(request)
-        if request.count > size, !tree.moment.isTransaction {
-            return [try tree.translating { try makeBatch(request, partsOf: size) }]
+        if request.count > size, !view.source.isTransaction {
+            return [try TreeError.translating { try makeBatch(request, partsOf: size) }]
         }
-        return try tree.transact { tx in
+        return try view.transact { tx in
             var made: [NewObjects] = []
             var part = request
             for start in stride(from: 0, to: request.count, by: size) {
@@ -135,7 +135,7 @@ struct AllocatorCommands: CommandInterpreter {
 
     /// How many objects one transaction takes, after looking whether there is room for all.
     private func partSize(_ request: NewRequest) throws -> Int {
-        let stride = try tree.transact { tx in
+        let stride = try view.transact { tx in
             let descriptor = try descriptor(request.className, &tx)
             let room = try tx.allocator(at: allocator).free
             guard UInt64(descriptor.stride) * UInt64(request.count) <= room else {
@@ -152,7 +152,7 @@ struct AllocatorCommands: CommandInterpreter {
     }
 
     private func makeBatch(_ request: NewRequest, partsOf size: Int) throws -> NewObjects {
-        let space = tree.space
+        let space = view.space
         let (batch, values) = try space.transact {
             tx -> (ObjectBatch, [FieldAssignment]) in
             let descriptor = try descriptor(request.className, &tx)
@@ -175,7 +175,7 @@ struct AllocatorCommands: CommandInterpreter {
                     }
                 }
             }
-            try tree.transact { tx in try tx.publish(batch) }
+            try view.transact { tx in try tx.publish(batch) }
         } undo: {
             try? space.transact { tx in try tx.giveBack(batch) }
         }

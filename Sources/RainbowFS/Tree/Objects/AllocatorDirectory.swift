@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `regions/NAME/ALLOCATOR/`: the objects of an allocator as their memory, and its own file.
 struct AllocatorDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     let refusal =
@@ -16,7 +16,7 @@ struct AllocatorDirectory: DirectoryNode {
         let allocator = try tx.allocator(at: id.address)
         let version = try tx.version(of: id.address, count: 8)
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFDIR, allocator.ownership, size: 0, version: version),
             isLasting: allocator.isLasting)
     }
@@ -75,7 +75,7 @@ extension AllocatorInfo {
 
 /// `regions/NAME/ALLOCATOR/allocator`: status, and the commands of the allocator.
 struct AllocatorFile: Node {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     private func status(_ allocator: AllocatorInfo, _ tx: inout Transaction) throws -> String {
@@ -97,7 +97,7 @@ struct AllocatorFile: Node {
         let size = try status(allocator, &tx).systemByteCount
         let version = try tx.version(of: id.address, count: 8)
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFREG, ownership, size: UInt64(size), version: version),
             isLasting: allocator.isLasting)
     }
@@ -108,13 +108,10 @@ struct AllocatorFile: Node {
             "This file has the owner and the mode of the allocator. Change those of its directory.")
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let text = try tree.transact { tx -> String in
-            let allocator = try tx.allocator(at: id.address)
-            return try status(allocator, &tx)
-        }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let text = try status(tx.allocator(at: id.address), &tx)
         return CommandFile(
             text: text, isRead: request.reads,
-            AllocatorCommands(tree: tree, allocator: id.address, caller: request.caller.kept))
+            AllocatorCommands(view: view, allocator: id.address, caller: request.caller.kept))
     }
 }

@@ -19,14 +19,14 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
         var isMade = false
     }
 
-    private let tree: Tree
+    private let view: View
     private let name: String
     /// The number of the new file; nil if the class was there.
     private let pending: NodeID?
     private let state: Mutex<State>
 
-    init(_ tree: Tree, name: String, text: [UInt8], pending: NodeID?) {
-        self.tree = tree
+    init(_ view: View, name: String, text: [UInt8], pending: NodeID?) {
+        self.view = view
         self.name = name
         self.pending = pending
         state = Mutex(State(text: text))
@@ -57,7 +57,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
                     "The text of a class is written from its first line on; what came before this"
                         + " was refused or is missing. Open the file again and write all of it.")
             }
-            if let pending { tree.pendingClasses.noteSize(Int(clamping: start), of: pending) }
+            if let pending { view.pendingClasses.noteSize(Int(clamping: start), of: pending) }
             do throws(TreeError) {
                 let end = start + UInt64(bytes.count)
                 guard end <= UInt64(ObjectLimits.classTextBytes) else {
@@ -71,7 +71,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
                 try check(text)
                 state.text = text
                 state.isDirty = true
-                if let pending { tree.pendingClasses.noteSize(text.count, of: pending) }
+                if let pending { view.pendingClasses.noteSize(text.count, of: pending) }
             } catch {
                 noteFailure(error, &state)
                 throw error
@@ -84,7 +84,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     private func check(_ text: [UInt8]) throws(TreeError) {
         if (try? checkWhole(text)) != nil { return }
         // It may refer to a class that is about to come.
-        tree.pendingClasses.settle()
+        view.pendingClasses.settle()
         do throws(TreeError) {
             try checkWhole(text)
         } catch {
@@ -98,7 +98,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     }
 
     private func checkWhole(_ text: some Sequence<UInt8>) throws(TreeError) {
-        try tree.transact { tx in
+        try view.transact { tx in
             try unsafe Array(text).withUnsafeBytes { text in
                 unsafe try tx.checkClass(name: name, text: text)
             }
@@ -113,9 +113,9 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
         case EINTR, EAGAIN, ENOMEM, ENOSPC, ECANCELED: return
         default: break
         }
-        if state.isMade { try? tree.transact { tx in try tx.removeClass(name: name) } }
+        if state.isMade { try? view.transact { tx in try tx.removeClass(name: name) } }
         state = State(text: [], isRefused: true)
-        if let pending { tree.pendingClasses.noteSize(0, of: pending) }
+        if let pending { view.pendingClasses.noteSize(0, of: pending) }
     }
 
     // MARK: Closing
@@ -142,7 +142,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
 
     private func define(_ state: inout State) throws(TreeError) {
         do throws(TreeError) {
-            try tree.transact { tx in
+            try view.transact { tx in
                 if !state.isDirty, try optional({ try tx.classDescriptor(named: name) }) != nil {
                     return
                 }
@@ -159,11 +159,11 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
     }
 
     override func noteOtherFlush() {
-        if let pending { tree.pendingClasses.noteClosing(pending) }
+        if let pending { view.pendingClasses.noteClosing(pending) }
     }
 
     override func close() {
-        if let pending { tree.pendingClasses.remove(pending) }
+        if let pending { view.pendingClasses.remove(pending) }
     }
 }
 

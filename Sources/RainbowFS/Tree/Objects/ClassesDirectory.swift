@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `classes/`: one text file a class of the users; `system/classes/`: those of the space itself.
 struct ClassesDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let part: SystemPart
 
     var id: NodeID { NodeID(part == .user ? .classes : .systemClasses) }
@@ -19,8 +19,8 @@ struct ClassesDirectory: DirectoryNode {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         switch part {
-        case .user: try tree.ownDirectory(id, tx.systemInfo().classes, &tx)
-        case .system: try tree.ownDirectory(id, mode: 0o555, &tx)
+        case .user: try view.ownDirectory(id, tx.systemInfo().classes, &tx)
+        case .system: try view.ownDirectory(id, mode: 0o555, &tx)
         }
     }
 
@@ -58,28 +58,28 @@ struct ClassesDirectory: DirectoryNode {
         try tx.removeClass(name: name)
     }
 
-    func settle(_ name: String?) { tree.pendingClasses.settle(name) }
+    func settle(_ name: String?) { view.pendingClasses.settle(name) }
+
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        guard part == .user else { throw TreeError(EPERM, refusal) }
+        try ClassName.check(name)
+        guard let descriptor = try optional({ try tx.classDescriptor(named: name) }),
+            descriptor.isSystem
+        else { return }
+        throw TreeError(
+            EPERM, "The class \(name) is built in, and shown in system/classes. Use another name.")
+    }
 
     /// The class itself comes when the file is closed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        guard part == .user else { throw TreeError(EPERM, refusal) }
-        try ClassName.check(name)
-        try tree.transact { tx in
-            guard let descriptor = try optional({ try tx.classDescriptor(named: name) }),
-                descriptor.isSystem
-            else { return }
-            throw TreeError(
-                EPERM,
-                "The class \(name) is built in, and shown in system/classes. Use another name.")
-        }
-        let id = try tree.pendingClasses.add(name)
-        return (id, ClassDefinitionFile(tree, name: name, text: [], pending: id))
+        let id = try view.pendingClasses.add(name)
+        return (id, ClassDefinitionFile(view, name: name, text: [], pending: id))
     }
 }
 
 /// `classes/NAME`
 struct ClassFile: Node {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -89,7 +89,7 @@ struct ClassFile: Node {
         ownership.mode &= descriptor.isSystem ? 0o444 : 0o666
         let version = try tx.version(of: id.address, count: 8)
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFREG, ownership, size: UInt64(descriptor.text.utf8.count),
                 version: version))
     }
@@ -110,11 +110,11 @@ struct ClassFile: Node {
         }
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let descriptor = try tree.transact { tx in try tx.classDescriptor(at: id.address) }
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let descriptor = try tx.classDescriptor(at: id.address)
         if request.writes { try ClassFile.checkWritable(descriptor) }
         let text = Array(descriptor.text.utf8)
-        return ClassDefinitionFile(tree, name: descriptor.name, text: text, pending: nil)
+        return ClassDefinitionFile(view, name: descriptor.name, text: text, pending: nil)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
@@ -124,24 +124,24 @@ struct ClassFile: Node {
 
 /// A class file that was created and has no text yet: fstat(2) on its descriptor.
 struct PendingClassFile: Node {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        guard let (name, size) = tree.pendingClasses.find(id) else {
+        guard let (name, size) = view.pendingClasses.find(id) else {
             throw TreeError(ESTALE, "This class file was closed. Open it again by its path.")
         }
         if let descriptor = try optional({ try tx.classDescriptor(named: name) }) {
             let node = NodeID(.classFile, address: descriptor.address)
-            var description = try ClassFile(tree: tree, id: node).describe(&tx)
-            description.attributes.ino = tree.inode(id)
+            var description = try ClassFile(view: view, id: node).describe(&tx)
+            description.attributes.ino = view.inode(id)
             return description
         }
         var ownership = try tx.systemInfo().classes
         ownership.mode &= 0o666
         return Description(
-            attributes: tree.attributes(
-                id, S_IFREG, ownership, size: UInt64(size), version: tree.version))
+            attributes: view.attributes(
+                id, S_IFREG, ownership, size: UInt64(size), version: view.version))
     }
 
     /// The kernel may still know the new file by this number when it opens it again.

@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `names/`: the name service. Each name is a link to an object.
 struct NamesDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.names
 
     var takesLinks: Bool { true }
@@ -12,7 +12,7 @@ struct NamesDirectory: DirectoryNode {
         + " renames it."
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, tx.systemInfo().names, &tx)
+        try view.ownDirectory(id, tx.systemInfo().names, &tx)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -78,7 +78,7 @@ enum RenameFlag {
 
 /// `names/NAME`
 struct NameLink: LinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {

@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `objects/0x.../`: an object field by field.
 struct ObjectDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     var takesLinks: Bool { true }
@@ -16,7 +16,7 @@ struct ObjectDirectory: DirectoryNode {
     static let rawName = "raw"
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try ObjectState(id.address, &tx).directory(tree, id)
+        try ObjectState(id.address, &tx).directory(view, id)
     }
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
@@ -30,7 +30,7 @@ struct ObjectDirectory: DirectoryNode {
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         let descriptor = try tx.descriptor(of: id.address)
         if let field = descriptor.field(named: name) {
-            return try holder(of: name, &tx) ?? FieldNode.node(field, of: id.address)
+            return try newFile(of: name, &tx) ?? NodeID(field, of: id.address)
         }
         if name.isSame(as: ObjectDirectory.className) {
             return NodeID(.classLink, address: id.address)
@@ -38,22 +38,22 @@ struct ObjectDirectory: DirectoryNode {
         if name.isSame(as: ObjectDirectory.rawName) {
             return NodeID(.rawLink, address: id.address)
         }
-        return tree.pendingFiles.find(id, name)?.node
+        return view.pendingFiles.find(id, name)?.node
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
         let descriptor = try tx.descriptor(of: id.address)
         var entries = descriptor.fields.map { field in
-            let node = FieldNode.node(field, of: id.address)
+            let node = NodeID(field, of: id.address)
             return ListedEntry(
                 name: field.name, node: node, key: ListingKey.first + UInt64(field.index),
-                type: FieldNode.type(of: field))
+                type: field.fileType)
         }
-        let links: [(String, NodeID.View)] = [
+        let links: [(String, NodeKind)] = [
             (ObjectDirectory.className, .classLink), (ObjectDirectory.rawName, .rawLink),
         ]
-        for (name, view) in links where descriptor.field(named: name) == nil {
-            let node = NodeID(view, address: id.address)
+        for (name, kind) in links where descriptor.field(named: name) == nil {
+            let node = NodeID(kind, address: id.address)
             entries.append(
                 ListedEntry(
                     name: name, node: node, key: ListingKey.first + UInt64(entries.count),
@@ -62,11 +62,13 @@ struct ObjectDirectory: DirectoryNode {
         return page(entries, after: key, limit: limit)
     }
 
-    func object(_ tx: inout Transaction) throws -> Address? { id.address }
+    func holder(_ tx: inout Transaction) throws -> ReferenceHolder? {
+        ReferenceHolder(object: id.address)
+    }
 
-    /// The new file that holds the place of a reference to nothing.
-    private func holder(of name: String, _ tx: inout Transaction) throws -> NodeID? {
-        guard let file = tree.pendingFiles.find(id, name), try isNull(name, &tx) else {
+    /// The new file that stands for a reference to nothing.
+    private func newFile(of name: String, _ tx: inout Transaction) throws -> NodeID? {
+        guard let file = view.pendingFiles.find(id, name), try isNull(name, &tx) else {
             return nil
         }
         return file.node
@@ -74,7 +76,7 @@ struct ObjectDirectory: DirectoryNode {
 
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool {
         guard let field = try tx.descriptor(of: id.address).field(named: name),
-            FieldNode.type(of: field) == S_IFLNK
+            field.fileType == S_IFLNK
         else { return false }
         return try tx.reference(id.address, field, index: 0) == .null
     }
@@ -95,11 +97,10 @@ struct ObjectDirectory: DirectoryNode {
         return .pending(target.address)
     }
 
-    /// Keeps a file of another name until it is renamed over a field.
-    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
-        let descriptor = try tree.transact { tx in try tx.descriptor(of: id.address) }
-        guard !descriptor.isSystem else { throw FieldNode.systemRefusal }
-        guard tree.pendingLinks.find(id, name) == nil else { throw TreeError.exists(name) }
+    func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {
+        let descriptor = try tx.descriptor(of: id.address)
+        guard !descriptor.isSystem else { throw FieldRefusal.system }
+        guard view.pendingLinks.find(id, name) == nil else { throw TreeError.exists(name) }
         // Programs that replace files ask for a name that is new; who does not has misspelled that
         // of a field, and would never learn it.
         guard request.flags & O_EXCL != 0 else {
@@ -109,8 +110,12 @@ struct ObjectDirectory: DirectoryNode {
                     + " file made with O_EXCL, to be renamed over a field, can be new here."
             )
         }
-        let file = try tree.pendingFiles.add(id, name, request)
-        return (file.node, OpenPendingFile(tree, file))
+    }
+
+    /// Keeps a file of another name until it is renamed over a field.
+    func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
+        let file = try view.pendingFiles.add(id, name, request)
+        return (file.node, OpenPendingFile(view, file))
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
@@ -142,7 +147,7 @@ struct ObjectDirectory: DirectoryNode {
 
 /// `objects/0x.../class`: the classes of the system's objects are beside them as well.
 struct ClassLink: LinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -168,7 +173,7 @@ struct ClassLink: LinkNode {
 
 /// `objects/0x.../raw`
 struct RawLink: ObjectLinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
@@ -224,16 +229,16 @@ struct ObjectState {
             uid: ownership.uid, gid: ownership.gid, mode: ownership.mode & 0o777 | readable >> 2)
     }
 
-    func file(_ tree: Tree, _ id: NodeID, size: Int) -> Description {
-        var attributes = tree.attributes(
+    func file(_ view: View, _ id: NodeID, size: Int) -> Description {
+        var attributes = view.attributes(
             id, S_IFREG, forFile, size: UInt64(size), version: version)
-        if tree.options.umask != nil { attributes.mode &= ~0o111 }
+        if view.options.umask != nil { attributes.mode &= ~0o111 }
         return Description(attributes: attributes, isLasting: isLasting)
     }
 
-    func directory(_ tree: Tree, _ id: NodeID) -> Description {
+    func directory(_ view: View, _ id: NodeID) -> Description {
         Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFDIR, forDirectory, size: 0, version: version),
             isLasting: isLasting)
     }

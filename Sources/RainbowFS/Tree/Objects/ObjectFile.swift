@@ -4,12 +4,12 @@ import Synchronization
 
 /// `regions/NAME/ALLOCATOR/0x....Class`: an object's memory, byte by byte.
 struct ObjectFile: Node {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
         let state = try ObjectState(id.address, &tx)
-        return state.file(tree, id, size: state.descriptor.size)
+        return state.file(view, id, size: state.descriptor.size)
     }
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
@@ -21,14 +21,13 @@ struct ObjectFile: Node {
     }
 
     func checkWritable(_ tx: inout Transaction) throws {
-        if try tx.descriptor(of: id.address).isSystem { throw FieldNode.systemRefusal }
+        if try tx.descriptor(of: id.address).isSystem { throw FieldRefusal.system }
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
-        let address = id.address
-        let descriptor = try tree.transact { tx in try tx.descriptor(of: address) }
-        if request.writes && descriptor.isSystem { throw FieldNode.systemRefusal }
-        return ObjectBytesFile(tree, address, descriptor)
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let descriptor = try tx.descriptor(of: id.address)
+        if request.writes && descriptor.isSystem { throw FieldRefusal.system }
+        return ObjectBytesFile(view, id.address, descriptor)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
@@ -57,32 +56,32 @@ final class ObjectBytesFile: OpenBytes, @unchecked Sendable {
 /// object since the last read, or the opening. Whether there was one, the versions of the object's
 /// lines say: so nothing needs to be noted while nobody asks.
 class OpenObject: OpenFile, @unchecked Sendable {
-    let tree: Tree
+    let view: View
     let object: Address
     private let memory: Range<Address>
     /// The newest version at the time of the last read, or of the opening.
     private let seen: Atomic<UInt64>
 
-    init(_ tree: Tree, _ object: Address, _ descriptor: ClassDescriptor) {
-        self.tree = tree
+    init(_ view: View, _ object: Address, _ descriptor: ClassDescriptor) {
+        self.view = view
         self.object = object
         memory = descriptor.memory(of: object)
-        seen = Atomic(tree.space.version)
+        seen = Atomic(view.space.version)
     }
 
     /// Called before each read: what is committed by now, the read sees.
     final func noteRead() {
-        seen.store(tree.space.version, ordering: .relaxed)
+        seen.store(view.space.version, ordering: .relaxed)
     }
 
     override var watchedMemory: Range<Address>? {
-        if case .present = tree.moment { memory } else { nil }
+        if case .present = view.source { memory } else { nil }
     }
 
     override func readiness() throws(TreeError) -> Readiness {
-        guard case .present = tree.moment else { return [.readable, .writable] }
+        guard case .present = view.source else { return [.readable, .writable] }
         let count = Int(memory.upperBound.rawValue - memory.lowerBound.rawValue)
-        let version = try tree.transact { tx in
+        let version = try view.transact { tx in
             try tx.version(of: memory.lowerBound, count: count)
         }
         let isNew = version > seen.load(ordering: .relaxed)

@@ -4,7 +4,7 @@ import RainbowCore
 /// `objects/`: every object that users made, by its address; `system/objects/`: those that the
 /// space itself is made of.
 struct ObjectsDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let part: SystemPart
 
     var id: NodeID { NodeID(part == .user ? .objects : .systemObjects) }
@@ -19,7 +19,7 @@ struct ObjectsDirectory: DirectoryNode {
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: part == .user ? 0o755 : 0o555, &tx)
+        try view.ownDirectory(id, mode: part == .user ? 0o755 : 0o555, &tx)
     }
 
     /// The canonical name of an object is a directory; all that leads to it is a link.
@@ -55,7 +55,7 @@ struct ObjectsDirectory: DirectoryNode {
 /// `objects/0x1041`: another spelling of an address, or an address inside an object, or of an
 /// object that the other of the two folders shows.
 struct AliasLink: LinkNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     func describe(_ tx: inout Transaction) throws -> Description {
@@ -68,7 +68,7 @@ struct AliasLink: LinkNode {
     }
 
     private func text(_ object: Address) -> String {
-        let isInSystem = id.view == .systemAlias
+        let isInSystem = id.kind == .systemAlias
         guard ObjectSystem.holds(object) != isInSystem else { return object.description }
         return (isInSystem ? "../../" : "../") + LinkText.path(of: object)
     }

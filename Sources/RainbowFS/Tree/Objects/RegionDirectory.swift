@@ -3,7 +3,7 @@ import RainbowCore
 
 /// `regions/NAME/`: the allocators of a region, and its status.
 struct RegionDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     let refusal =
@@ -23,7 +23,7 @@ struct RegionDirectory: DirectoryNode {
         let region = try region(&tx)
         let version = try tx.version(of: region.address, count: 8)
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFDIR, region.ownership, size: 0, version: version),
             isLasting: region.isLasting)
     }
@@ -90,7 +90,7 @@ extension RegionInfo {
 
 /// `regions/NAME/status`
 struct RegionStatusFile: TextNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     private func text(_ tx: inout Transaction) throws -> String {
@@ -117,8 +117,8 @@ struct RegionStatusFile: TextNode {
 
     /// What is in memory now, which says nothing of a snapshot.
     private func memory(_ region: RegionInfo) throws -> String {
-        if case .snapshot = tree.moment { return "" }
-        let memory = try tree.space.residency(ofRegion: region.number)
+        if case .snapshot = view.source { return "" }
+        let memory = try view.space.residency(ofRegion: region.number)
         return "resident pages: \(memory.pages)\npage-table bytes: \(memory.mapBytes)\n"
     }
 
@@ -129,27 +129,27 @@ struct RegionStatusFile: TextNode {
         ownership.mode &= 0o444
         let version = try tx.version(of: region.address, count: 8)
         return Description(
-            attributes: tree.attributes(
+            attributes: view.attributes(
                 id, S_IFREG, ownership, size: UInt64(size), version: version),
             isLasting: region.isLasting)
     }
 
-    func open(_ request: OpenRequest) throws -> OpenFile {
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
         try refuseWriting(request)
-        return TextFile(try tree.transact { tx in try text(&tx) })
+        return TextFile(try text(&tx))
     }
 }
 
 /// `regions/`: one directory a region.
 struct RegionsDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.regions
 
     let refusal =
         "Only regions are here: mkdir NAME or NAME.MODEL makes one, rmdir removes an empty one."
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: nil, &tx)
+        try view.ownDirectory(id, mode: nil, &tx)
     }
 
     /// A region also answers to `NAME.MODEL`, the name by which mkdir made it.

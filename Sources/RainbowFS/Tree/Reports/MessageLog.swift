@@ -120,13 +120,13 @@ final class MessageLog: Sendable {
 ///
 /// Its owner and root read all of it, others what they were told themselves.
 struct MessagesFile: TextNode {
-    let tree: Tree
+    let view: View
     let id = NodeID(.messages)
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        let size = tree.messages.byteCount(for: .everyone)
-        var description = try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
-        if let milliseconds = tree.messages.changedMilliseconds {
+        let size = view.messages.byteCount(for: .everyone)
+        var description = try view.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
+        if let milliseconds = view.messages.changedMilliseconds {
             description.attributes.setTime(milliseconds: milliseconds)
         }
         return description
@@ -137,17 +137,17 @@ struct MessagesFile: TextNode {
     }
 
     func size(for caller: Caller, _ attributes: Attributes) -> UInt64 {
-        UInt64(tree.messages.byteCount(for: reader(caller, attributes.uid)))
+        UInt64(view.messages.byteCount(for: reader(caller, attributes.uid)))
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         try refuseWriting(request)
-        let owner = try tree.examine(self) { tx in try describe(&tx) }.attributes.uid
-        return OpenMessages(tree.messages, reader(request.caller, owner))
+        let owner = try view.examine(self) { tx in try describe(&tx) }.attributes.uid
+        return OpenMessages(view.messages, reader(request.caller, owner))
     }
 }
 
-/// The open messages: those of the moment of opening, and at their end what came since, so that
+/// The open messages: those at the opening, and at their end what came since, so that
 /// `tail -f` follows, also when old lines were dropped meanwhile.
 final class OpenMessages: OpenFile, @unchecked Sendable {
     private struct State {

@@ -6,13 +6,13 @@ import RainbowCore
 /// The numbers never rest: its size is that of the newest text, and the mount shows each process
 /// that of the text which it is going to read.
 struct MetricsFile: TextNode {
-    let tree: Tree
+    let view: View
     let id = NodeID(.metrics)
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        var size = tree.metricsBytes.load(ordering: .relaxed)
+        var size = view.metricsBytes.load(ordering: .relaxed)
         if size == 0 { size = text().utf8.count }
-        return try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
+        return try view.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
@@ -23,12 +23,12 @@ struct MetricsFile: TextNode {
     private func text() -> String {
         let now = SystemClock.bootMilliseconds
         var text = MetricsText()
-        text.addSpace(tree.space)
-        text.addNodes(tree.space.liveNodes)
-        text.addLostEvents(tree.events.lostCounts)
-        text.addHotPlaces(HotPlaces(of: tree.space, now: now))
-        text.addMoments(tree.space, now: now)
-        tree.metricsBytes.store(text.text.utf8.count, ordering: .relaxed)
+        text.addSpace(view.space)
+        text.addNodes(view.space.liveNodes)
+        text.addLostEvents(view.events.lostCounts)
+        text.addHotPlaces(HotPlaces(of: view.space, now: now))
+        text.addViews(view.space, now: now)
+        view.metricsBytes.store(text.text.utf8.count, ordering: .relaxed)
         return text.text
     }
 }
@@ -119,15 +119,15 @@ extension MetricsText {
     }
 
     /// Snapshots and transactions that run.
-    fileprivate mutating func addMoments(_ space: Space, now: UInt64) {
+    fileprivate mutating func addViews(_ space: Space, now: UInt64) {
         let memory = space.snapshotMemory
-        let moments = space.snapshots
-        let snapshots = moments.filter { $0.kind == .named }
-        let transactions = moments.filter { $0.kind == .transaction }
+        let views = space.snapshots
+        let snapshots = views.filter { $0.kind == .named }
+        let transactions = views.filter { $0.kind == .transaction }
         /// Since when, with one more label.
-        func age(_ moment: SnapshotInfo, _ kind: String, _ state: (String, String)) -> Sample {
-            let labels = [(kind, moment.name), ("node", String(moment.node)), state]
-            return Sample(labels, milliseconds: now - min(now, moment.bootMilliseconds))
+        func age(_ view: SnapshotInfo, _ kind: String, _ state: (String, String)) -> Sample {
+            let labels = [(kind, view.name), ("node", String(view.node)), state]
+            return Sample(labels, milliseconds: now - min(now, view.bootMilliseconds))
         }
         add(
             "snapshot_memory_bytes", .gauge,

@@ -3,24 +3,24 @@ import RainbowCore
 
 /// `nodes/`: one text a process that is attached to the space.
 struct NodesDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.nodes
 
     let refusal = "The nodes are the processes that are attached to the space: they come and go."
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: 0o555, &tx)
+        try view.ownDirectory(id, mode: 0o555, &tx)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         guard let index = Int(name), String(index) == name,
-            tree.space.liveNodes.contains(where: { $0.index == index })
+            view.space.liveNodes.contains(where: { $0.index == index })
         else { return nil }
         return NodeID(.node, part: index)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let entries = tree.space.liveNodes.map { node in
+        let entries = view.space.liveNodes.map { node in
             let id = NodeID(.node, part: node.index)
             return ListedEntry(
                 name: String(node.index), node: id, key: ListingKey.first + UInt64(node.index),
@@ -32,11 +32,11 @@ struct NodesDirectory: DirectoryNode {
 
 /// `nodes/N`
 struct NodeFile: TextNode {
-    let tree: Tree
+    let view: View
     let id: NodeID
 
     private func text() throws(TreeError) -> String {
-        guard let node = tree.space.liveNodes.first(where: { $0.index == id.part }) else {
+        guard let node = view.space.liveNodes.first(where: { $0.index == id.part }) else {
             throw TreeError(ENOENT, "The node \(id.part) has left the space.")
         }
         return """
@@ -57,7 +57,7 @@ struct NodeFile: TextNode {
     func describe(_ tx: inout Transaction) throws -> Description {
         let size = try text().systemByteCount
         // Its counts never rest: see `MetricsFile`.
-        var description = try tree.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
+        var description = try view.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
         description.isLasting = false
         return description
     }

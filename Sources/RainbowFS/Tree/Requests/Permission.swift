@@ -108,7 +108,7 @@ extension Caller {
     }
 }
 
-extension Tree {
+extension View {
     /// Throws EACCES unless the caller may do all of `access` with the node.
     func require(
         _ access: Access, of node: any Node, for caller: Caller, _ tx: inout Transaction
@@ -123,13 +123,13 @@ extension Tree {
     /// The kernel walks by names that it knows already without asking for search permission, so
     /// that of a transaction, which only its owner may enter, is asked for at each request.
     func requireEntry(for caller: Caller) throws(TreeError) {
-        if caller.uid != 0, case .transaction(let transaction) = moment {
+        if caller.uid != 0, case .transaction(let transaction) = source {
             try caller.require(.search, transaction.attributes)
         }
     }
 
     /// Runs the body, if the caller may do all of `access` with the node: in the present as one
-    /// transaction with the check. In another moment, in which nobody else changes anything, the
+    /// transaction with the check. In another view, in which nobody else changes anything, the
     /// check comes first, as a look at attributes: that is no reason for a conflict.
     func transact<R>(
         for node: any Node, _ access: Access, _ caller: Caller,
@@ -149,7 +149,7 @@ extension Tree {
         body: (inout Transaction) throws -> R
     ) throws(TreeError) -> R {
         guard caller.uid != 0 else { return try transact(for: node, body) }
-        if case .present = moment {
+        if case .present = source {
             return try transact { tx in
                 try check(&tx)
                 return try body(&tx)

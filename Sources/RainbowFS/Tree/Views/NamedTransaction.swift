@@ -39,9 +39,9 @@ final class NamedTransaction: Sendable {
         var phase = Phase.running
         /// How often it began anew.
         var restarts = 0
-        /// Of the moment that it reads; kept here for operations that run in it.
+        /// Of the snapshot that it reads; kept here for operations that run in it.
         var version: UInt64 = 0
-        /// When that moment was, in milliseconds since 1970.
+        /// When that was taken, in milliseconds since 1970.
         var began = SystemClock.milliseconds
         /// On the monotonic clock, as is the next.
         var lastUse = SystemClock.monotonicNanoseconds
@@ -58,7 +58,7 @@ final class NamedTransaction: Sendable {
     }
 
     let name: String
-    let place: MomentPlace
+    let viewID: ViewID
     /// Nobody else but root may enter.
     let ownership: Ownership
     /// When mkdir made it, in milliseconds since 1970.
@@ -72,11 +72,11 @@ final class NamedTransaction: Sendable {
     private let transition = Mutex<Void>(())
 
     init(
-        _ name: String, at place: MomentPlace, for caller: Caller, in space: Space,
+        _ name: String, at viewID: ViewID, for caller: Caller, in space: Space,
         _ limits: TransactionLimits, _ messages: MessageLog
     ) throws {
         self.name = name
-        self.place = place
+        self.viewID = viewID
         ownership = Ownership(uid: caller.uid, gid: caller.gid, mode: 0o700)
         open = try space.begin(name: name)
         self.space = space
@@ -89,7 +89,7 @@ final class NamedTransaction: Sendable {
     /// Of its directory.
     var attributes: Attributes {
         Attributes(
-            ino: NodeID.root.at(moment: place.number).inode,
+            ino: viewID.root.inode,
             mode: S_IFDIR | UInt32(ownership.mode), uid: ownership.uid, gid: ownership.gid,
             mtimeSeconds: Int64(made / 1000), mtimeNanoseconds: Int64(made % 1000 * 1_000_000))
     }
@@ -99,7 +99,7 @@ final class NamedTransaction: Sendable {
     var isHeld: Bool { state.withLock { $0.isHeld } }
     var hasMadeObjects: Bool { state.withLock { $0.hasMadeObjects } }
     var isGone: Bool { state.withLock { $0.isGone } }
-    /// Of the moment that it reads.
+    /// Of the snapshot that it reads.
     var version: UInt64 { state.withLock { $0.version } }
     /// When it began, the first time or anew, in milliseconds since 1970.
     var began: UInt64 { state.withLock { $0.began } }
@@ -239,9 +239,9 @@ extension NamedTransaction {
         }
     }
 
-    /// Forgets everything and begins anew at the present moment.
+    /// Forgets everything and restarts in the present.
     ///
-    /// - Returns: the version of that moment.
+    /// - Returns: the version of that.
     /// - Throws: ESTALE if it was removed.
     func restart(isSerial: Bool) throws -> UInt64 {
         state.withLock { $0.operations += 1 }

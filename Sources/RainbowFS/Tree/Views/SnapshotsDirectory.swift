@@ -4,7 +4,7 @@ import RainbowCore
 /// A snapshot of `snapshots/` as this mount knows it.
 final class NamedSnapshot: Sendable {
     let name: String
-    let place: MomentPlace
+    let viewID: ViewID
     let snapshot: Snapshot
     let ownership: Ownership
     /// When it was taken, in milliseconds since 1970.
@@ -12,11 +12,11 @@ final class NamedSnapshot: Sendable {
     private let space: Space
 
     init(
-        _ name: String, at place: MomentPlace, _ snapshot: Snapshot, _ info: SnapshotInfo,
+        _ name: String, at viewID: ViewID, _ snapshot: Snapshot, _ info: SnapshotInfo,
         in space: Space
     ) {
         self.name = name
-        self.place = place
+        self.viewID = viewID
         self.snapshot = snapshot
         self.space = space
         ownership = Ownership(uid: info.user, gid: info.group, mode: 0o755)
@@ -43,68 +43,63 @@ final class NamedSnapshot: Sendable {
     }
 }
 
-/// `snapshots/`: mkdir keeps the present moment readable, rmdir gives it up. All mounts of the
+/// `snapshots/`: mkdir keeps the present readable, rmdir gives it up. All mounts of the
 /// space have the same ones.
 struct SnapshotsDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.snapshots
 
     let refusal = "Only snapshots are here: mkdir NAME takes one, rmdir gives it up."
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: 0o1777, &tx)
+        try view.ownDirectory(id, mode: 0o1777, &tx)
     }
 
-    private func moments() throws(TreeError) -> Moments {
-        guard let moments = tree.moments else { throw TreeError(ESTALE, refusal) }
-        return moments
-    }
-
-    private func node(_ snapshot: NamedSnapshot) -> NodeID {
-        NodeID.root.at(moment: snapshot.place.number)
+    private func views() throws(TreeError) -> ViewTable {
+        guard let views = view.views else { throw TreeError(ESTALE, refusal) }
+        return views
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        try moments().snapshot(name).map(node)
+        try views().snapshot(name)?.viewID.root
     }
 
     /// An entry's key comes from its name, which is all that the mounts have in common.
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let entries = try moments().snapshots.map { snapshot in
+        let entries = try views().snapshots.map { snapshot in
             let hash = snapshot.name.utf8.reduce(14_695_981_039_346_656_037 as UInt64) {
                 ($0 ^ UInt64($1)) &* 1_099_511_628_211
             }
             return ListedEntry(
-                name: snapshot.name, node: node(snapshot),
+                name: snapshot.name, node: snapshot.viewID.root,
                 key: max(hash >> 4, ListingKey.first), type: S_IFDIR)
         }
         return page(entries, after: key, limit: limit)
     }
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
-        try tree.transact(for: self, [.write, .search], request.caller) { _ in }
-        return node(try moments().takeSnapshot(name, request.caller))
+        try view.transact(for: self, [.write, .search], request.caller) { _ in }
+        return try views().takeSnapshot(name, request.caller).viewID.root
     }
 
     func removeDirectory(_ name: String, _ caller: Caller) throws {
-        let moments = try moments()
-        guard let snapshot = moments.snapshot(name) else { throw TreeError.notFound(name) }
-        let attributes = try tree.examine(self) { tx in try describe(&tx) }.attributes
+        let views = try views()
+        guard let snapshot = views.snapshot(name) else { throw TreeError.notFound(name) }
+        let attributes = try view.examine(self) { tx in try describe(&tx) }.attributes
         try caller.requireRemoval(of: name, from: attributes) { snapshot.ownership.uid }
-        moments.remove(snapshot)
+        views.remove(snapshot)
     }
 }
 
 /// `snapshots/NAME/`: the space as it was.
-struct SnapshotRoot: DirectoryNode, MomentNode {
-    let tree: Tree
+struct SnapshotRoot: DirectoryNode {
+    let view: View
     let id: NodeID
     let snapshot: NamedSnapshot
 
     let refusal = "A snapshot stays as it is."
 
-    var place: MomentPlace { snapshot.place }
-    var isTimeless: Bool { true }
+    var outlivesView: Bool { true }
 
     private static let entries: [(name: String, node: NodeID.Fixed)] = [
         ("regions", .regions), ("classes", .classes), ("objects", .objects), ("names", .names),
@@ -113,7 +108,7 @@ struct SnapshotRoot: DirectoryNode, MomentNode {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         Description(
-            attributes: tree.ownAttributes(
+            attributes: view.ownAttributes(
                 id, S_IFDIR, snapshot.ownership, size: 0, milliseconds: snapshot.began))
     }
 
@@ -137,6 +132,6 @@ struct SnapshotRoot: DirectoryNode, MomentNode {
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        [("space", tree.space.name), ("version", String(snapshot.version))]
+        [("space", view.space.name), ("version", String(snapshot.version))]
     }
 }

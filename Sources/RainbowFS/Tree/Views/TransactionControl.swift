@@ -4,11 +4,11 @@ import Synchronization
 
 /// `transactions/ID/control`
 struct TransactionControl: Node {
-    let tree: Tree
+    let view: View
     let id = NodeID(.control)
     let transaction: NamedTransaction
 
-    var isTimeless: Bool { true }
+    var outlivesView: Bool { true }
 
     static let help = """
         Write one of these commands.
@@ -29,20 +29,20 @@ struct TransactionControl: Node {
         var ownership = transaction.ownership
         ownership.mode = 0o600
         return Description(
-            attributes: tree.ownAttributes(
+            attributes: view.ownAttributes(
                 id, S_IFREG, ownership,
                 size: TransactionReport(transaction: transaction).text(&tx).systemByteCount,
                 milliseconds: transaction.began))
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        TransactionControlFile(tree, transaction, request)
+        TransactionControlFile(view, transaction, request)
     }
 }
 
 /// The commands of a transaction's control file.
 private struct TransactionCommands: CommandInterpreter {
-    let tree: Tree
+    let view: View
     let transaction: NamedTransaction
     let caller: Caller
     let hold: @Sendable () -> Void
@@ -57,7 +57,7 @@ private struct TransactionCommands: CommandInterpreter {
 
     func execute(_ commands: [Command]) throws -> CommandAnswer {
         if commands.allSatisfy({ $0.name == "set" }) {
-            return try ControlCommands(tree: tree, caller: caller).execute(commands)
+            return try ControlCommands(view: view, caller: caller).execute(commands)
         }
         guard commands.count == 1 else {
             throw TreeError(EINVAL, "Write commit, abort, restart and hold each by itself.")
@@ -66,7 +66,7 @@ private struct TransactionCommands: CommandInterpreter {
         case ["help"]: return .text(Array(TransactionControl.help.utf8))
         case ["commit"]:
             let version = try transaction.commit()
-            tree.noteCommit(of: transaction.lines.written)
+            view.noteCommit(of: transaction.lines.written)
             return answer("version: \(version)\n")
         case ["abort"]:
             try transaction.checkRunning()
@@ -102,14 +102,14 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
         let isHolding = Atomic<Bool>(false)
     }
 
-    init(_ tree: Tree, _ transaction: NamedTransaction, _ request: OpenRequest) {
+    init(_ view: View, _ transaction: NamedTransaction, _ request: OpenRequest) {
         let holder = Holder()
         self.holder = holder
         self.transaction = transaction
         file = CommandFile(
             text: TransactionReport(transaction: transaction).text, isRead: request.reads,
             TransactionCommands(
-                tree: tree, transaction: transaction, caller: request.caller.kept
+                view: view, transaction: transaction, caller: request.caller.kept
             ) {
                 holder.isHolding.store(true, ordering: .relaxed)
                 transaction.hold()

@@ -1,39 +1,32 @@
 import Glibc
 import RainbowCore
 
-/// A node that is the top of a moment's tree, as the present sees it and as the moment does.
-protocol MomentNode: Node {
-    var place: MomentPlace { get }
-}
-
 /// `transactions/`: mkdir begins a transaction, rmdir ends it.
 struct TransactionsDirectory: DirectoryNode {
-    let tree: Tree
+    let view: View
     let id = NodeID.transactions
 
     let refusal = "Only transactions are here: mkdir NAME begins one, rmdir ends it."
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try tree.ownDirectory(id, mode: 0o1777, &tx)
+        try view.ownDirectory(id, mode: 0o1777, &tx)
     }
 
-    private func moments() throws(TreeError) -> Moments {
-        guard let moments = tree.moments else { throw TreeError(ESTALE, refusal) }
-        return moments
+    private func views() throws(TreeError) -> ViewTable {
+        guard let views = view.views else { throw TreeError(ESTALE, refusal) }
+        return views
     }
-
-    private func node(_ place: MomentPlace) -> NodeID { NodeID.root.at(moment: place.number) }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        try moments().transaction(name).map { node($0.place) }
+        try views().transaction(name)?.viewID.root
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let entries = try moments().transactions.map { transaction in
-            let (place, numbers) = (transaction.place, UInt64(NodeID.momentMax) + 1)
+        let entries = try views().transactions.map { transaction in
+            let (id, numbers) = (transaction.viewID, UInt64(NodeID.viewMax) + 1)
             return ListedEntry(
-                name: transaction.name, node: node(place),
-                key: ListingKey.first + place.generation * numbers + UInt64(place.number),
+                name: transaction.name, node: id.root,
+                key: ListingKey.first + id.generation * numbers + UInt64(id.number),
                 type: S_IFDIR)
         }
         return page(entries, after: key, limit: limit)
@@ -41,30 +34,29 @@ struct TransactionsDirectory: DirectoryNode {
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
         let caller = request.caller
-        try tree.transact(for: self, [.write, .search], caller) { _ in }
-        return node(try moments().begin(name, caller))
+        try view.transact(for: self, [.write, .search], caller) { _ in }
+        return try views().begin(name, caller).root
     }
 
     func removeDirectory(_ name: String, _ caller: Caller) throws {
-        let moments = try moments()
-        guard let transaction = moments.transaction(name) else { throw TreeError.notFound(name) }
-        let attributes = try tree.examine(self) { tx in try describe(&tx) }.attributes
+        let views = try views()
+        guard let transaction = views.transaction(name) else { throw TreeError.notFound(name) }
+        let attributes = try view.examine(self) { tx in try describe(&tx) }.attributes
         try caller.requireRemoval(of: name, from: attributes) { transaction.ownership.uid }
-        moments.remove(transaction)
+        views.remove(transaction)
     }
 }
 
 /// `transactions/ID/`: the whole tree inside of a transaction, and its control file.
-struct TransactionRoot: DirectoryNode, MomentNode {
-    let tree: Tree
+struct TransactionRoot: DirectoryNode {
+    let view: View
     let id: NodeID
     let transaction: NamedTransaction
 
     let refusal =
         "Nothing can be made, moved or removed at the top of a transaction; its entries are fixed."
 
-    var place: MomentPlace { transaction.place }
-    var isTimeless: Bool { true }
+    var outlivesView: Bool { true }
 
     private static let entries: [(name: String, node: NodeID.Fixed, type: UInt32)] = [
         ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
@@ -103,6 +95,6 @@ struct TransactionRoot: DirectoryNode, MomentNode {
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        [("space", tree.space.name), ("version", String(transaction.version))]
+        [("space", view.space.name), ("version", String(transaction.version))]
     }
 }

@@ -2,72 +2,27 @@ import Glibc
 import RainbowCore
 import Synchronization
 
-/// When a tree shows the space.
-enum Moment: Sendable {
-    case present
-    case snapshot(NamedSnapshot)
-    case transaction(NamedTransaction)
-
-    /// Where it is among the moments of its mount.
-    var place: MomentPlace {
-        switch self {
-        case .present: .present
-        case .snapshot(let snapshot): snapshot.place
-        case .transaction(let transaction): transaction.place
-        }
-    }
-
-    /// Whether a name of something that lasts means it for as long as the moment is there.
-    ///
-    /// A transaction ends, which shall be noticed on every path into it; and it may begin anew,
-    /// when the objects that it had made are gone, and others take their places.
-    func keepsNames(of node: NodeID) -> Bool {
-        guard case .transaction(let transaction) = self else { return true }
-        return node.view != .fixed && !transaction.hasMadeObjects
-    }
-
-    var isTransaction: Bool {
-        if case .transaction = self { true } else { false }
-    }
-}
-
-/// The number that node ids have of a moment, and how often it was given out before: so the kernel
-/// never takes a node of one moment for that of another.
-struct MomentPlace: Comparable, Sendable {
-    var number: Int
-    var generation: UInt64
-
-    static let present = MomentPlace(number: 0, generation: 0)
-
-    /// The older one is less.
-    static func < (left: MomentPlace, right: MomentPlace) -> Bool {
-        (left.generation, left.number) < (right.generation, right.number)
-    }
-}
-
-/// The moments that a mount shows beside the present: its own transactions, and the snapshots of
-/// the space that someone looked at through it.
+/// The views of a mount beside the present: of its own transactions, and of the snapshots of the
+/// space that someone looked at through it.
 ///
-/// Each has a number and a tree. Numbers are used again only after all others.
-final class Moments: Sendable {
+/// Each has a number. Numbers are used again only after all others.
+final class ViewTable: Sendable {
     private struct State {
-        var trees: [Int: Tree] = [:]
+        var views: [Int: View] = [:]
         /// The numbers of transactions; there already while they begin.
         var transactions: [ExactText: Int] = [:]
         var snapshots: [ExactText: Int] = [:]
-        /// Moments so far.
+        /// Views so far.
         var count: UInt64 = 0
 
         /// A number that is free.
-        mutating func nextPlace() -> MomentPlace {
-            let numbers = UInt64(NodeID.momentMax)
+        mutating func nextID() -> ViewID {
+            let numbers = UInt64(NodeID.viewMax)
             while true {
-                let place = MomentPlace(
-                    number: Int(count % numbers) + 1, generation: count / numbers)
+                let id = ViewID(number: Int(count % numbers) + 1, generation: count / numbers)
                 count += 1
-                let isTaken =
-                    trees[place.number] != nil || transactions.values.contains(place.number)
-                if !isTaken { return place }
+                let isTaken = views[id.number] != nil || transactions.values.contains(id.number)
+                if !isTaken { return id }
             }
         }
     }
@@ -87,23 +42,20 @@ final class Moments: Sendable {
         self.events = events
     }
 
-    /// The tree of a moment.
-    ///
-    /// - Throws: ESTALE if there is none any more.
-    func tree(_ number: Int) throws(TreeError) -> Tree {
-        guard let tree = state.withLock({ $0.trees[number] }) else {
+    /// - Throws: ESTALE if there is no view of this number any more.
+    func view(_ number: Int) throws(TreeError) -> View {
+        guard let view = state.withLock({ $0.views[number] }) else {
             throw TreeError(
                 ESTALE, "The transaction or the snapshot of this file was removed. Make a new one.")
         }
-        return tree
+        return view
     }
 
-    private func plant(_ moment: Moment, _ folder: String, _ name: String) -> Tree {
+    private func makeView(_ source: ViewSource, _ folder: String, _ name: String) -> View {
         var inner = options
         inner.mountPoint = "\(options.mountPoint)/\(folder)/\(name)"
         inner.outerMountPoint = options.mountPoint
-        return Tree(
-            space: space, options: inner, moment: moment, messages: messages, events: events)
+        return View(space, inner, source, messages, events)
     }
 
     private static func check(_ name: String) throws(TreeError) {
@@ -117,13 +69,13 @@ final class Moments: Sendable {
     private static let nameBytesMax = 192
 }
 
-extension Moments {
+extension ViewTable {
     /// - Throws: EEXIST, EAGAIN if the mount has as many as it may.
-    func begin(_ name: String, _ caller: Caller) throws -> MomentPlace {
-        try Moments.check(name)
+    func begin(_ name: String, _ caller: Caller) throws -> ViewID {
+        try ViewTable.check(name)
         makeRoom()
         forgetGone()
-        let place = try state.withLock { (state) throws(TreeError) in
+        let id = try state.withLock { (state) throws(TreeError) in
             guard state.transactions[ExactText(name)] == nil else { throw TreeError.exists(name) }
             guard state.transactions.count < TransactionLimits.countMax else {
                 throw TreeError(
@@ -131,17 +83,17 @@ extension Moments {
                     "This mount has \(TransactionLimits.countMax) running transactions, which is as"
                         + " many as it may have. End some: commit or abort them, or rmdir.")
             }
-            let place = state.nextPlace()
-            state.transactions[ExactText(name)] = place.number
-            return place
+            let id = state.nextID()
+            state.transactions[ExactText(name)] = id.number
+            return id
         }
         do {
             let transaction = try NamedTransaction(
-                name, at: place, for: caller, in: space, options.transactions, messages)
-            let tree = plant(.transaction(transaction), "transactions", name)
-            state.withLock { $0.trees[place.number] = tree }
+                name, at: id, for: caller, in: space, options.transactions, messages)
+            let view = makeView(.transaction(transaction), "transactions", name)
+            state.withLock { $0.views[id.number] = view }
             RequestScope.noteEffect()
-            return place
+            return id
         } catch {
             state.withLock { _ = $0.transactions.removeValue(forKey: ExactText(name)) }
             throw error
@@ -156,10 +108,10 @@ extension Moments {
     }
 
     func transaction(_ name: String) -> NamedTransaction? {
-        let tree = state.withLock { state in
-            state.transactions[ExactText(name)].flatMap { state.trees[$0] }
+        let view = state.withLock { state in
+            state.transactions[ExactText(name)].flatMap { state.views[$0] }
         }
-        guard case .transaction(let transaction) = tree?.moment, !transaction.isGone else {
+        guard case .transaction(let transaction) = view?.source, !transaction.isGone else {
             return nil
         }
         return transaction
@@ -167,16 +119,16 @@ extension Moments {
 
     /// All of them, the oldest first.
     var transactions: [NamedTransaction] {
-        let trees = state.withLock { state in
-            state.transactions.values.compactMap { state.trees[$0] }
+        let views = state.withLock { state in
+            state.transactions.values.compactMap { state.views[$0] }
         }
-        let found = trees.compactMap { tree -> NamedTransaction? in
-            guard case .transaction(let transaction) = tree.moment, !transaction.isGone else {
+        let found = views.compactMap { view -> NamedTransaction? in
+            guard case .transaction(let transaction) = view.source, !transaction.isGone else {
                 return nil
             }
             return transaction
         }
-        return found.sorted { $0.place < $1.place }
+        return found.sorted { $0.viewID < $1.viewID }
     }
 
     func remove(_ transaction: NamedTransaction) {
@@ -185,31 +137,31 @@ extension Moments {
         forgetGone()
     }
 
-    /// Drops the trees of what is gone.
+    /// Drops the views of what is gone.
     private func forgetGone() {
         state.withLock { state in
             for (name, number) in state.transactions {
-                guard case .transaction(let transaction) = state.trees[number]?.moment,
+                guard case .transaction(let transaction) = state.views[number]?.source,
                     transaction.isGone
                 else { continue }
                 state.transactions[name] = nil
-                state.trees[number] = nil
+                state.views[number] = nil
             }
             for (name, number) in state.snapshots {
-                guard case .snapshot(let named) = state.trees[number]?.moment,
+                guard case .snapshot(let named) = state.views[number]?.source,
                     named.snapshot.hasEnded
                 else { continue }
                 state.snapshots[name] = nil
-                state.trees[number] = nil
+                state.views[number] = nil
             }
         }
     }
 }
 
-extension Moments {
+extension ViewTable {
     /// - Throws: EEXIST.
     func takeSnapshot(_ name: String, _ caller: Caller) throws -> NamedSnapshot {
-        try Moments.check(name)
+        try ViewTable.check(name)
         let snapshot = try space.takeSnapshot(named: name, user: caller.uid, group: caller.gid)
         RequestScope.noteEffect()
         guard let named = add(snapshot, name) else { throw TreeError.notFound(name) }
@@ -219,9 +171,9 @@ extension Moments {
     /// The snapshot of a name, whichever mount took it.
     func snapshot(_ name: String) -> NamedSnapshot? {
         let known = state.withLock { state in
-            state.snapshots[ExactText(name)].flatMap { state.trees[$0] }
+            state.snapshots[ExactText(name)].flatMap { state.views[$0] }
         }
-        if case .snapshot(let named) = known?.moment, !named.snapshot.hasEnded { return named }
+        if case .snapshot(let named) = known?.source, !named.snapshot.hasEnded { return named }
         guard let snapshot = space.snapshot(named: name) else { return nil }
         return add(snapshot, name)
     }
@@ -229,17 +181,17 @@ extension Moments {
     private func add(_ snapshot: Snapshot, _ name: String) -> NamedSnapshot? {
         guard let info = snapshot.info else { return nil }
         forgetGone()
-        let place = state.withLock { $0.nextPlace() }
-        let named = NamedSnapshot(name, at: place, snapshot, info, in: space)
-        let tree = plant(.snapshot(named), "snapshots", name)
+        let id = state.withLock { $0.nextID() }
+        let named = NamedSnapshot(name, at: id, snapshot, info, in: space)
+        let view = makeView(.snapshot(named), "snapshots", name)
         return state.withLock { state in
             if let number = state.snapshots[ExactText(name)],
-                case .snapshot(let other) = state.trees[number]?.moment
+                case .snapshot(let other) = state.views[number]?.source
             {
                 return other
             }
-            state.snapshots[ExactText(name)] = place.number
-            state.trees[place.number] = tree
+            state.snapshots[ExactText(name)] = id.number
+            state.views[id.number] = view
             return named
         }
     }
@@ -256,7 +208,7 @@ extension Moments {
     }
 }
 
-extension Moments {
+extension ViewTable {
     /// Ends transactions that are forgotten or in the way, and drops what is gone.
     func reap() {
         for transaction in transactions { transaction.endIfDue() }

@@ -2,7 +2,7 @@ import Glibc
 import RainbowCore
 
 /// What is done to the entries of directories.
-extension Tree {
+extension View {
     /// The kernel passes longer names than files have.
     private static func check(_ name: String) throws(TreeError) {
         guard name.systemByteCount <= Int(NAME_MAX) else {
@@ -11,8 +11,8 @@ extension Tree {
     }
 
     func lookup(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) -> Entry {
-        try Tree.check(name)
-        return try translating {
+        try View.check(name)
+        return try TreeError.translating {
             let directory = try directory(parent)
             directory.settle(name)
             let found = try entry(in: directory, for: caller) { tx in
@@ -22,7 +22,7 @@ extension Tree {
                 else { throw TreeError.notFound(name) }
                 return child
             }
-            if found.isNullReference, isForNewEntry(found.node.at(moment: 0), caller) {
+            if found.isNullReference, isForNewEntry(found.node.at(view: 0), caller) {
                 throw TreeError.notFound(name)
             }
             return found
@@ -38,7 +38,7 @@ extension Tree {
     }
 
     func openDirectory(_ node: NodeID, _ caller: Caller) throws(TreeError) -> OpenDirectory {
-        try translating {
+        try TreeError.translating {
             let directory = try directory(node)
             if caller.uid != 0 {
                 try examine(directory) { tx in
@@ -46,7 +46,7 @@ extension Tree {
                 }
             }
             directory.settle(nil)
-            return DirectoryCursor(tree: self, node: directory)
+            return DirectoryCursor(view: self, node: directory)
         }
     }
 
@@ -54,8 +54,8 @@ extension Tree {
         throws(TreeError) -> Entry
     {
         try checkWritable()
-        try Tree.check(name)
-        return try translating {
+        try View.check(name)
+        return try TreeError.translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: O_RDONLY, mode: mode, caller: caller)
             return try entry(directory.makeDirectory(name, request))
@@ -64,7 +64,7 @@ extension Tree {
 
     func removeDirectory(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
         try checkWritable()
-        try translating {
+        try TreeError.translating {
             let directory = try directory(parent)
             try directory.removeDirectory(name, caller)
         }
@@ -72,7 +72,7 @@ extension Tree {
 
     func unlink(_ parent: NodeID, _ name: String, _ caller: Caller) throws(TreeError) {
         try checkWritable()
-        try translating {
+        try TreeError.translating {
             let directory = try directory(parent)
             if isPending(parent, name) {
                 try transact(for: directory, [.write, .search], caller) { _ in }
@@ -95,20 +95,15 @@ extension Tree {
     private func checkIsNoTree(
         _ directory: any DirectoryNode, _ name: String, _ caller: Caller
     ) throws(TreeError) {
-        let object = try examine(directory) { tx in
-            guard let object = try directory.object(&tx) else { return Address?.none }
-            return try directory.lookup(name, &tx) == nil ? nil : object
+        let holder = try examine(directory) { tx in
+            try directory.lookup(name, &tx) == nil ? nil : directory.holder(&tx)
         }
-        guard let object else { return }
-        var paths = ["/objects/\(object)"]
-        if let field = directory as? ReferenceArrayDirectory {
-            paths.append("\(paths[0])/\(try examine(directory) { tx in try field.name(&tx) })")
-        }
-        guard !CallerThread(caller).isReading(paths) else {
+        guard let holder else { return }
+        guard !CallerThread(caller).isReading(holder.paths) else {
             throw TreeError(
                 EPERM,
                 "Objects cannot be removed, and rm -r would only set their references to null."
-                    + " To do that, name them: rm objects/\(object)/FIELD.")
+                    + " To do that, name them: rm objects/\(holder.object)/FIELD.")
         }
     }
 
@@ -122,8 +117,8 @@ extension Tree {
         throws(TreeError) -> Entry
     {
         try checkWritable()
-        try Tree.check(name)
-        return try translating {
+        try View.check(name)
+        return try TreeError.translating {
             let directory = try directory(parent)
             let link = try transact(for: directory, [.write, .search], caller) { tx -> NewLink in
                 let existing = try directory.lookup(name, &tx)
@@ -136,7 +131,7 @@ extension Tree {
                         ? try LinkResolver(self, caller).object(target, from: directory.id, &tx)
                         : .null)
                 if let existing {
-                    guard existing.view != .pendingFile else { throw TreeError.exists(name) }
+                    guard existing.kind != .pendingFile else { throw TreeError.exists(name) }
                     try directory.replace(name, with: resolved.address, &tx)
                     return .node(existing)
                 }
@@ -155,44 +150,66 @@ extension Tree {
         throws(TreeError) -> (Entry, OpenFile)
     {
         try checkWritable()
-        try Tree.check(name)
-        return try translating {
+        try View.check(name)
+        return try TreeError.translating {
             let directory = try directory(parent)
             let request = OpenRequest(flags: flags, mode: mode, caller: caller)
-            let found = try transact(for: directory, .search, caller) { tx -> NodeID? in
-                let found = try directory.lookup(name, &tx)
-                // A new file may hold the place of a reference to nothing.
-                let isFree = try flags & O_EXCL != 0 && directory.isNull(name, &tx)
-                return isFree && found?.view != .pendingFile ? nil : found
+            let found = try transact(for: directory, caller) { tx in
+                try require(.search, of: directory, for: caller, &tx)
+                guard try existing(name, in: directory, request, &tx) == nil else { return }
+                try require([.write, .search], of: directory, for: caller, &tx)
+            } body: { tx -> NodeID? in
+                if let found = try existing(name, in: directory, request, &tx) { return found }
+                try directory.checkCreate(name, request, &tx)
+                return nil
             }
-            // Another made it since the kernel looked for it: it is opened like any other file.
+            let (id, file): (NodeID, OpenFile)
             if let existing = found {
+                // Another made it since the kernel looked for it: it is opened like any other file.
                 guard flags & O_EXCL == 0 else { throw TreeError.exists(name) }
-                let file = try open(existing, flags: flags, caller)
-                return (try entry(existing), file)
+                (id, file) = (existing, try open(existing, flags: flags, caller))
+            } else {
+                (id, file) = try directory.create(name, request)
+                file.opener = caller.uid
             }
-            try transact(for: directory, [.write, .search], caller) { _ in }
-            let (id, file) = try directory.create(name, request)
-            file.opener = caller.uid
+            file.subject = TreeError.Subject(node: numbered(parent), name: name)
             return (try entry(id), file)
         }
     }
 
+    /// What has the name already; nil if a file of this name can be new.
+    private func existing(
+        _ name: String, in directory: any DirectoryNode, _ request: OpenRequest,
+        _ tx: inout Transaction
+    ) throws -> NodeID? {
+        let found = try directory.lookup(name, &tx)
+        // A new file may stand for a reference to nothing.
+        let isFree = try request.flags & O_EXCL != 0 && directory.isNull(name, &tx)
+        return isFree && found?.kind != .pendingFile ? nil : found
+    }
+
     func rename(
-        _ parent: NodeID, _ name: String, to newParent: NodeID, _ newName: String, flags: UInt32,
-        _ caller: Caller
+        _ parent: NodeID, _ name: String, to target: (view: View, parent: NodeID),
+        _ newName: String, flags: UInt32, _ caller: Caller
     ) throws(TreeError) {
+        guard target.view === self else {
+            throw TreeError(
+                EXDEV, "Nothing can be moved into a transaction or a snapshot, or out of it.")
+        }
+        let newParent = target.parent
         try checkWritable()
-        try Tree.check(newName)
-        try translating {
+        try View.check(newName)
+        try TreeError.translating {
             let source = try directory(parent)
             let destination = try directory(newParent)
             if let pending = pendingLinks.find(parent, name) {
                 guard flags == 0 else {
                     throw TreeError(EINVAL, "A new link can only be renamed over a reference.")
                 }
-                try transact(for: source, [.write, .search], caller) { _ in }
-                try transact(for: destination, [.write, .search], caller) { tx in
+                try transact(for: destination, caller) { tx in
+                    try require([.write, .search], of: source, for: caller, &tx)
+                    try require([.write, .search], of: destination, for: caller, &tx)
+                } body: { tx in
                     try destination.replace(newName, with: pending.target, &tx)
                 }
                 pendingLinks.remove(parent, name)
@@ -219,7 +236,7 @@ extension Tree {
     }
 }
 
-extension Tree {
+extension View {
     /// Renames a file that was made beside the fields: over one of them, which takes its content,
     /// or to another name that is none.
     private func rename(
@@ -233,7 +250,7 @@ extension Tree {
         let other = try transact(for: directory, [.write, .search], caller) { tx in
             try directory.lookup(newName, &tx)
         }
-        guard let other, other.view != .pendingFile else {
+        guard let other, other.kind != .pendingFile else {
             try pendingFiles.rename(file, to: newName, keepsOther: keepsOther)
             return
         }

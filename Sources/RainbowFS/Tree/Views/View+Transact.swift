@@ -1,22 +1,22 @@
 import RainbowCore
 
-/// How the tree reads and writes the space: as the moment says that it shows.
-extension Tree {
-    /// Runs the body as one transaction of the present, or within the moment; all errors become
-    /// those of the tree.
+/// How a view reads and writes the space.
+extension View {
+    /// Runs the body as one transaction of the present, at the snapshot, or as one step of the
+    /// transaction; all errors become those of the tree.
     func transact<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
         var hasWritten = false
-        let result = try translating {
-            switch moment {
+        let result = try TreeError.translating {
+            switch source {
             case .present:
-                try space.transact { tx in try Tree.noting(&hasWritten, &tx, body) }
+                try space.transact { tx in try View.noting(&hasWritten, &tx, body) }
             case .snapshot(let snapshot): try snapshot.read(body)
             case .transaction(let transaction):
-                try transaction.perform { tx in try Tree.noting(&hasWritten, &tx, body) }
+                try transaction.perform { tx in try View.noting(&hasWritten, &tx, body) }
             }
         }
         if hasWritten {
-            if case .present = moment { noteCommit() }
+            if case .present = source { noteCommit() }
             RequestScope.noteEffect()
         }
         return result
@@ -35,34 +35,30 @@ extension Tree {
     /// Runs the body, which does not write, for what the commit of a transaction does not check:
     /// attributes. Looking at a file is no reason to conflict with who writes to it.
     func examine<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
-        guard case .transaction(let transaction) = moment else { return try transact(body) }
-        do {
-            return try transaction.peek(body)
-        } catch {
-            throw TreeError(error)
-        }
+        guard case .transaction(let transaction) = source else { return try transact(body) }
+        return try TreeError.translating { try transaction.peek(body) }
     }
 
-    /// `transact` for a node that may outlive the moment.
+    /// `transact` for a node that may outlive the view.
     func transact<R>(
         for node: any Node, _ body: (inout Transaction) throws -> R
     ) throws(TreeError) -> R {
-        guard node.isTimeless else { return try transact(body) }
+        guard node.outlivesView else { return try transact(body) }
         return try present(body)
     }
 
-    /// `examine` for a node that may outlive the moment.
+    /// `examine` for a node that may outlive the view.
     func examine<R>(
         _ node: any Node, _ body: (inout Transaction) throws -> R
     ) throws(TreeError) -> R {
-        guard node.isTimeless else { return try examine(body) }
+        guard node.outlivesView else { return try examine(body) }
         return try present(body)
     }
 
     private func present<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
         var hasWritten = false
-        let result = try translating {
-            try space.transact { tx in try Tree.noting(&hasWritten, &tx, body) }
+        let result = try TreeError.translating {
+            try space.transact { tx in try View.noting(&hasWritten, &tx, body) }
         }
         if hasWritten {
             noteCommit()
@@ -71,23 +67,14 @@ extension Tree {
         return result
     }
 
-    /// Runs the body; all errors become those of the tree.
-    func translating<R>(_ body: () throws -> R) throws(TreeError) -> R {
-        do {
-            return try body()
-        } catch {
-            throw TreeError(error)
-        }
-    }
-
     func checkWritable() throws(TreeError) {
-        if case .snapshot = moment { throw TreeError.readOnlySnapshot }
+        if case .snapshot = source { throw TreeError.readOnlySnapshot }
         guard !options.isReadOnly else { throw TreeError.readOnlyMount }
     }
 
-    /// The newest version that the tree shows.
+    /// The newest version that the view shows.
     var version: UInt64 {
-        switch moment {
+        switch source {
         case .present: space.usage.version
         case .snapshot(let snapshot): snapshot.version
         case .transaction(let transaction): transaction.version
@@ -102,21 +89,20 @@ extension Tree {
     /// `st_ino`
     func inode(_ id: NodeID) -> UInt64 { numbered(id).inode }
 
-    /// The node as the kernel knows it: at the moment of this tree, if it is not the top of another
-    /// moment's tree.
-    private func numbered(_ id: NodeID) -> NodeID {
-        id.moment == 0 ? id.at(moment: moment.place.number) : id
+    /// The node as the kernel knows it: in this view, if it is not the top of another.
+    func numbered(_ id: NodeID) -> NodeID {
+        id.viewNumber == 0 ? id.at(view: source.viewID.number) : id
     }
 }
 
 /// Nodes as the kernel learns of them.
-extension Tree {
-    /// Looks for a node or makes it, and describes it: in the present both at one moment.
+extension View {
+    /// Looks for a node or makes it, and describes it: in the present both in one transaction.
     func entry(
         in directory: any DirectoryNode, for caller: Caller,
         _ find: (inout Transaction) throws -> NodeID
     ) throws(TreeError) -> Entry {
-        if case .present = moment {
+        if case .present = source {
             return try transact { tx in
                 try require(.search, of: directory, for: caller, &tx)
                 return try entry(find(&tx), &tx)
@@ -143,20 +129,20 @@ extension Tree {
         // Of a file that it takes for empty the kernel does not even ask for the content when it
         // reads through its pages; a look-up makes it ask for the size.
         let isEmpty = attributes.isRegularFile && attributes.size == 0
-        let isLasting = description.isLasting && !isEmpty && moment.keepsNames(of: node.id)
+        let isLasting = description.isLasting && !isEmpty && source.keepsNames(of: node.id)
         return Entry(
             node: numbered(node.id),
             attributes: attributes,
-            entrySeconds: isLasting ? Tree.lastingSeconds : 0,
+            entrySeconds: isLasting ? View.lastingSeconds : 0,
             attributeSeconds: seconds,
-            generation: (node as? any MomentNode)?.place.generation ?? moment.place.generation)
+            generation: node.view.source.viewID.generation)
     }
 
     /// A page of a directory; with `plus`, also its entries in full, but for those that are gone.
     func listing(
         of directory: any DirectoryNode, after key: UInt64, limit: Int, plus: Bool
     ) throws(TreeError) -> (DirectoryPage, [Entry?]?) {
-        if case .present = moment {
+        if case .present = source {
             return try transact { tx in
                 let page = try directory.list(after: key, limit: limit, &tx)
                 // A run that has lost is repeated, whatever became of the error.

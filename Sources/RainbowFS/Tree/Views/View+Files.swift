@@ -2,7 +2,7 @@ import Glibc
 import RainbowCore
 
 /// What is done to single nodes.
-extension Tree {
+extension View {
     func attributes(
         _ node: NodeID, _ caller: Caller
     ) throws(TreeError) -> (Attributes, seconds: Double) {
@@ -20,7 +20,7 @@ extension Tree {
     ) throws(TreeError) -> (Attributes, seconds: Double) {
         let node = try self.node(node)
         if change.changes || change.times != .none { try checkWritable() }
-        if change.changes, moment.isTransaction {
+        if change.changes, source.isTransaction {
             let allowed = try examine(node) { tx in
                 try self.allowed(change, of: node, caller, &tx)
             }
@@ -59,13 +59,17 @@ extension Tree {
         let request = OpenRequest(flags: flags, caller: caller)
         if request.writes { try checkWritable() }
         let node = try self.node(node)
-        if caller.uid != 0 {
-            try examine(node) { tx in
-                try require(.opening(flags), of: node, for: caller, &tx)
-            }
+        let opened = try transact(for: node, .opening(flags), caller) { tx in
+            try node.open(request, &tx)
         }
-        let file = try translating { try node.open(request) }
+        let file: OpenFile
+        if let opened {
+            file = opened
+        } else {
+            file = try TreeError.translating { try node.open(request) }
+        }
         file.opener = caller.uid
+        file.subject = TreeError.Subject(node: numbered(node.id))
         do {
             if request.truncates { try file.truncate() }
         } catch {
@@ -74,25 +78,10 @@ extension Tree {
         }
         return file
     }
-
-    /// The memory of the space against its limit or, if it has none, what the machine has left.
-    func fileSystemStatistics() throws(TreeError) -> FileSystemStatistics {
-        let usage = space.usage
-        let page = UInt64(Address.pageSize)
-        let used = usage.bytesUsed / page
-        var free = try translating { try space.machineBytesFree() } / page
-        if usage.bytesMax > 0 {
-            let limit = usage.bytesMax / page
-            free = min(free, limit > used ? limit - used : 0)
-        }
-        return FileSystemStatistics(
-            blockSize: page, blocks: used + free, free: free, available: free, files: 0,
-            filesFree: 0, nameMax: 255)
-    }
 }
 
 /// Extended attributes: `user.rainbow.NAME`, for reading.
-extension Tree {
+extension View {
     private static let attributePrefix = "user.rainbow."
 
     func extendedAttribute(_ node: NodeID, _ name: String, _ caller: Caller) throws(TreeError)
@@ -103,11 +92,11 @@ extension Tree {
         guard name.begins(with: "user.") else {
             throw TreeError(ENOTSUP, "There are only attributes of users here.")
         }
-        guard name.begins(with: Tree.attributePrefix) else {
+        guard name.begins(with: View.attributePrefix) else {
             throw TreeError(
                 ENODATA, "There are only attributes whose names begin with user.rainbow.")
         }
-        let wanted = Substring(name.utf8.dropFirst(Tree.attributePrefix.utf8.count))
+        let wanted = Substring(name.utf8.dropFirst(View.attributePrefix.utf8.count))
         let all = try examine(node) { tx -> [(name: String, value: String)] in
             try require(.read, of: node, for: caller, &tx)
             // The kernel lets nobody ask a link, so it has none to list either.
@@ -129,7 +118,7 @@ extension Tree {
             let isShown = !attributes.isLink && caller.may(.read, attributes)
             return isShown ? try node.extendedAttributes(&tx) : []
         }
-        return all.map { Tree.attributePrefix + $0.name }
+        return all.map { View.attributePrefix + $0.name }
     }
 
     /// Lets through what is the case already, as rsync asks for it, and the version, which is never
@@ -139,18 +128,18 @@ extension Tree {
     ) throws(TreeError) {
         try checkWritable()
         let file = pendingFiles.find(node)
-        guard name.hasPrefix(Tree.attributePrefix) else {
+        guard name.hasPrefix(View.attributePrefix) else {
             if name.hasPrefix("user.") { file?.noteLostAttribute() }
-            throw Tree.attributesAreFixed(name)
+            throw View.attributesAreFixed(name)
         }
-        guard file == nil, name != Tree.attributePrefix + "version" else { return }
+        guard file == nil, name != View.attributePrefix + "version" else { return }
         guard (try? extendedAttribute(node, name, caller)) == value else {
-            throw Tree.attributesAreFixed(name)
+            throw View.attributesAreFixed(name)
         }
     }
 
-    func removeExtendedAttribute(_ node: NodeID, _ name: String) throws(TreeError) {
-        throw Tree.attributesAreFixed(name)
+    static func removeExtendedAttribute(_ name: String) throws(TreeError) {
+        throw View.attributesAreFixed(name)
     }
 
     private static func attributesAreFixed(_ name: String) -> TreeError {
