@@ -81,8 +81,8 @@ extension Transaction {
         switch BuiltInClass.named(object.descriptor.name) {
         case .allocator where address == ObjectSystem.systemAllocator: return .nobody
         case .allocator:
-            return .readers(try loadOwnership(address + SystemLayout.Allocator.ownership))
-        case .region: return .readers(try loadOwnership(address + SystemLayout.Region.ownership))
+            return .readers(try load(AllocatorObject(address).ownership))
+        case .region: return .readers(try load(RegionObject(address).ownership))
         case .name: return .readers(try systemInfo().names)
         default: return .nobody
         }

@@ -102,6 +102,18 @@ extension Transaction {
         }
     }
 
+    /// How many objects have their header in the words of the map for a range.
+    mutating func markCount(_ range: Range<Address>) throws(TransactionError) -> UInt64 {
+        var count: UInt64 = 0
+        var position = ObjectMap.base(ofWordWith: range.lowerBound)
+        while position < range.upperBound {
+            let word: UInt64 = try load(ObjectMap.word(of: position))
+            count += UInt64(word.nonzeroBitCount)
+            position = position + Int(ObjectMap.bytesPerWord)
+        }
+        return count
+    }
+
     /// The lowest marked address from `position` on and below `end`, looking at no more than
     /// `words` words of the map; both tell afterwards how far the search came.
     mutating func firstMark(

@@ -86,7 +86,7 @@ extension Transaction {
                 .notFound,
                 "The object at \(object) is of another class than the field \(field.name).")
         }
-        try checkCurrent(classAt: field.classAddress, revision: field.revision)
+        try ClassObject(field.classAddress).checkCurrent(field.revision, &self)
     }
 
     func checkWritable(isSystem: Bool) throws(ObjectError) {
