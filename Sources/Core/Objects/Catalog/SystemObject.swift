@@ -76,7 +76,7 @@ extension SystemObject {
 
     private static func makeFirst<T: BuiltInObject>(_ object: T, _ tx: inout Transaction) throws {
         try tx.store(T.builtIn.header, at: object.address)
-        try tx.setMark(object.address)
+        try ObjectMap.insert(object.address, &tx)
     }
 }
 

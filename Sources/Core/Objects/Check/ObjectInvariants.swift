@@ -48,7 +48,8 @@ extension AllocatorInfo {
         var words = 1 << 12
         var (position, end, count) = (position, end, 0)
         while count < limit, words > 0 {
-            guard let object = try tx.firstMark(from: &position, to: top, words: &words)
+            guard
+                let object = try ObjectMap.first(from: &position, to: top, words: &words, &tx)
             else { break }
             count += 1
             position = object + 8
@@ -224,7 +225,7 @@ extension BuiltInClass {
         for _ in 0..<10_000 {
             if object == .null { return }
             guard object.rawValue & 7 == 0, (info.base..<info.top).contains(object),
-                try !tx.isMarked(object)
+                try !ObjectMap.contains(object, &tx)
             else {
                 problems.append("The list of freed \(name) objects leads to \(object).")
                 return

@@ -37,7 +37,7 @@ extension BuiltInObject {
         } else {
             guard freed.rawValue & 7 == 0, freed > ObjectSystem.systemAllocator,
                 freed.rawValue < SystemLayout.systemBase + SystemLayout.systemCapacity,
-                try !tx.isMarked(freed)
+                try !ObjectMap.contains(freed, &tx)
             else {
                 throw ObjectError.damaged("a list of freed objects leads to an object", at: freed)
             }
@@ -46,7 +46,7 @@ extension BuiltInObject {
             try tx.zero(descriptor.start(of: object), count: descriptor.size)
         }
         try tx.store(builtIn.header, at: object)
-        try tx.setMark(object)
+        try ObjectMap.insert(object, &tx)
         return Self(object)
     }
 
@@ -54,7 +54,7 @@ extension BuiltInObject {
     func free(_ tx: inout Transaction) throws {
         try check(&tx)
         let list = Self.builtIn.freedList
-        try tx.clearMark(address)
+        try ObjectMap.remove(address, &tx)
         try tx.store(tx.load(list), at: address)
         try tx.store(address.rawValue, at: list)
     }

@@ -51,7 +51,7 @@ extension ClassObject {
 
     @inline(__always)
     func isCurrent(_ revision: UInt64, _ tx: inout Transaction) throws -> Bool {
-        try tx.isMarked(address) && tx.load(self.revision) == revision
+        try ObjectMap.contains(address, &tx) && tx.load(self.revision) == revision
     }
 
     // MARK: Storing a definition

@@ -146,7 +146,7 @@ extension Transaction {
     /// How many objects an allocator holds.
     public mutating func objectCount(in allocator: Address) throws -> UInt64 {
         let info = try self.allocator(at: allocator)
-        if info.isSystem { return try markCount(info.base..<info.top) }
+        if info.isSystem { return try ObjectMap.count(in: info.base..<info.top, &self) }
         var count: UInt64 = 0
         var head = try load(info.object.backpacks)
         var steps = 0

@@ -73,7 +73,9 @@ extension Transaction {
         guard address < info.top else { return nil }
         var position = max(info.base, address + 8)
         while position < info.top, objects.count < limit {
-            if let found = try firstMark(from: &position, to: info.top, words: &words) {
+            if let found = try ObjectMap.first(
+                from: &position, to: info.top, words: &words, &self)
+            {
                 objects.append(ObjectInfo(address: found, descriptor: try descriptor(of: found)))
                 position = found + 8
             } else if position < info.top {

@@ -21,7 +21,7 @@ extension Transaction {
         let start = try AllocatorObject(allocator).takeRoom(for: count, of: descriptor, &self)
         let first = start + 8 * descriptor.referenceCount
         try initialise(first, descriptor, count)
-        try setMarks(first: first, stride: descriptor.stride, count: count)
+        try ObjectMap.insert(first: first, stride: descriptor.stride, count: count, &self)
         try Backpack.add(
             first: first, count: count, of: descriptor, in: AllocatorObject(allocator), &self)
         return first
@@ -144,7 +144,8 @@ extension Transaction {
     public mutating func publish(_ batch: ObjectBatch) throws {
         try checkRoom(of: batch)
         try AllocatorObject(batch.allocator).checkNew(batch.descriptor, &self)
-        try setMarks(first: batch.first, stride: batch.descriptor.stride, count: batch.count)
+        try ObjectMap.insert(
+            first: batch.first, stride: batch.descriptor.stride, count: batch.count, &self)
         try Backpack.add(
             first: batch.first, count: batch.count, of: batch.descriptor,
             in: AllocatorObject(batch.allocator), &self)
