@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -5,69 +6,37 @@ import Testing
 
 @Suite("The built-in classes")
 struct BuiltInClassTests {
-    @Test("Every fixed offset is the one that the class text gives")
-    func offsets() throws {
-        typealias Layout = SystemLayout
-        let scalars: [(BuiltInClass, String, Int)] = [
-            (.system, "layoutVersion", Layout.System.layoutVersion),
-            (.system, "created", Layout.System.created),
-            (.system, "owner", Layout.System.ownership), (.system, "freed", Layout.System.freed),
-            (.system, "namesOwner", Layout.System.namesOwnership),
-            (.system, "classesOwner", Layout.System.classesOwnership),
-            (.class, "name", Layout.Class.name), (.class, "revision", Layout.Class.revision),
-            (.class, "fieldCount", Layout.Class.fieldCount),
-            (.class, "referenceCount", Layout.Class.referenceCount),
-            (.class, "scalarBytes", Layout.Class.scalarBytes),
-            (.class, "referrers", Layout.Class.referrers),
-            (.class, "isSystem", Layout.Class.isSystem), (.field, "name", Layout.Field.name),
-            (.field, "offset", Layout.Field.offset), (.field, "count", Layout.Field.count),
-            (.field, "index", Layout.Field.index), (.field, "type", Layout.Field.type),
-            (.field, "isArray", Layout.Field.isArray), (.region, "name", Layout.Region.name),
-            (.region, "number", Layout.Region.number),
-            (.region, "owner", Layout.Region.ownership), (.region, "model", Layout.Region.model),
-            (.allocator, "name", Layout.Allocator.name),
-            (.allocator, "base", Layout.Allocator.base),
-            (.allocator, "capacity", Layout.Allocator.capacity),
-            (.allocator, "owner", Layout.Allocator.ownership),
-            (.allocator, "top", Layout.Allocator.top),
-            (.allocator, "reserved", Layout.Allocator.reserved),
-            (.name, "name", Layout.Name.name), (.text, "text", Layout.Text.text),
-            (.backpack, "memberCount", Layout.Backpack.memberCount),
-            (.backpack, "runCount", Layout.Backpack.runCount),
-            (.backpack, "counts", Layout.Backpack.counts),
-        ]
-        for (builtIn, name, offset) in scalars + [(.class, "alignment", Layout.Class.alignment)] {
-            #expect(builtIn.descriptor.field(named: name)?.offset == offset, "\(builtIn) \(name)")
+    @Test("BuiltInFields.swift is what the class texts give")
+    func fields() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../../Sources/Core/Objects/Schema/BuiltInFields.swift")
+        let made = madeFile()
+        if ProcessInfo.processInfo.environment["RAINBOWFS_GENERATE"] == "1" {
+            try made.write(to: file, atomically: true, encoding: .utf8)
         }
-        let links: [(BuiltInClass, String, Int)] = [
-            (.system, "names", Layout.System.names), (.system, "classes", Layout.System.classes),
-            (.system, "regions", Layout.System.regions),
-            (.system, "regionsByNumber", Layout.System.regionsByNumber),
-            (.system, "allocator", Layout.System.allocator),
-            (.class, "fields", Layout.Class.fields), (.class, "instances", Layout.Class.instances),
-            (.field, "owner", Layout.Field.owner), (.field, "next", Layout.Field.next),
-            (.field, "target", Layout.Field.target),
-            (.region, "allocators", Layout.Region.allocators),
-            (.region, "extents", Layout.Region.extents),
-            (.allocator, "region", Layout.Allocator.region),
-            (.allocator, "backpacks", Layout.Allocator.backpacks),
-            (.name, "target", Layout.Name.target), (.name, "more", Layout.Name.more),
-            (.backpack, "memberClass", Layout.Backpack.memberClass),
-            (.backpack, "allocator", Layout.Backpack.allocator),
-            (.backpack, "nextOfClass", Layout.Backpack.nextOfClass),
-            (.backpack, "nextInAllocator", Layout.Backpack.nextInAllocator),
-            (.backpack, "next", Layout.Backpack.next), (.backpack, "last", Layout.Backpack.last),
-            (.backpack, "first", Layout.Backpack.first), (.table, "entries", 0),
+        #expect(try String(contentsOf: file, encoding: .utf8) == made)
+    }
+
+    @Test("What the code takes for granted of the class texts is so")
+    func assumptions() throws {
+        let owned: [(BuiltInClass, prefix: String)] = [
+            (.system, ""), (.system, "names"), (.system, "classes"), (.region, ""),
+            (.allocator, ""),
         ]
-        for (builtIn, name, slot) in links {
-            let offset = builtIn.descriptor.field(named: name)?.offset
-            #expect(offset == -8 * (slot + 1), "\(builtIn) \(name)")
+        for (builtIn, prefix) in owned {
+            let offsets = ["owner", "group", "mode"].map { word in
+                let name = prefix.isEmpty ? word : prefix + word.capitalized
+                return builtIn.descriptor.field(named: name)?.offset ?? 0
+            }
+            #expect(offsets == [0, 4, 8].map { offsets[0] + $0 }, "\(builtIn) \(prefix)")
         }
-        let backpack = BuiltInClass.backpack.descriptor
-        #expect(backpack.field(named: "first")?.count == Layout.Backpack.runCountMax)
-        #expect(
-            BuiltInClass.system.descriptor.field(named: "freed")?.count
-                == BuiltInClass.allCases.count)
+        #expect(SystemObject.root.freed.count == BuiltInClass.allCases.count)
+        let (name, text) = (NameObject.null.name, TextObject.null.text)
+        #expect(name.byteCount + text.byteCount == NameBytes.capacity)
+        for string in [
+            name, text, ClassObject.null.name, FieldObject.null.name, RegionObject.null.name,
+            AllocatorObject.null.name,
+        ] { #expect(string.address.rawValue % 8 == 0 && string.byteCount % 8 == 0) }
     }
 
     @Test("The first objects do not overlap, and hot words have lines of their own")
@@ -75,14 +44,13 @@ struct BuiltInClassTests {
         let system = BuiltInClass.system.descriptor
         #expect(system.start(of: ObjectSystem.root).rawValue == SystemLayout.systemBase)
         #expect(system.size <= 256)
-        #expect((SystemLayout.root + UInt64(SystemLayout.System.freed)) % 64 == 0)
+        #expect(SystemObject.root.freed[0].address.rawValue % 64 == 0)
         let classes = BuiltInClass.class.descriptor
         #expect(classes.size <= 128)
         #expect(classes.start(of: BuiltInClass.system.address).rawValue % 64 == 0)
         let allocator = BuiltInClass.allocator.descriptor
         #expect(allocator.start(of: ObjectSystem.systemAllocator).rawValue % 64 == 0)
-        let top = ObjectSystem.systemAllocator + SystemLayout.Allocator.top
-        #expect(top.rawValue % 64 == 0)
+        #expect(AllocatorObject.system.top.address.rawValue % 64 == 0)
         #expect(BuiltInClass.name.descriptor.size == 64)
         #expect(BuiltInClass.backpack.descriptor.size <= 512)
     }
@@ -129,6 +97,64 @@ struct BuiltInClassTests {
                     #expect(count == otherCount)
                 }
             }
+        }
+    }
+
+    // MARK: The source that the class texts give
+
+    private func madeFile() -> String {
+        let header = """
+            /// The types of the built-in objects. `BuiltInClassTests` makes this file from the
+            /// texts in `BuiltInClass` and compares it with them; with RAINBOWFS_GENERATE=1 in its
+            /// environment it writes the file anew.
+
+            """
+        return BuiltInClass.allCases.reduce(into: header) { $0 += "\n" + madeType($1) }
+    }
+
+    private func madeType(_ builtIn: BuiltInClass) -> String {
+        let fields = builtIn.descriptor.fields.compactMap(madeProperty)
+        return """
+            struct \(typeName(builtIn.name)): BuiltInObject {
+                static var builtIn: BuiltInClass { .\(builtIn) }
+                let address: Address
+                init(_ address: Address) { self.address = address }
+
+            \(fields.joined(separator: "\n"))
+            }
+
+            """
+    }
+
+    /// The property for a field; nil for one that is only room.
+    private func madeProperty(_ field: Field) -> String? {
+        if field.type == .bytes { return nil }
+        let place = "address \(field.offset < 0 ? "-" : "+") \(abs(field.offset))"
+        let (type, arguments): (String, String)
+        if field.type == .string {
+            (type, arguments) = ("StoredString", "\(place), byteCount: \(field.byteCount)")
+        } else if let count = field.arrayCount {
+            let stride = field.offset(ofElement: 1) - field.offset
+            type = "TypedArray"
+            arguments = "\(place), stride: \(stride), count: \(count)"
+        } else {
+            (type, arguments) = ("TypedAddress", place)
+        }
+        let value = field.type == .string ? "" : "<\(valueName(field))>"
+        return "    var \(field.name): \(type)\(value) { \(type)(\(arguments)) }"
+    }
+
+    private func valueName(_ field: Field) -> String {
+        if field.isReference { return typeName(field.targetName) }
+        let name = field.type.name.replacing("uint", with: "UInt")
+        return name.prefix(1).uppercased() + name.dropFirst()
+    }
+
+    private func typeName(_ className: String) -> String {
+        switch className {
+        case "Object": "Address"
+        case "Table", "Backpack": className
+        default: className + "Object"
         }
     }
 }

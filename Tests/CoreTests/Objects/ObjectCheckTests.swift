@@ -37,26 +37,25 @@ struct ObjectCheckTests {
             try space.run { tx throws in
                 let allocator = try tx.allocator(named: "a", in: tx.main()).address
                 let node = try tx.classDescriptor(named: "Node")
-                let head = try tx.link(node.address, SystemLayout.Class.instances)
-                let name = try #require(try tx.nameObject("n7"))
-                let names = try tx.link(ObjectSystem.root, SystemLayout.System.names)
+                let head = try tx.load(node.object.instances)
+                let name = NameObject(try #require(try tx.nameObject("n7")))
+                let names = try tx.load(SystemObject.root.names)
                 switch kind {
                 case 0: try tx.store(object.rawValue + 8, at: object - 8)  // a link to no object
                 case 1: try tx.store(allocator.rawValue, at: object - 8)  // to a wrong class
                 case 2: try tx.store(UInt64(0), at: object)  // no header
-                case 3: try tx.clearMark(object + 24)  // an object unmarked
-                case 4: try tx.setMark(object + 8)  // a scalar marked
-                case 5: try tx.store(UInt64(101), at: head + SystemLayout.Backpack.memberCount)
-                case 6: try tx.store(UInt64.max, at: head + SystemLayout.Backpack.runCount)
-                case 7: try tx.setLink(head, SystemLayout.Backpack.next, to: head)
-                case 8: try tx.setLink(name, SystemLayout.Name.target, to: object + 16)
-                case 9: try tx.store(UInt64(0x616161), at: name + SystemLayout.Name.name)
-                case 10: try tx.setLink(names, 3, to: Address(0x77))
+                case 3: try ObjectMap.remove(object + 24, &tx)  // an object unmarked
+                case 4: try ObjectMap.insert(object + 8, &tx)  // a scalar marked
+                case 5: try tx.store(UInt64(101), at: head.memberCount)
+                case 6: try tx.store(UInt64.max, at: head.runCount)
+                case 7: try tx.store(head, at: head.next)
+                case 8: try tx.store(object + 16, at: name.target)
+                case 9: try tx.store(UInt64(0x616161), at: name.name.address)
+                case 10: try tx.store(Address(0x77), at: names.entries[3])
                 case 11:
-                    for slot in 0..<16 { try tx.setLink(names, slot, to: names) }
-                case 12: try tx.store(UInt64.max, at: allocator + SystemLayout.Allocator.top)
-                default:
-                    try tx.store(UInt32(7), at: node.address + SystemLayout.Class.referrers)
+                    for index in 0..<16 { try tx.store(names.address, at: names.entries[index]) }
+                case 12: try tx.store(UInt64.max, at: AllocatorObject(allocator).top)
+                default: try tx.store(UInt32(7), at: node.object.referrers)
                 }
             }
             #expect(try !problems(of: space).isEmpty)

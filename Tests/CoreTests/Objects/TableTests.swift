@@ -71,41 +71,41 @@ struct TableTests {
         var random = SeededGenerator(seed: printedSeed("table model"))
         try withObjectSpace { space in
             var model: [UInt64: Address] = [:]
-            let root = try space.run { tx throws in try tx.newSystemObject(.table) }
+            let table = try space.run { tx throws in try Table.make(&tx) }
             for round in 0..<3000 {
                 // Pages close together and far apart, so that paths share much and little.
                 let page = UInt64.random(in: 1..<(round % 2 == 0 ? 64 : 1 << 27), using: &random)
                 let base = Address(region: 1, offset: page << 12)
                 let key = TableKey(extentAt: base)
                 try space.run { tx throws in
-                    #expect(try tx.tableEntry(key, in: root) == model[key.number])
+                    #expect(try table.entry(key, &tx) == model[key.number])
                     if model[key.number] == nil {
-                        let entry = try tx.newSystemObject(.allocator)
-                        try tx.store(base.rawValue, at: entry + SystemLayout.Allocator.base)
-                        try tx.insertTableEntry(entry, key, in: root)
-                        model[key.number] = entry
+                        let entry = try AllocatorObject.make(&tx)
+                        try tx.store(base.rawValue, at: entry.base)
+                        try table.insert(entry.address, key, &tx)
+                        model[key.number] = entry.address
                     } else {
-                        let entry = try tx.removeTableEntry(key, in: root)
+                        let entry = try table.remove(key, &tx)
                         #expect(entry == model.removeValue(forKey: key.number))
-                        try tx.freeSystemObject(#require(entry), .allocator)
+                        try AllocatorObject(#require(entry)).free(&tx)
                     }
                 }
                 guard round % 50 == 0 else { continue }
                 let probe = UInt64.random(in: 0..<1 << 60, using: &random)
                 try space.run { tx throws in
                     let sorted = model.keys.sorted()
-                    let listed = try tx.tableEntries(.extents, in: root, after: probe, limit: 20)
+                    let listed = try table.entries(.extents, after: probe, limit: 20, &tx)
                     #expect(listed == sorted.filter { $0 > probe }.prefix(20).map { model[$0]! })
-                    let last = try tx.lastTableEntry(.extents, in: root, upTo: probe)
+                    let last = try table.lastEntry(.extents, upTo: probe, &tx)
                     #expect(last == sorted.last { $0 <= probe }.map { model[$0]! })
                 }
             }
             try space.run { tx throws in
                 for number in model.keys {
                     let page = Address(region: 1, offset: (number >> 33) << 12)
-                    _ = try tx.removeTableEntry(TableKey(extentAt: page), in: root)
+                    try table.remove(TableKey(extentAt: page), &tx)
                 }
-                for slot in 0..<16 { #expect(try tx.link(root, slot) == .null) }
+                for index in 0..<16 { #expect(try tx.load(table.entries[index]) == .null) }
             }
         }
     }

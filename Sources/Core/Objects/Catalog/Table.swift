@@ -8,111 +8,107 @@
 ///
 /// Every walk ends: a path has at most `TableKey.levelCountMax` levels, however damaged, and below
 /// every inner node are two entries or more.
-extension Transaction {
+extension Table {
     /// The entry with this key, or nil.
-    mutating func tableEntry(_ key: TableKey, in root: Address) throws -> Address? {
-        let found = try forgettingTheWay { tx in try tx.searchTable(key, in: root) }
+    func entry(_ key: TableKey, _ tx: inout Transaction) throws -> Address? {
+        let found = try tx.forgettingTheWay { tx in try search(key, &tx) }
         // Its removal, under whatever key it is found, changes its header.
-        if let found, readsFixedMoment { _ = try load(found, as: UInt64.self) }
+        if let found, tx.readsFixedMoment { _ = try tx.load(found, as: UInt64.self) }
         return found
     }
 
-    private mutating func searchTable(_ key: TableKey, in root: Address) throws -> Address? {
-        try expect(.table, at: root)
-        var node = root
+    private func search(_ key: TableKey, _ tx: inout Transaction) throws -> Address? {
+        try check(&tx)
+        var node = self
         for level in 0..<TableKey.levelCountMax {
-            let child = try link(node, key.entryIndex(atLevel: level))
+            let child = try tx.load(node.entries[key.entryIndex(atLevel: level)])
             if child == .null { return nil }
-            guard try isTable(child) else { return try isEntry(child, key) ? child : nil }
-            node = child
+            guard let inner = try Table(inner: child, &tx) else {
+                return try key.isKey(of: child, &tx) ? child : nil
+            }
+            node = inner
         }
-        throw ObjectError.damaged("a table without end", at: root)
+        throw ObjectError.damaged("a table without end", at: address)
     }
 
     /// Puts an entry in; no other has its key.
-    mutating func insertTableEntry(
-        _ entry: Address, _ key: TableKey, in root: Address
-    ) throws {
-        try expect(.table, at: root)
-        var node = root
+    func insert(_ entry: Address, _ key: TableKey, _ tx: inout Transaction) throws {
+        try check(&tx)
+        var node = self
         for level in 0..<TableKey.levelCountMax {
-            let index = key.entryIndex(atLevel: level)
-            let child = try link(node, index)
+            let slot = node.entries[key.entryIndex(atLevel: level)]
+            let child = try tx.load(slot)
             if child == .null {
-                return try setLink(node, index, to: entry)
+                return try tx.store(entry, at: slot)
             }
-            if try isTable(child) {
-                node = child
+            if let inner = try Table(inner: child, &tx) {
+                node = inner
                 continue
             }
             // Another entry is here: both go one level down.
-            let other = try tableKey(of: child, key.kind)
+            let other = try TableKey(of: child, key.kind, &tx)
             guard !other.matches(key), level + 1 < TableKey.levelCountMax else { break }
-            let inner = try newSystemObject(.table)
-            try setLink(inner, other.entryIndex(atLevel: level + 1), to: child)
-            try setLink(node, index, to: inner)
+            let inner = try Table.make(&tx)
+            try tx.store(child, at: inner.entries[other.entryIndex(atLevel: level + 1)])
+            try tx.store(inner.address, at: slot)
             node = inner
         }
-        throw ObjectError.damaged("two entries with one key", at: root)
+        throw ObjectError.damaged("two entries with one key", at: address)
     }
 
     /// Takes the entry with this key out, and the nodes that only led to it.
     /// - Returns: the entry, or nil if there was none.
-    mutating func removeTableEntry(_ key: TableKey, in root: Address) throws -> Address? {
-        try expect(.table, at: root)
-        return try removeTableEntry(key, from: root, level: 0)?.entry
+    @discardableResult
+    func remove(_ key: TableKey, _ tx: inout Transaction) throws -> Address? {
+        try check(&tx)
+        return try remove(key, level: 0, &tx)?.entry
     }
 
-    /// - Returns: the entry, and what the parent shall hold instead of `node`.
-    private mutating func removeTableEntry(
-        _ key: TableKey, from node: Address, level: Int
+    /// - Returns: the entry, and what the parent shall hold instead of this node.
+    private func remove(
+        _ key: TableKey, level: Int, _ tx: inout Transaction
     ) throws -> (entry: Address, rest: Address)? {
         guard level < TableKey.levelCountMax else {
-            throw ObjectError.damaged("a table without end", at: node)
+            throw ObjectError.damaged("a table without end", at: address)
         }
-        let index = key.entryIndex(atLevel: level)
-        let child = try link(node, index)
+        let slot = entries[key.entryIndex(atLevel: level)]
+        let child = try tx.load(slot)
         if child == .null { return nil }
-        if try isTable(child) {
-            guard let (entry, rest) = try removeTableEntry(key, from: child, level: level + 1)
-            else {
+        if let inner = try Table(inner: child, &tx) {
+            guard let (entry, rest) = try inner.remove(key, level: level + 1, &tx) else {
                 return nil
             }
-            if rest != child { try setLink(node, index, to: rest) }
+            if rest != child { try tx.store(rest, at: slot) }
             // Only a node that lost its inner node can have become superfluous.
-            return (entry, rest == child ? node : try condensed(node, level))
+            return (entry, rest == child ? address : try condensed(level, &tx))
         }
-        guard try isEntry(child, key) else { return nil }
-        try setLink(node, index, to: .null)
-        return (child, try condensed(node, level))
+        guard try key.isKey(of: child, &tx) else { return nil }
+        try tx.store(.null, at: slot)
+        return (child, try condensed(level, &tx))
     }
 
     /// What remains of an inner node: nothing, its only entry, or itself.
-    private mutating func condensed(_ node: Address, _ level: Int) throws -> Address {
-        guard level > 0 else { return node }
+    private func condensed(_ level: Int, _ tx: inout Transaction) throws -> Address {
+        guard level > 0 else { return address }
         var only = Address.null
-        for index in 0..<SystemLayout.tableEntryCount {
-            let child = try link(node, index)
+        for index in 0..<entries.count {
+            let child = try tx.load(entries[index])
             if child == .null { continue }
-            guard try only == .null && !isTable(child) else { return node }
+            guard try only == .null && Table(inner: child, &tx) == nil else { return address }
             only = child
         }
-        try freeSystemObject(node, .table)
+        try free(&tx)
         return only
     }
 
+    /// The inner node at an address; nil if what is there is an entry.
     @inline(__always)
-    mutating func isTable(_ object: Address) throws -> Bool {
+    private init?(inner object: Address, _ tx: inout Transaction) throws {
         guard object.rawValue & 7 == 0 else {
             throw ObjectError.damaged("a table leads astray", at: object)
         }
-        return try load(object, as: UInt64.self) == BuiltInClass.table.header
-    }
-}
-
-extension TableKey {
-    func matches(_ other: TableKey) -> Bool {
-        number == other.number && (!kind.isNamed || name == other.name)
+        guard try tx.load(object, as: UInt64.self) == Table.builtIn.header else { return nil }
+        self.init(object)
     }
 }
 
@@ -138,6 +134,16 @@ enum TableKind {
 
     /// Whether entries are found by their name rather than by a number.
     var isNamed: Bool { self != .regionsByNumber && self != .extents }
+
+    /// The name of an entry, of a table where entries have one.
+    func name(of entry: Address, _ tx: inout Transaction) throws -> NameBytes {
+        switch self {
+        case .names: try NameObject(entry).fullName(&tx)
+        case .classes: try tx.load(ClassObject(entry).name)
+        case .regions, .regionsByNumber: try tx.load(RegionObject(entry).name)
+        case .allocators, .extents: try tx.load(AllocatorObject(entry).name)
+        }
+    }
 }
 
 /// What one entry of a table is found by: a number below 2^60, and the name that it is the hash of.
@@ -179,150 +185,136 @@ struct TableKey {
         return Int(bits >> UInt64(TableKey.bitCount - 4 - level % levels * 4) & 15)
     }
 
+    /// The entry of an inner node on the way to a key's number.
+    static func digit(_ key: UInt64, _ level: Int) -> Int {
+        let levels = TableKey.bitCount / 4
+        guard level < levels else { return 0 }
+        return Int(key >> UInt64(TableKey.bitCount - 4 - level * 4) & 15)
+    }
+
     /// The numbers below 16 are left to whoever lists a table as a directory.
     private static func number(of name: NameBytes) -> UInt64 { max(name.hash(seed: 0), 16) }
 }
 
-extension Transaction {
+extension TableKey {
     /// What finds an entry of a table: read from the entry itself.
-    mutating func tableKey(of entry: Address, _ kind: TableKind) throws -> TableKey {
-        try expect(kind.entryClass, at: entry)
+    init(of entry: Address, _ kind: TableKind, _ tx: inout Transaction) throws {
+        try kind.entryClass.check(entry, &tx)
         switch kind {
-        case .names:
-            return TableKey(kind, name: try loadBoundName(of: entry))
-        case .classes, .regions, .allocators:
-            let name = try loadName(entry + 8, byteCount: ObjectLimits.nameBytes)
-            return TableKey(kind, name: name)
+        case .names, .classes, .regions, .allocators:
+            self.init(kind, name: try kind.name(of: entry, &tx))
         case .regionsByNumber:
-            let number: UInt32 = try load(entry + SystemLayout.Region.number)
-            return TableKey(regionNumber: Int(number))
+            self.init(regionNumber: Int(try tx.load(RegionObject(entry).number)))
         case .extents:
-            let base: UInt64 = try load(entry + SystemLayout.Allocator.base)
-            return TableKey(extentAt: Address(base))
+            self.init(extentAt: Address(try tx.load(AllocatorObject(entry).base)))
         }
     }
 
     /// Whether an entry has this key; compares names without hashing the entry's.
-    mutating func isEntry(_ entry: Address, _ key: TableKey) throws -> Bool {
-        try expect(key.kind.entryClass, at: entry)
-        switch key.kind {
-        case .names: return try loadBoundName(of: entry) == key.name
-        case .classes, .regions, .allocators:
-            return try loadName(entry + 8, byteCount: ObjectLimits.nameBytes) == key.name
-        case .regionsByNumber, .extents: return try tableKey(of: entry, key.kind).matches(key)
-        }
+    func isKey(of entry: Address, _ tx: inout Transaction) throws -> Bool {
+        try kind.entryClass.check(entry, &tx)
+        guard kind.isNamed else { return try TableKey(of: entry, kind, &tx).matches(self) }
+        return try kind.name(of: entry, &tx) == name
     }
 
-    /// The name of a `Name` object, whose end may lie in a `Text` object.
-    mutating func loadBoundName(of entry: Address) throws -> NameBytes {
-        let ownBytes = SystemLayout.Name.nameBytes
-        var name = try loadName(entry + SystemLayout.Name.name, byteCount: ownBytes)
-        let more = try link(entry, SystemLayout.Name.more)
-        guard more != .null else { return name }
-        try expect(.text, at: more)
-        try loadName(
-            more + SystemLayout.Text.text, byteCount: NameBytes.capacity - ownBytes, into: &name,
-            from: ownBytes / 8)
-        return name
+    func matches(_ other: TableKey) -> Bool {
+        number == other.number && (!kind.isNamed || name == other.name)
     }
 }
 
 /// Walks through a table in the order of its keys.
-extension Transaction {
+extension Table {
     /// The entries with keys above `key`, in order, at most `limit` of them; entries that share a
     /// key stay together, so that going on behind the last key misses none.
-    mutating func tableEntries(
-        _ kind: TableKind, in root: Address, after key: UInt64?, limit: Int
+    func entries(
+        _ kind: TableKind, after key: UInt64?, limit: Int, _ tx: inout Transaction
     ) throws -> [Address] {
         var found: [Address] = []
         guard limit > 0, key.map({ $0 < 1 << UInt64(TableKey.bitCount) }) ?? true else { return [] }
-        try expect(.table, at: root)
-        var walk = TableWalk(root: root)
-        try collect(kind, root, 0, after: key, limit: limit, into: &found, &walk)
+        try check(&tx)
+        var walk = TableWalk(kind: kind, root: self)
+        try collect(0, after: key, limit: limit, into: &found, &walk, &tx)
         return found
     }
 
     /// Checks the keys of a part of a listing: one that does not come forward has no end.
-    func checkOrder(_ keys: [UInt64], after key: UInt64, in root: Address) throws(ObjectError) {
+    func checkOrder(_ keys: [UInt64], after key: UInt64) throws(ObjectError) {
         guard keys.first.map({ $0 > key }) ?? true,
             zip(keys, keys.dropFirst()).allSatisfy({ $0 <= $1 })
-        else { throw ObjectError.damaged("a table out of order", at: root) }
+        else { throw ObjectError.damaged("a table out of order", at: address) }
     }
 
     /// The entry with the highest key that is at most `key`.
-    mutating func lastTableEntry(
-        _ kind: TableKind, in root: Address, upTo key: UInt64
+    func lastEntry(
+        _ kind: TableKind, upTo key: UInt64, _ tx: inout Transaction
     ) throws -> Address? {
-        try expect(.table, at: root)
-        var walk = TableWalk(root: root)
-        return try last(kind, root, 0, upTo: key, &walk)
+        try check(&tx)
+        var walk = TableWalk(kind: kind, root: self)
+        return try last(0, upTo: key, &walk, &tx)
     }
 
-    private mutating func collect(
-        _ kind: TableKind, _ node: Address, _ level: Int, after key: UInt64?, limit: Int,
-        into found: inout [Address], _ walk: inout TableWalk
+    private func collect(
+        _ level: Int, after key: UInt64?, limit: Int, into found: inout [Address],
+        _ walk: inout TableWalk, _ tx: inout Transaction
     ) throws {
         try walk.enter(level, found: found.count)
         let isTie = level >= TableKey.bitCount / 4
         // Everything below a tie has the key that led here.
         if isTie, key != nil { return }
-        let first = key.map { digit($0, level) } ?? 0
-        for index in first..<SystemLayout.tableEntryCount {
+        let first = key.map { TableKey.digit($0, level) } ?? 0
+        for index in first..<entries.count {
             guard found.count < limit || isTie else { return }
-            let child = try link(node, index)
+            let child = try tx.load(entries[index])
             if child == .null { continue }
             let bound = index == first ? key : nil
-            if try isTable(child) {
-                try collect(kind, child, level + 1, after: bound, limit: limit, into: &found, &walk)
+            if let inner = try Table(inner: child, &tx) {
+                try inner.collect(level + 1, after: bound, limit: limit, into: &found, &walk, &tx)
             } else if let bound {
-                if try tableKey(of: child, kind).number > bound { found.append(child) }
+                if try TableKey(of: child, walk.kind, &tx).number > bound { found.append(child) }
             } else {
                 found.append(child)
             }
         }
     }
 
-    private mutating func last(
-        _ kind: TableKind, _ node: Address, _ level: Int, upTo key: UInt64?,
-        _ walk: inout TableWalk
+    private func last(
+        _ level: Int, upTo key: UInt64?, _ walk: inout TableWalk, _ tx: inout Transaction
     ) throws -> Address? {
         try walk.enter(level, found: 0)
-        let top = key.map { digit($0, level) } ?? SystemLayout.tableEntryCount - 1
+        let top = key.map { TableKey.digit($0, level) } ?? entries.count - 1
         for index in (0...top).reversed() {
-            let child = try link(node, index)
+            let child = try tx.load(entries[index])
             if child == .null { continue }
             let bound = index == top ? key : nil
-            if try isTable(child) {
-                if let found = try last(kind, child, level + 1, upTo: bound, &walk) { return found }
+            if let inner = try Table(inner: child, &tx) {
+                if let found = try inner.last(level + 1, upTo: bound, &walk, &tx) { return found }
             } else if let bound {
-                if try tableKey(of: child, kind).number <= bound { return child }
+                if try TableKey(of: child, walk.kind, &tx).number <= bound { return child }
             } else {
                 return child
             }
         }
         return nil
     }
-
-    private func digit(_ key: UInt64, _ level: Int) -> Int {
-        let levels = TableKey.bitCount / 4
-        guard level < levels else { return 0 }
-        return Int(key >> UInt64(TableKey.bitCount - 4 - level * 4) & 15)
-    }
 }
 
-/// Bounds a walk through a table: in a sound one a path of inner nodes soon leads to an entry.
+/// A walk through a table, which ends: in a sound one a path of inner nodes soon leads to an entry.
 private struct TableWalk {
-    let root: Address
+    let kind: TableKind
+    let root: Table
     private var nodeCount = 0
     /// No table has more: the system allocator has no memory for them.
     private static let nodeCountMax = 1 << 26
 
-    init(root: Address) { self.root = root }
+    init(kind: TableKind, root: Table) {
+        self.kind = kind
+        self.root = root
+    }
 
     mutating func enter(_ level: Int, found: Int) throws(ObjectError) {
         nodeCount += 1
         guard level < TableKey.levelCountMax, nodeCount <= TableWalk.nodeCountMax,
             nodeCount <= (found + 2) * TableKey.levelCountMax
-        else { throw ObjectError.damaged("a table without end", at: root) }
+        else { throw ObjectError.damaged("a table without end", at: root.address) }
     }
 }

@@ -42,7 +42,7 @@ private struct ObjectChecker {
                 return
             }
             for builtIn in BuiltInClass.allCases {
-                try tx.checkInvariants(ofFreed: builtIn, &problems)
+                try builtIn.checkFreed(&problems, &tx)
             }
         }
     }
@@ -52,7 +52,7 @@ private struct ObjectChecker {
         while true {
             let page = try step(report) { tx, problems in
                 let page = try tx.regions(after: key, limit: ObjectChecker.pageSize)
-                for region in page { try tx.checkInvariants(of: region, &problems) }
+                for region in page { try region.checkInvariants(&problems, &tx) }
                 return page
             }
             guard let page, let last = page.last, isAhead(last.key, of: &key, report) else {
@@ -87,7 +87,7 @@ private struct ObjectChecker {
             let page = try step(report) { tx, problems in
                 let page = try tx.allocators(in: region, after: key, limit: ObjectChecker.pageSize)
                 for allocator in page {
-                    try tx.checkInvariants(of: allocator, in: region, &problems)
+                    try allocator.checkInvariants(in: region, &problems, &tx)
                 }
                 return page
             }
@@ -111,9 +111,9 @@ private struct ObjectChecker {
         var count: UInt64 = 0
         while position < info.top {
             let page = try step(report) { tx, problems in
-                try tx.checkInvariants(
-                    ofObjectsIn: info, from: position, after: previousEnd,
-                    limit: ObjectChecker.pageSize, &problems)
+                try info.checkObjects(
+                    from: position, after: previousEnd, limit: ObjectChecker.pageSize, &problems,
+                    &tx)
             }
             guard let page else { return }
             (position, previousEnd) = (page.position, page.end)
@@ -126,7 +126,7 @@ private struct ObjectChecker {
     }
 
     mutating func checkClasses(_ report: (String) -> Void) throws {
-        try step(report) { tx, problems in try tx.checkInvariantsOfReferrers(&problems) }
+        try step(report) { tx, problems in try ClassObject.checkReferrers(&problems, &tx) }
         var key: UInt64 = 0
         while true {
             let page = try step(report) { tx, problems in
@@ -134,7 +134,7 @@ private struct ObjectChecker {
                 var sound: [ClassDescriptor] = []
                 for entry in page {
                     let before = problems.count
-                    try tx.checkInvariants(of: entry.descriptor, &problems)
+                    try entry.descriptor.checkInvariants(&problems, &tx)
                     if problems.count == before, !entry.descriptor.isSystem {
                         sound.append(entry.descriptor)
                     }
@@ -156,7 +156,9 @@ private struct ObjectChecker {
         repeat {
             let page = try step(report) { tx, problems in
                 // A class that was removed or redefined meanwhile has no objects.
-                guard try tx.isCurrent(descriptor) else { return InstancePage() }
+                guard try descriptor.object.isCurrent(descriptor.revision, &tx) else {
+                    return InstancePage()
+                }
                 let page = try tx.instances(
                     of: descriptor, after: cursor, limit: ObjectChecker.pageSize)
                 for object in page.objects {
@@ -179,7 +181,7 @@ private struct ObjectChecker {
         while true {
             let page = try step(report) { tx, problems in
                 let page = try tx.names(after: key, limit: ObjectChecker.pageSize)
-                for name in page { try tx.checkInvariants(of: name, &problems) }
+                for name in page { try name.checkInvariants(&problems, &tx) }
                 return page
             }
             guard let page, let last = page.last, isAhead(last.key, of: &key, report) else {

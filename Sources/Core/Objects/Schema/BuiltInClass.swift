@@ -1,8 +1,7 @@
 /// The classes that every space has, of which everything else is made.
 ///
 /// Their objects, their `Class` objects included, lie in the system allocator like any others and
-/// are described by the texts below. The code of this layer uses fixed offsets (`SystemLayout`);
-/// a test compares the two.
+/// are described by the texts below, of which `BuiltInFields.swift` is made.
 enum BuiltInClass: Int, CaseIterable {
     case system
     case `class`
@@ -136,6 +135,8 @@ enum BuiltInClass: Int, CaseIterable {
 
     /// Address of the `Class` object: they follow one another behind the System object.
     var address: Address { Address(SystemLayout.firstClass + UInt64(rawValue * 128)) }
+
+    var object: ClassObject { ClassObject(address) }
 
     /// What the header of an object of this class holds.
     var header: UInt64 { ClassDescriptor.header(ofClassAt: address) }

@@ -41,6 +41,8 @@ public final class ClassDescriptor: Sendable {
         self.fieldsByName = Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0) })
     }
 
+    var object: ClassObject { ClassObject(address) }
+
     /// Bytes of an object.
     public var size: Int { 8 * referenceCount + 8 + scalarBytes }
     /// How far apart objects of one batch are: their bytes, and what is left of the last line if

@@ -8,140 +8,91 @@
 ///     Class.instances -> head -> nextOfClass -> ...          all heads of a class
 ///     Allocator.backpacks -> head -> nextInAllocator -> ...  all heads of an allocator
 ///     head.next -> ... -> head.last                          the parts of one backpack
-extension Transaction {
-    /// How many objects of a class exist.
-    public mutating func instanceCount(of descriptor: ClassDescriptor) throws -> UInt64 {
-        try checkCurrent(descriptor)
-        var count: UInt64 = 0
-        var head = try link(descriptor.address, SystemLayout.Class.instances)
-        var steps = 0
-        while head != .null {
-            try checkHead(head, &steps)
-            count &+= try load(head + SystemLayout.Backpack.memberCount, as: UInt64.self)
-            head = try link(head, SystemLayout.Backpack.nextOfClass)
-        }
-        return count
-    }
-
-    /// How many objects an allocator holds.
-    public mutating func objectCount(in allocator: Address) throws -> UInt64 {
-        let info = try self.allocator(at: allocator)
-        if info.isSystem { return try markCount(info.base..<info.top) }
-        var count: UInt64 = 0
-        var head = try link(allocator, SystemLayout.Allocator.backpacks)
-        var steps = 0
-        while head != .null {
-            try checkHead(head, &steps)
-            count &+= try load(head + SystemLayout.Backpack.memberCount, as: UInt64.self)
-            head = try link(head, SystemLayout.Backpack.nextInAllocator)
-        }
-        return count
-    }
-
+extension Backpack {
     /// Lists a run of new objects in the backpack of their class and allocator.
-    mutating func addToBackpack(
-        _ descriptor: ClassDescriptor, _ allocator: Address, first: Address, count: Int
+    static func add(
+        first: Address, count: Int, of descriptor: ClassDescriptor,
+        in allocator: AllocatorObject, _ tx: inout Transaction
     ) throws {
-        let head = try backpack(of: descriptor, in: allocator)
-        let members = head + SystemLayout.Backpack.memberCount
-        try store(load(members, as: UInt64.self) &+ UInt64(count), at: members)
+        let head = try Backpack.head(of: descriptor, in: allocator, &tx)
+        try tx.store(tx.load(head.memberCount) &+ UInt64(count), at: head.memberCount)
 
-        var part = try link(head, SystemLayout.Backpack.last)
-        try expect(.backpack, at: part)
-        var runs = try runCount(of: part)
+        var part = try tx.load(head.last)
+        try part.check(&tx)
+        var runs = try part.runs(&tx)
         if runs > 0 {
-            let place = countPlace(part, runs - 1)
-            let lastFirst = try link(part, SystemLayout.Backpack.first + runs - 1)
-            let lastCount: UInt64 = try load(place)
+            let lastFirst = try tx.load(part.first[runs - 1])
+            let lastCount = try tx.load(part.counts[runs - 1])
             if lastFirst.rawValue &+ lastCount &* UInt64(descriptor.stride) == first.rawValue {
-                return try store(lastCount &+ UInt64(count), at: place)
+                return try tx.store(lastCount &+ UInt64(count), at: part.counts[runs - 1])
             }
         }
-        if runs == SystemLayout.Backpack.runCountMax {
-            let next = try newBackpack(descriptor, allocator)
-            try setLink(part, SystemLayout.Backpack.next, to: next)
-            try setLink(head, SystemLayout.Backpack.last, to: next)
+        if runs == part.first.count {
+            let next = try Backpack.make(of: descriptor, in: allocator, &tx)
+            try tx.store(next, at: part.next)
+            try tx.store(next, at: head.last)
             part = next
             runs = 0
         }
-        try setLink(part, SystemLayout.Backpack.first + runs, to: first)
-        try store(UInt64(count), at: countPlace(part, runs))
-        try store(UInt64(runs + 1), at: part + SystemLayout.Backpack.runCount)
+        try tx.store(first, at: part.first[runs])
+        try tx.store(UInt64(count), at: part.counts[runs])
+        try tx.store(UInt64(runs + 1), at: part.runCount)
     }
 
-    /// The runs in one part of a backpack.
-    mutating func runCount(of part: Address) throws -> Int {
-        let runs: UInt64 = try load(part + SystemLayout.Backpack.runCount)
-        guard runs <= UInt64(SystemLayout.Backpack.runCountMax) else {
-            throw ObjectError.damaged("a backpack with too many runs", at: part)
+    /// How many runs this part has.
+    func runs(_ tx: inout Transaction) throws -> Int {
+        let runs = try tx.load(runCount)
+        guard runs <= UInt64(first.count) else {
+            throw ObjectError.damaged("a backpack with too many runs", at: address)
         }
         return Int(runs)
     }
 
-    func countPlace(_ part: Address, _ run: Int) -> Address {
-        part + (SystemLayout.Backpack.counts + 8 * run)
-    }
-
-    /// Checks the next head of a list, whose length no damage may make endless.
-    mutating func checkHead(_ head: Address, _ steps: inout Int) throws {
-        try expect(.backpack, at: head)
+    /// Checks the next one of a list, whose length no damage may make endless.
+    func check(_ steps: inout Int, _ tx: inout Transaction) throws {
+        try check(&tx)
         steps += 1
         guard steps < 1 << 20 else {
-            throw ObjectError.damaged("a list of backpacks without end", at: head)
+            throw ObjectError.damaged("a list of backpacks without end", at: address)
         }
     }
 
     /// The head for a class in an allocator, made now if it is the first object.
-    private mutating func backpack(
-        of descriptor: ClassDescriptor, in allocator: Address
-    ) throws -> Address {
-        let first = try link(allocator, SystemLayout.Allocator.backpacks)
+    private static func head(
+        of descriptor: ClassDescriptor, in allocator: AllocatorObject, _ tx: inout Transaction
+    ) throws -> Backpack {
+        let first = try tx.load(allocator.backpacks)
         var head = first
         var steps = 0
-        while head != .null {
-            try checkHead(head, &steps)
-            if try link(head, SystemLayout.Backpack.memberClass) == descriptor.address {
-                return head
-            }
-            head = try link(head, SystemLayout.Backpack.nextInAllocator)
+        while !head.isNull {
+            try head.check(&steps, &tx)
+            if try tx.load(head.memberClass) == descriptor.object { return head }
+            head = try tx.load(head.nextInAllocator)
         }
-        head = try newBackpack(descriptor, allocator)
-        try setLink(head, SystemLayout.Backpack.last, to: head)
-        try setLink(head, SystemLayout.Backpack.nextInAllocator, to: first)
-        try setLink(
-            head, SystemLayout.Backpack.nextOfClass,
-            to: try link(descriptor.address, SystemLayout.Class.instances))
-        try setLink(allocator, SystemLayout.Allocator.backpacks, to: head)
-        try setLink(descriptor.address, SystemLayout.Class.instances, to: head)
+        head = try Backpack.make(of: descriptor, in: allocator, &tx)
+        try tx.store(head, at: head.last)
+        try tx.store(first, at: head.nextInAllocator)
+        try tx.store(tx.load(descriptor.object.instances), at: head.nextOfClass)
+        try tx.store(head, at: allocator.backpacks)
+        try tx.store(head, at: descriptor.object.instances)
         return head
     }
 
-    private mutating func newBackpack(
-        _ descriptor: ClassDescriptor, _ allocator: Address
-    ) throws -> Address {
-        let part = try newSystemObject(.backpack)
-        try setLink(part, SystemLayout.Backpack.memberClass, to: descriptor.address)
-        try setLink(part, SystemLayout.Backpack.allocator, to: allocator)
+    private static func make(
+        of descriptor: ClassDescriptor, in allocator: AllocatorObject, _ tx: inout Transaction
+    ) throws -> Backpack {
+        let part = try Backpack.make(&tx)
+        try tx.store(descriptor.object, at: part.memberClass)
+        try tx.store(allocator, at: part.allocator)
         return part
-    }
-
-    private mutating func markCount(_ range: Range<Address>) throws -> UInt64 {
-        var count: UInt64 = 0
-        var position = ObjectMap.base(ofWordWith: range.lowerBound)
-        while position < range.upperBound {
-            let word: UInt64 = try load(ObjectMap.word(of: position))
-            count += UInt64(word.nonzeroBitCount)
-            position = position + Int(ObjectMap.bytesPerWord)
-        }
-        return count
     }
 }
 
 /// Where a listing of a class's objects stands.
 public struct InstanceCursor: Hashable, Sendable {
     /// The part of a backpack, the head that it belongs to, the run in it, the object in the run.
-    var head: Address
-    var part: Address
+    var head: Backpack
+    var part: Backpack
     var run: Int
     var index: UInt64
 }
@@ -153,7 +104,60 @@ public struct InstancePage: Sendable {
     public var next: InstanceCursor?
 }
 
+extension InstanceCursor {
+    /// Checks a cursor, which may come from anywhere.
+    fileprivate func check(of descriptor: ClassDescriptor, _ tx: inout Transaction) throws {
+        guard run >= 0, try tx.isObject(part.address), try tx.isObject(head.address) else {
+            throw ObjectError(.invalid, "The listing of \(descriptor.name) must begin anew.")
+        }
+        try part.check(&tx)
+        try head.check(&tx)
+        guard try tx.load(part.memberClass) == descriptor.object else {
+            throw ObjectError.damaged("a backpack of another class", at: part.address)
+        }
+    }
+
+    /// To the next part of the backpack, or to the next backpack of the class.
+    fileprivate mutating func advance(_ steps: inout Int, _ tx: inout Transaction) throws {
+        try part.check(&steps, &tx)
+        run = 0
+        index = 0
+        part = try tx.load(part.next)
+        guard part.isNull else { return }
+        head = try tx.load(head.nextOfClass)
+    }
+}
+
 extension Transaction {
+    /// How many objects of a class exist.
+    public mutating func instanceCount(of descriptor: ClassDescriptor) throws -> UInt64 {
+        try checkCurrent(descriptor)
+        var count: UInt64 = 0
+        var head = try load(descriptor.object.instances)
+        var steps = 0
+        while !head.isNull {
+            try head.check(&steps, &self)
+            count &+= try load(head.memberCount)
+            head = try load(head.nextOfClass)
+        }
+        return count
+    }
+
+    /// How many objects an allocator holds.
+    public mutating func objectCount(in allocator: Address) throws -> UInt64 {
+        let info = try self.allocator(at: allocator)
+        if info.isSystem { return try ObjectMap.count(in: info.base..<info.top, &self) }
+        var count: UInt64 = 0
+        var head = try load(info.object.backpacks)
+        var steps = 0
+        while !head.isNull {
+            try head.check(&steps, &self)
+            count &+= try load(head.memberCount)
+            head = try load(head.nextInAllocator)
+        }
+        return count
+    }
+
     /// Up to `limit` objects of a class, allocator by allocator; begin with nil.
     ///
     /// Backpacks only grow, so objects that are made meanwhile disturb a listing nowhere. The
@@ -163,20 +167,21 @@ extension Transaction {
     ) throws -> InstancePage {
         try checkCurrent(descriptor)
         var page = InstancePage()
-        let head = try link(descriptor.address, SystemLayout.Class.instances)
+        let head = try load(descriptor.object.instances)
         var cursor = cursor ?? InstanceCursor(head: head, part: .null, run: 0, index: 0)
         var steps = 0
-        while cursor.head != .null {
-            if cursor.part == .null { cursor.part = cursor.head }
-            try check(cursor, of: descriptor)
-            guard try cursor.run < runCount(of: cursor.part) else {
-                try advance(&cursor, &steps)
+        while !cursor.head.isNull {
+            if cursor.part.isNull { cursor.part = cursor.head }
+            try cursor.check(of: descriptor, &self)
+            guard try cursor.run < cursor.part.runs(&self) else {
+                try cursor.advance(&steps, &self)
                 continue
             }
-            let first = try link(cursor.part, SystemLayout.Backpack.first + cursor.run)
-            let count: UInt64 = try load(countPlace(cursor.part, cursor.run))
+            let first = try load(cursor.part.first[cursor.run])
+            let count = try load(cursor.part.counts[cursor.run])
             guard count <= SystemLayout.objectsEnd / UInt64(descriptor.stride) else {
-                throw ObjectError.damaged("a backpack with too many objects", at: cursor.part)
+                throw ObjectError.damaged(
+                    "a backpack with too many objects", at: cursor.part.address)
             }
             while cursor.index < count {
                 guard page.objects.count < limit else {
@@ -191,27 +196,5 @@ extension Transaction {
             cursor.index = 0
         }
         return page
-    }
-
-    /// Checks a cursor, which may come from anywhere.
-    private mutating func check(_ cursor: InstanceCursor, of descriptor: ClassDescriptor) throws {
-        guard cursor.run >= 0, try isObject(cursor.part), try isObject(cursor.head) else {
-            throw ObjectError(.invalid, "The listing of \(descriptor.name) must begin anew.")
-        }
-        try expect(.backpack, at: cursor.part)
-        try expect(.backpack, at: cursor.head)
-        guard try link(cursor.part, SystemLayout.Backpack.memberClass) == descriptor.address else {
-            throw ObjectError.damaged("a backpack of another class", at: cursor.part)
-        }
-    }
-
-    /// To the next part of the backpack, or to the next backpack of the class.
-    private mutating func advance(_ cursor: inout InstanceCursor, _ steps: inout Int) throws {
-        try checkHead(cursor.part, &steps)
-        cursor.run = 0
-        cursor.index = 0
-        cursor.part = try link(cursor.part, SystemLayout.Backpack.next)
-        guard cursor.part == .null else { return }
-        cursor.head = try link(cursor.head, SystemLayout.Backpack.nextOfClass)
     }
 }

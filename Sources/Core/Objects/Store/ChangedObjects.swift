@@ -81,8 +81,8 @@ extension Transaction {
         switch BuiltInClass.named(object.descriptor.name) {
         case .allocator where address == ObjectSystem.systemAllocator: return .nobody
         case .allocator:
-            return .readers(try loadOwnership(address + SystemLayout.Allocator.ownership))
-        case .region: return .readers(try loadOwnership(address + SystemLayout.Region.ownership))
+            return .readers(try load(AllocatorObject(address).ownership))
+        case .region: return .readers(try load(RegionObject(address).ownership))
         case .name: return .readers(try systemInfo().names)
         default: return .nobody
         }
@@ -97,9 +97,9 @@ extension Transaction {
         let high = base + (64 - lines.leadingZeroBitCount) * Address.lineSize
         // The nearest header below may belong to an object that reaches up to the lines; behind
         // them, one whose references do.
-        var next = try lastMark(
+        var next = try ObjectMap.last(
             in: range.lowerBound..<max(range.lowerBound, min(low, range.upperBound)),
-            words: Transaction.wordsPerObject)
+            words: Transaction.wordsPerObject, &self)
         var position = max(low, range.lowerBound)
         var words = Transaction.wordsPerObject + Address.pageSize / 8
         while true {
@@ -116,7 +116,8 @@ extension Transaction {
                 if memory.upperBound >= high || header >= high { return }
                 position = max(position, header + 8)
             }
-            next = try firstMark(from: &position, to: range.upperBound, words: &words)
+            next = try ObjectMap.first(
+                from: &position, to: range.upperBound, words: &words, &self)
             if next == nil { return }
         }
     }

@@ -31,12 +31,125 @@ enum ObjectMap {
     }
 }
 
+/// The map is a set of addresses. Whether an address is in a region of the space is known before.
+extension ObjectMap {
+    /// Whether the bit of an address is set.
+    static func contains(
+        _ address: Address, _ tx: inout Transaction
+    ) throws(TransactionError) -> Bool {
+        guard tx.readsFixedMoment else { return try hasBit(address, &tx) }
+        let mark = tx.markReads()
+        let isObject = try hasBit(address, &tx)
+        if isObject { tx.forgetReads(since: mark) }
+        return isObject
+    }
+
+    @inline(__always)
+    private static func hasBit(
+        _ address: Address, _ tx: inout Transaction
+    ) throws(TransactionError) -> Bool {
+        let word = try tx.load(word(of: address), as: UInt64.self)
+        return word >> bit(of: address) & 1 != 0
+    }
+
+    static func insert(_ address: Address, _ tx: inout Transaction) throws(TransactionError) {
+        let place = word(of: address)
+        try tx.store(tx.load(place, as: UInt64.self) | 1 << bit(of: address), at: place)
+    }
+
+    static func remove(_ address: Address, _ tx: inout Transaction) throws(TransactionError) {
+        let place = word(of: address)
+        try tx.store(tx.load(place, as: UInt64.self) & ~(1 << bit(of: address)), at: place)
+    }
+
+    /// Sets the bits of `count` objects, `stride` bytes from one to the next, word by word. Between
+    /// them nothing is set.
+    static func insert(
+        first: Address, stride: Int, count: Int, _ tx: inout Transaction
+    ) throws(TransactionError) {
+        let step = UInt64(stride / 8)
+        var position = first.rawValue >> 3
+        var rest = count
+        var place = word(of: first)
+        var bits = try tx.load(place, as: UInt64.self)
+        while true {
+            // The objects whose bits are in this word.
+            let wordEnd = (position | 63) + 1
+            while position < wordEnd, rest > 0 {
+                bits |= 1 << (position & 63)
+                position += step
+                rest -= 1
+            }
+            try tx.store(bits, at: place)
+            guard rest > 0 else { return }
+            place = word(of: Address(position << 3))
+            // The last word may hold bits of what lies behind.
+            bits = (rest &- 1) &* Int(step) < 64 ? try tx.load(place, as: UInt64.self) : 0
+        }
+    }
+
+    /// How many objects have their header in the words of the map for a range.
+    static func count(
+        in range: Range<Address>, _ tx: inout Transaction
+    ) throws(TransactionError) -> UInt64 {
+        var count: UInt64 = 0
+        var position = base(ofWordWith: range.lowerBound)
+        while position < range.upperBound {
+            let bits: UInt64 = try tx.load(word(of: position))
+            count += UInt64(bits.nonzeroBitCount)
+            position = position + Int(bytesPerWord)
+        }
+        return count
+    }
+
+    /// The lowest object from `position` on and below `end`, looking at no more than `words` words
+    /// of the map; both tell afterwards how far the search came.
+    static func first(
+        from position: inout Address, to end: Address, words: inout Int, _ tx: inout Transaction
+    ) throws(TransactionError) -> Address? {
+        while position < end, words > 0 {
+            words -= 1
+            let base = base(ofWordWith: position)
+            let below = bit(of: position)
+            let whole: UInt64 = try tx.load(word(of: position))
+            let bits = (whole >> below) << below
+            if bits != 0 {
+                position = min(base + bits.trailingZeroBitCount * 8, end)
+                return position < end ? position : nil
+            }
+            position = base + Int(bytesPerWord)
+        }
+        return nil
+    }
+
+    /// The highest object in `range`, looking at no more than `words` words of the map.
+    static func last(
+        in range: Range<Address>, words: Int, _ tx: inout Transaction
+    ) throws(TransactionError) -> Address? {
+        guard range.lowerBound < range.upperBound else { return nil }
+        var position = range.upperBound - 8
+        for _ in 0..<words {
+            let above = 63 - bit(of: position)
+            let whole: UInt64 = try tx.load(word(of: position))
+            let bits = (whole << above) >> above
+            let base = base(ofWordWith: position)
+            if bits != 0 {
+                let found = base + (63 - bits.leadingZeroBitCount) * 8
+                return found >= range.lowerBound ? found : nil
+            }
+            guard base > range.lowerBound else { return nil }
+            position = base - 8
+        }
+        return nil
+    }
+}
+
 extension Transaction {
     /// Whether a live object is at exactly this address.
     public mutating func isObject(_ address: Address) throws -> Bool {
         guard ObjectMap.canHold(address) else { return false }
         return try forgettingTheWay { tx in
-            try tx.regionExists(address.region) && tx.isMarked(address) ? true : nil
+            try tx.regionExists(address.region) && ObjectMap.contains(address, &tx) ? true : nil
         } ?? false
     }
 
@@ -51,95 +164,5 @@ extension Transaction {
         let header: UInt64 = try load(object)
         if BuiltInClass.of(header: header) == nil { forgetReads(since: mark) }
         return header
-    }
-
-    /// Whether the bit of an address is set; the address is in a region of the space.
-    mutating func isMarked(_ address: Address) throws(TransactionError) -> Bool {
-        guard readsFixedMoment else { return try isMarkedNow(address) }
-        let mark = markReads()
-        let isMarked = try isMarkedNow(address)
-        if isMarked { forgetReads(since: mark) }
-        return isMarked
-    }
-
-    @inline(__always)
-    private mutating func isMarkedNow(_ address: Address) throws(TransactionError) -> Bool {
-        let word = try load(ObjectMap.word(of: address), as: UInt64.self)
-        return word >> ObjectMap.bit(of: address) & 1 != 0
-    }
-
-    mutating func setMark(_ address: Address) throws(TransactionError) {
-        let place = ObjectMap.word(of: address)
-        try store(load(place, as: UInt64.self) | 1 << ObjectMap.bit(of: address), at: place)
-    }
-
-    mutating func clearMark(_ address: Address) throws(TransactionError) {
-        let place = ObjectMap.word(of: address)
-        try store(load(place, as: UInt64.self) & ~(1 << ObjectMap.bit(of: address)), at: place)
-    }
-
-    /// Sets the bits of `count` objects, `stride` bytes from one to the next, word by word. Between
-    /// them nothing is marked.
-    mutating func setMarks(first: Address, stride: Int, count: Int) throws(TransactionError) {
-        let step = UInt64(stride / 8)
-        var position = first.rawValue >> 3
-        var rest = count
-        var place = ObjectMap.word(of: first)
-        var word = try load(place, as: UInt64.self)
-        while true {
-            // The objects whose bits are in this word.
-            let wordEnd = (position | 63) + 1
-            while position < wordEnd, rest > 0 {
-                word |= 1 << (position & 63)
-                position += step
-                rest -= 1
-            }
-            try store(word, at: place)
-            guard rest > 0 else { return }
-            place = ObjectMap.word(of: Address(position << 3))
-            // The last word may hold bits of what lies behind.
-            word = (rest &- 1) &* Int(step) < 64 ? try load(place, as: UInt64.self) : 0
-        }
-    }
-
-    /// The lowest marked address from `position` on and below `end`, looking at no more than
-    /// `words` words of the map; both tell afterwards how far the search came.
-    mutating func firstMark(
-        from position: inout Address, to end: Address, words: inout Int
-    ) throws(TransactionError) -> Address? {
-        while position < end, words > 0 {
-            words -= 1
-            let base = ObjectMap.base(ofWordWith: position)
-            let below = ObjectMap.bit(of: position)
-            let whole: UInt64 = try load(ObjectMap.word(of: position))
-            let word = (whole >> below) << below
-            if word != 0 {
-                position = min(base + word.trailingZeroBitCount * 8, end)
-                return position < end ? position : nil
-            }
-            position = base + Int(ObjectMap.bytesPerWord)
-        }
-        return nil
-    }
-
-    /// The highest marked address in `range`, looking at no more than `words` words of the map.
-    mutating func lastMark(in range: Range<Address>, words: Int) throws(TransactionError)
-        -> Address?
-    {
-        guard range.lowerBound < range.upperBound else { return nil }
-        var position = range.upperBound - 8
-        for _ in 0..<words {
-            let above = 63 - ObjectMap.bit(of: position)
-            let whole: UInt64 = try load(ObjectMap.word(of: position))
-            let word = (whole << above) >> above
-            let base = ObjectMap.base(ofWordWith: position)
-            if word != 0 {
-                let found = base + (63 - word.leadingZeroBitCount) * 8
-                return found >= range.lowerBound ? found : nil
-            }
-            guard base > range.lowerBound else { return nil }
-            position = base - 8
-        }
-        return nil
     }
 }

@@ -61,7 +61,7 @@ extension Transaction {
         // Behind a header: the nearest one at or below; before it, among its references, above.
         let reach = min(aligned.offset, UInt64(ObjectLimits.objectBytes))
         let lowest = Address(aligned.rawValue - reach)
-        if let below = try lastMark(in: lowest..<aligned + 8, words: words),
+        if let below = try ObjectMap.last(in: lowest..<aligned + 8, words: words, &self),
             try contains(below, aligned)
         {
             return below
@@ -71,7 +71,9 @@ extension Transaction {
         let highest = min(
             Address(region: address.region, offset: SystemLayout.objectsEnd),
             aligned + ObjectLimits.objectBytes)
-        guard let above = try firstMark(from: &position, to: highest, words: &budget),
+        guard
+            let above = try ObjectMap.first(
+                from: &position, to: highest, words: &budget, &self),
             try contains(above, aligned)
         else { return nil }
         return above
@@ -86,7 +88,7 @@ extension Transaction {
                 .notFound,
                 "The object at \(object) is of another class than the field \(field.name).")
         }
-        try checkCurrent(classAt: field.classAddress, revision: field.revision)
+        try ClassObject(field.classAddress).checkCurrent(field.revision, &self)
     }
 
     func checkWritable(isSystem: Bool) throws(ObjectError) {
@@ -165,8 +167,8 @@ extension Transaction {
         // The scalars lie behind the header: the nearest one at or below the address is theirs.
         let reach = min(aligned.offset, UInt64(ObjectLimits.objectBytes))
         guard
-            let object = try lastMark(
-                in: aligned - Int(reach)..<aligned + 8, words: Transaction.wordsPerObject)
+            let object = try ObjectMap.last(
+                in: aligned - Int(reach)..<aligned + 8, words: Transaction.wordsPerObject, &self)
         else { return nil }
         let descriptor = try descriptor(of: object)
         let offset = Int(address.rawValue - object.rawValue)
@@ -185,9 +187,10 @@ extension Transaction {
         let highest = min(
             Address(region: address.region, offset: SystemLayout.objectsEnd),
             address + ObjectLimits.objectBytes)
-        guard let object = try firstMark(from: &position, to: highest, words: &words) else {
-            return nil
-        }
+        guard
+            let object = try ObjectMap.first(
+                from: &position, to: highest, words: &words, &self)
+        else { return nil }
         let descriptor = try descriptor(of: object)
         let offset = -Int(object.rawValue - address.rawValue)
         let found = descriptor.fields.first { field in

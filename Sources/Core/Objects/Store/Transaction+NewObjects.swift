@@ -18,29 +18,13 @@ extension Transaction {
                 "One transaction makes 1 to \(ObjectLimits.objectBytes / descriptor.stride) "
                     + "objects of the class \(descriptor.name).")
         }
-        let start = try takeRoom(for: count, of: descriptor, in: allocator)
+        let start = try AllocatorObject(allocator).takeRoom(for: count, of: descriptor, &self)
         let first = start + 8 * descriptor.referenceCount
         try initialise(first, descriptor, count)
-        try setMarks(first: first, stride: descriptor.stride, count: count)
-        try addToBackpack(descriptor, allocator, first: first, count: count)
+        try ObjectMap.insert(first: first, stride: descriptor.stride, count: count, &self)
+        try Backpack.add(
+            first: first, count: count, of: descriptor, in: AllocatorObject(allocator), &self)
         return first
-    }
-
-    /// Takes the room of new objects from an allocator, with frames for all of it.
-    /// - Returns: the lowest byte.
-    mutating func takeRoom(
-        for count: Int, of descriptor: ClassDescriptor, in allocator: Address
-    ) throws -> Address {
-        try checkNew(descriptor, allocator)
-        let extent = try extent(of: allocator)
-        let start = descriptor.alignedUp(extent.top)
-        let (bytes, overflow) = count.multipliedReportingOverflow(by: descriptor.stride)
-        guard !overflow, start <= extent.end, bytes <= extent.end.rawValue - start.rawValue else {
-            throw try noRoom(allocator, extent, count)
-        }
-        try reserveFrames(allocator, extent, upTo: start + bytes)
-        try store((start + bytes).rawValue, at: allocator + SystemLayout.Allocator.top)
-        return start
     }
 
     /// Writes the headers of objects whose room is taken, and zeros as their fields.
@@ -70,31 +54,6 @@ extension Transaction {
                 }
             }
         }
-    }
-
-    mutating func checkNew(_ descriptor: ClassDescriptor, _ allocator: Address) throws {
-        guard !descriptor.isSystem else {
-            throw ObjectError(
-                .notPermitted, "Objects of the class \(descriptor.name) come with the system only.")
-        }
-        try checkCurrent(descriptor)
-        guard try header(of: allocator) == BuiltInClass.allocator.header else {
-            throw ObjectError(.notFound, "The object at \(allocator) is not an allocator.")
-        }
-        guard allocator != ObjectSystem.systemAllocator else {
-            throw ObjectError(
-                .notPermitted, "The system allocator belongs to the space itself; make your own.")
-        }
-    }
-
-    private mutating func noRoom(
-        _ allocator: Address, _ extent: Extent, _ count: Int
-    ) throws -> ObjectError {
-        let info = try allocatorInfo(allocator)
-        return ObjectError(
-            .full,
-            "\(info.name) has \(info.free) of \(info.capacity) bytes left, too few for "
-                + "\(count) more; raise its capacity or make another allocator.")
     }
 }
 
@@ -138,7 +97,7 @@ extension Transaction {
                 "\(countMax) objects of the class \(descriptor.name) can be made at once, not "
                     + "\(count); make them in several commands.")
         }
-        let start = try takeRoom(for: count, of: descriptor, in: allocator)
+        let start = try AllocatorObject(allocator).takeRoom(for: count, of: descriptor, &self)
         return ObjectBatch(
             descriptor: descriptor, allocator: allocator,
             first: start + 8 * descriptor.referenceCount, count: count)
@@ -184,23 +143,27 @@ extension Transaction {
     /// - Throws: `.notFound` if the class was removed or defined anew meanwhile.
     public mutating func publish(_ batch: ObjectBatch) throws {
         try checkRoom(of: batch)
-        try checkNew(batch.descriptor, batch.allocator)
-        try setMarks(first: batch.first, stride: batch.descriptor.stride, count: batch.count)
-        try addToBackpack(
-            batch.descriptor, batch.allocator, first: batch.first, count: batch.count)
+        try AllocatorObject(batch.allocator).checkNew(batch.descriptor, &self)
+        try ObjectMap.insert(
+            first: batch.first, stride: batch.descriptor.stride, count: batch.count, &self)
+        try Backpack.add(
+            first: batch.first, count: batch.count, of: batch.descriptor,
+            in: AllocatorObject(batch.allocator), &self)
     }
 
     /// Frees the room of a batch that is not published. Room behind which more was taken meanwhile
     /// stays unused.
     public mutating func giveBack(_ batch: ObjectBatch) throws {
-        guard try extent(of: batch.allocator).top == batch.end else { return }
-        try store(batch.start.rawValue, at: batch.allocator + SystemLayout.Allocator.top)
+        let allocator = AllocatorObject(batch.allocator)
+        guard try allocator.extent(&self).top == batch.end else { return }
+        try store(batch.start.rawValue, at: allocator.top)
     }
 
     /// An allocator with room that is taken stays where it is, unless the space is damaged.
     private mutating func checkRoom(of batch: ObjectBatch) throws {
-        try expect(.allocator, at: batch.allocator)
-        let extent = try extent(of: batch.allocator)
+        let allocator = AllocatorObject(batch.allocator)
+        try allocator.check(&self)
+        let extent = try allocator.extent(&self)
         guard extent.base <= batch.start, batch.end <= extent.top else {
             throw ObjectError.damaged("an allocator that lost objects", at: batch.allocator)
         }

@@ -43,10 +43,9 @@ extension Transaction {
         var position = address
         guard position.region < SpaceLayout.regionCountMax else { return page }
         for number in position.region..<SpaceLayout.regionCountMax {
-            guard let region = try regionObject(number) else { continue }
+            guard let region = try RegionObject.find(number, &self) else { continue }
             if position.region < number { position = Address(region: number, offset: 0) }
-            let root = try link(region, SystemLayout.Region.extents)
-            while let info = try allocator(reachingBeyond: position, in: root) {
+            while let info = try region.allocator(reachingBeyond: position, &self) {
                 guard info.region == number, position + 8 < info.end else {
                     throw ObjectError.damaged("an allocator in a wrong place", at: info.address)
                 }
@@ -65,21 +64,6 @@ extension Transaction {
         return page
     }
 
-    /// The first allocator with memory above an address.
-    private mutating func allocator(
-        reachingBeyond position: Address, in root: Address
-    ) throws -> AllocatorInfo? {
-        let key = TableKey(extentAt: position).number
-        if let entry = try lastTableEntry(.extents, in: root, upTo: key) {
-            let info = try allocatorInfo(entry)
-            if position + 8 < info.end { return info }
-        }
-        guard let entry = try tableEntries(.extents, in: root, after: key, limit: 1).first else {
-            return nil
-        }
-        return try allocatorInfo(entry)
-    }
-
     /// - Returns: the address to go on behind, or nil if all objects were seen.
     private mutating func collectObjects(
         of info: AllocatorInfo, after address: Address, _ limit: Int, _ words: inout Int,
@@ -89,7 +73,9 @@ extension Transaction {
         guard address < info.top else { return nil }
         var position = max(info.base, address + 8)
         while position < info.top, objects.count < limit {
-            if let found = try firstMark(from: &position, to: info.top, words: &words) {
+            if let found = try ObjectMap.first(
+                from: &position, to: info.top, words: &words, &self)
+            {
                 objects.append(ObjectInfo(address: found, descriptor: try descriptor(of: found)))
                 position = found + 8
             } else if position < info.top {

@@ -1,0 +1,89 @@
+extension Transaction {
+    /// Up to `limit` regions behind `key`, in the order of their keys; begin with key 0.
+    public mutating func regions(after key: UInt64, limit: Int) throws -> [RegionInfo] {
+        let names = try loadFixed(SystemObject.root.regions)
+        var infos: [RegionInfo] = []
+        for entry in try names.entries(.regions, after: key, limit: limit, &self) {
+            infos.append(try RegionObject(entry).info(&self))
+        }
+        try names.checkOrder(infos.map(\.key), after: key)
+        return infos
+    }
+
+    /// - Throws: `.notFound`.
+    public mutating func region(named name: String) throws -> RegionInfo {
+        let names = try loadFixed(SystemObject.root.regions)
+        guard let entry = try names.entry(try RegionObject.key(name), &self) else {
+            throw ObjectError(.notFound, "There is no region \(name).")
+        }
+        return try RegionObject(entry).info(&self)
+    }
+
+    /// - Throws: `.notFound`.
+    public mutating func region(number: Int) throws -> RegionInfo {
+        guard let region = try RegionObject.find(number, &self) else {
+            throw ObjectError(.notFound, "There is no region \(number).")
+        }
+        return try region.info(&self)
+    }
+
+    /// Makes a region with the next free number.
+    /// - Parameter model: only `transactional` can be made now.
+    public mutating func createRegion(
+        name: String, model: String, ownership: Ownership
+    ) throws -> RegionInfo {
+        guard model == "transactional" else {
+            throw ObjectError(
+                .invalid,
+                "\(model) is no consistency model of this rainbowfs; "
+                    + "transactional is the only one.")
+        }
+        let key = try RegionObject.key(name)
+        guard !name.utf8.contains(UInt8(ascii: ".")) else {
+            throw ObjectError(.invalid, "The name of a region has no dot: NAME or NAME.MODEL.")
+        }
+        guard try loadFixed(SystemObject.root.regions).entry(key, &self) == nil else {
+            throw ObjectError(.exists, "There is a region \(name) already.")
+        }
+        for number in SystemLayout.firstUserRegion..<SpaceLayout.regionCountMax
+        where try RegionObject.find(number, &self) == nil {
+            try space.createRegionFile(number)
+            return try RegionObject.add(name, number: number, ownership, &self).info(&self)
+        }
+        let count = SpaceLayout.regionCountMax - SystemLayout.firstUserRegion + 1
+        throw ObjectError(.full, "A space has \(count) regions at most; rmdir one that is empty.")
+    }
+
+    /// Removes a region without allocators.
+    public mutating func removeRegion(name: String) throws {
+        let region = try region(named: name)
+        guard region.number >= SystemLayout.firstUserRegion else {
+            throw ObjectError(.notPermitted, "The region \(name) belongs to every space.")
+        }
+        let allocators = try load(region.object.allocators)
+        guard try allocators.entries(.allocators, after: nil, limit: 1, &self).isEmpty else {
+            throw ObjectError(
+                .notEmpty,
+                "The region \(name) has allocators; rmdir removes those without objects.")
+        }
+        try region.object.remove(number: region.number, &self)
+    }
+
+    /// Changes owner, group and mode of a region or an allocator.
+    public mutating func setOwnership(_ ownership: Ownership, of object: Address) throws {
+        switch BuiltInClass.of(header: try header(of: object)) {
+        case .region: try store(ownership, at: RegionObject(object).ownership)
+        case .allocator: try store(ownership, at: AllocatorObject(object).ownership)
+        default:
+            throw ObjectError(
+                .notPermitted, "Objects have the owner and mode of their allocator; change that.")
+        }
+    }
+
+    /// Whether addresses of a region mean anything.
+    @inline(__always)
+    mutating func regionExists(_ number: Int) throws -> Bool {
+        if number == SystemLayout.transactionalRegion { return true }
+        return try RegionObject.find(number, &self) != nil
+    }
+}

@@ -1,0 +1,175 @@
+/// Finding classes, and the descriptors of objects.
+extension Transaction {
+    /// The class with this name.
+    /// - Throws: `.notFound`.
+    public mutating func classDescriptor(named name: String) throws -> ClassDescriptor {
+        guard let found = try ClassObject.find(name, &self) else {
+            throw ObjectError(
+                .notFound, "There is no class \(name); define it in classes/\(name).")
+        }
+        return try classDescriptor(at: found.address)
+    }
+
+    /// The class whose `Class` object is at an address.
+    public mutating func classDescriptor(at address: Address) throws -> ClassDescriptor {
+        guard try header(of: address) == ClassObject.builtIn.header else {
+            throw ObjectError(.notFound, "The object at \(address) is not a class.")
+        }
+        return try ClassObject(address).descriptor(&self)
+    }
+
+    /// The class of a live object.
+    /// - Throws: `.notFound` if there is no object at exactly this address.
+    public mutating func descriptor(of object: Address) throws -> ClassDescriptor {
+        let header = try header(of: object)
+        if let builtIn = BuiltInClass.of(header: header) { return builtIn.descriptor }
+        return try ClassObject(Address(header & ~1)).descriptor(&self)
+    }
+
+    /// Up to `limit` classes behind `key`, in the order of their keys; begin with key 0.
+    public mutating func classes(after key: UInt64, limit: Int) throws -> [ClassEntry] {
+        let classes = try loadFixed(SystemObject.root.classes)
+        var entries: [ClassEntry] = []
+        for entry in try classes.entries(.classes, after: key, limit: limit, &self) {
+            entries.append(
+                ClassEntry(
+                    key: try TableKey(of: entry, .classes, &self).number,
+                    descriptor: try classDescriptor(at: entry)))
+        }
+        try classes.checkOrder(entries.map(\.key), after: key)
+        return entries
+    }
+
+    /// Checks that a class is still defined as the descriptor says.
+    mutating func checkCurrent(_ descriptor: ClassDescriptor) throws {
+        try descriptor.object.checkCurrent(descriptor.revision, &self)
+    }
+}
+
+/// A class in a listing.
+public struct ClassEntry: Sendable {
+    /// Where the class comes in the listing: ascending, at least 16, below 2^60.
+    public let key: UInt64
+    public let descriptor: ClassDescriptor
+}
+
+/// Defining and removing classes.
+extension Transaction {
+    /// Defines a class, or defines it anew if it has no objects yet.
+    ///
+    /// - Parameter text: one field a line (see `ClassText`). References lead to classes that are
+    ///   defined already, to the class itself, or to any `Object`.
+    /// - Throws: `.invalid` with what is wrong in the text, `.busy` if objects of the class exist
+    ///   and the text differs from its definition, `.notPermitted` for built-in classes.
+    @discardableResult
+    public mutating func defineClass(name: String, text: String) throws -> ClassDescriptor {
+        try defineClass(name: name, try ClassText.parse(text))
+    }
+
+    /// Defines a class from the bytes of a file.
+    @discardableResult
+    public mutating func defineClass(
+        name: String, text: UnsafeRawBufferPointer
+    ) throws -> ClassDescriptor {
+        try defineClass(name: name, try unsafe ClassText.parse(text))
+    }
+
+    /// Looks whether `defineClass` would succeed, but for want of memory; changes nothing.
+    public mutating func checkClass(name: String, text: UnsafeRawBufferPointer) throws {
+        let declaration = try unsafe ClassText.parse(text)
+        try checkClassName(name)
+        _ = try ClassLayout(declaration)
+        if let existing = try ClassObject.find(name, &self),
+            try classDescriptor(at: existing.address).declaration != declaration
+        {
+            try existing.checkHasNoObjects(name, &self)
+        }
+        _ = try targets(of: declaration.fields, inClass: name, at: .null)
+    }
+
+    /// Removes a class that has no objects and that no other class refers to.
+    public mutating func removeClass(name: String) throws {
+        try checkClassName(name)
+        guard let found = try ClassObject.find(name, &self) else {
+            throw ObjectError(.notFound, "There is no class \(name).")
+        }
+        guard try load(found.instances).isNull else {
+            throw ObjectError(.busy, "The class \(name) has objects; it stays as long as they do.")
+        }
+        let referrers = try load(found.referrers)
+        guard referrers == 0 else {
+            throw ObjectError(
+                .busy,
+                "\(referrers) fields of classes refer to \(name); while those have no objects,"
+                    + " rm them first, or define them anew without these fields.")
+        }
+        try found.remove(name, &self)
+    }
+
+    private mutating func defineClass(
+        name: String, _ declaration: ClassDeclaration
+    ) throws -> ClassDescriptor {
+        try checkClassName(name)
+        let layout = try ClassLayout(declaration)
+        let defined: ClassObject
+        if let existing = try ClassObject.find(name, &self) {
+            defined = existing
+            let old = try classDescriptor(at: existing.address)
+            // Writing what is there already harms nobody: scripts may run twice.
+            if old.declaration == declaration { return old }
+            try existing.checkHasNoObjects(name, &self)
+            try existing.removeFields(&self)
+        } else {
+            defined = try ClassObject.add(name, &self)
+        }
+        let first = UInt64(BuiltInClass.allCases.count + 1)
+        let identity = ClassIdentity(
+            address: defined.address, revision: UInt64.random(in: first...UInt64.max),
+            isSystem: false)
+        let targets = try targets(of: declaration.fields, inClass: name, at: defined.address)
+        let descriptor = ClassDescriptor(
+            identity, name: name, declaration: declaration, layout: layout, targets: targets)
+        try defined.storeDefinition(descriptor, &self)
+        for target in targets where target != .null && target != defined.address {
+            try ClassObject(target).addReferrers(1, &self)
+        }
+        return descriptor
+    }
+
+    /// The classes that the references of a definition lead to; null for scalars and any object.
+    private mutating func targets(
+        of declarations: [FieldDeclaration], inClass name: String, at address: Address
+    ) throws -> [Address] {
+        var targets: [Address] = []
+        for declaration in declarations {
+            let target = declaration.targetName
+            if target.isEmpty || target == "Object" {
+                targets.append(.null)
+            } else if target == name {
+                targets.append(address)
+            } else if let found = try ClassObject.find(target, &self) {
+                targets.append(found.address)
+            } else {
+                throw ObjectError(
+                    .invalid,
+                    "The field \(declaration.name) refers to the class \(target), which is not "
+                        + "there; define it first, an empty text will do.")
+            }
+        }
+        return targets
+    }
+
+    private func checkClassName(_ name: String) throws(ObjectError) {
+        guard ClassText.isIdentifier(name) else {
+            throw ObjectError(
+                .invalid, "A class name has letters, digits and _, and begins with no digit.")
+        }
+        guard name.utf8.count <= ObjectLimits.nameBytes else {
+            throw ObjectError(
+                .nameTooLong, "A class name has at most \(ObjectLimits.nameBytes) bytes.")
+        }
+        guard BuiltInClass.named(name) == nil, name != "Object" else {
+            throw ObjectError(.notPermitted, "\(name) is a class of the system; use another name.")
+        }
+    }
+}
