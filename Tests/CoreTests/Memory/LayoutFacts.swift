@@ -139,7 +139,7 @@ enum LayoutFacts {
                 "the System object at \(hex(ObjectSystem.root.rawValue)),",
                 "classes from \(hex(first.rawValue)) on, \(apart) bytes apart,",
                 "after them at \(hex(ObjectSystem.systemAllocator.rawValue)).",
-                "`Table` has \(SystemLayout.tableEntryCount) entries",
+                "`Table` has \(Table(.null).entries.count) entries",
                 "of a \(TableKey.bitCount)-bit key each",
                 "shifted left by \(pageShift), or region numbers by \(regionShift).",
                 "*Names* of up to \(nameBytes) bytes",

@@ -107,7 +107,7 @@ extension Transaction {
         guard header & 7 == 1 else {
             throw ObjectError.damaged("an object of no class", at: address)
         }
-        let revision: UInt64 = try load(Address(header & ~7) + SystemLayout.Class.revision)
+        let revision = try load(ClassObject(Address(header & ~7)).revision)
         return Object(address: address, header: header, revision: revision)
     }
 
