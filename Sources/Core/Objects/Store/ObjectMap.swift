@@ -34,6 +34,7 @@ enum ObjectMap {
 /// The map is a set of addresses. Whether an address is in a region of the space is known before.
 extension ObjectMap {
     /// Whether the bit of an address is set.
+    @inline(__always)
     static func contains(
         _ address: Address, _ tx: inout Transaction
     ) throws(TransactionError) -> Bool {
