@@ -33,7 +33,7 @@ struct Ledger {
     static func transfer(
         _ amount: Int64, from: String, to: String, in space: Space
     ) throws -> Int64 {
-        let balance = try TypedField<Int64>("balance", of: "Account", in: space)
+        let balance = try Field<Int64>("balance", of: "Account", in: space)
         return try space.transact { tx in
             let giver = try tx.object(named: from)
             let taker = try tx.object(named: to)

@@ -23,7 +23,7 @@ public struct SpaceOptions: Sendable {
 /// A 64-bit address space that processes share, with transactional memory.
 ///
 ///     let space = try Space.open("demo")
-///     let balance = try TypedField<Int64>("balance", of: "Account", in: space)
+///     let balance = try Field<Int64>("balance", of: "Account", in: space)
 ///     try space.transact { tx in
 ///         try tx.update(tx.object(named: "alice"), balance) { $0 -= 10 }
 ///         try tx.update(tx.object(named: "bob"), balance) { $0 += 10 }

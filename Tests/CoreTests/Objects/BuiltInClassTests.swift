@@ -127,7 +127,7 @@ struct BuiltInClassTests {
     }
 
     /// The property for a field; nil for one that is only room.
-    private func madeProperty(_ field: Field) -> String? {
+    private func madeProperty(_ field: FieldDescriptor) -> String? {
         if field.type == .bytes { return nil }
         let place = "address \(field.offset < 0 ? "-" : "+") \(abs(field.offset))"
         let (type, arguments): (String, String)
@@ -144,7 +144,7 @@ struct BuiltInClassTests {
         return "    var \(field.name): \(type)\(value) { \(type)(\(arguments)) }"
     }
 
-    private func valueName(_ field: Field) -> String {
+    private func valueName(_ field: FieldDescriptor) -> String {
         if field.isReference { return typeName(field.targetName) }
         let name = field.type.name.replacing("uint", with: "UInt")
         return name.prefix(1).uppercased() + name.dropFirst()

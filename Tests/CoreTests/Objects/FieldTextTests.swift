@@ -6,10 +6,11 @@ import Testing
 @Suite("The text of a field")
 struct FieldTextTests {
     /// A field of its own, outside of all classes.
-    static func field(_ declaration: String) throws -> Field {
+    static func field(_ declaration: String) throws -> FieldDescriptor {
         let declarations = try ClassText.parse(declaration)
         let identity = ClassIdentity(address: .null, revision: 0, isSystem: false)
-        return Field(declarations.fields[0], target: .null, offset: 8, index: 0, of: identity)
+        return FieldDescriptor(
+            declarations.fields[0], target: .null, offset: 8, index: 0, of: identity)
     }
 
     static func roundTrip(_ text: String, _ declaration: String) throws -> String {

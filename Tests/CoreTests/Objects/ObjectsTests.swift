@@ -350,7 +350,7 @@ func addresses(in allocator: Address, of space: Space) throws -> [Address] {
 }
 
 extension Transaction {
-    mutating func text(of object: Address, _ field: Field) throws -> String {
+    mutating func text(of object: Address, _ field: FieldDescriptor) throws -> String {
         var bytes = [UInt8](repeating: 0, count: field.byteCount)
         try unsafe bytes.withUnsafeMutableBytes { bytes in
             try unsafe readField(object, field, into: bytes)

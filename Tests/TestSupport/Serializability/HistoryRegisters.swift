@@ -17,7 +17,7 @@ public struct HistoryRegisters: Sendable {
 
     private let objects: [Address]
     /// For each register of an object its field and the first byte in it.
-    private let places: [(field: Field, position: Int)]
+    private let places: [(field: FieldDescriptor, position: Int)]
 
     public var count: Int { objects.count * HistoryRegisters.perObject }
 

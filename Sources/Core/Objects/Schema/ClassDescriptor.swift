@@ -10,7 +10,7 @@ public final class ClassDescriptor: Sendable {
     public let name: String
     /// A number that no other definition of any class of the space has.
     public let revision: UInt64
-    public let fields: [Field]
+    public let fields: [FieldDescriptor]
     /// References below the header.
     public let referenceCount: Int
     /// Bytes behind the header, a multiple of 8.
@@ -19,7 +19,7 @@ public final class ClassDescriptor: Sendable {
     public let alignment: Int
     /// True for the classes that every space has: users can read their objects only.
     public let isSystem: Bool
-    private let fieldsByName: [String: Field]
+    private let fieldsByName: [String: FieldDescriptor]
 
     init(
         _ identity: ClassIdentity, name: String, declaration: ClassDeclaration,
@@ -34,7 +34,7 @@ public final class ClassDescriptor: Sendable {
         self.scalarBytes = layout.scalarBytes
         self.alignment = declaration.alignment
         self.fields = declarations.indices.map { index in
-            Field(
+            FieldDescriptor(
                 declarations[index], target: targets[index], offset: layout.offsets[index],
                 index: index, of: identity)
         }
@@ -49,7 +49,7 @@ public final class ClassDescriptor: Sendable {
     /// they share none.
     public var stride: Int { (size + alignment - 1) & ~(alignment - 1) }
 
-    public func field(named name: String) -> Field? {
+    public func field(named name: String) -> FieldDescriptor? {
         // All else names no field, also what Swift takes for the same as a letter.
         ClassText.isIdentifier(name) ? fieldsByName[name] : nil
     }

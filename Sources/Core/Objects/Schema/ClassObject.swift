@@ -154,7 +154,7 @@ extension ClassObject {
 
 extension FieldObject {
     static func make(
-        _ field: Field, next: FieldObject, _ tx: inout Transaction
+        _ field: FieldDescriptor, next: FieldObject, _ tx: inout Transaction
     ) throws -> FieldObject {
         let object = try FieldObject.make(&tx)
         let name = try NameBytes(field.name, limit: ObjectLimits.nameBytes, what: "field")

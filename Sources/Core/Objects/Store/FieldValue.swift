@@ -2,7 +2,8 @@
 enum FieldValue {
     /// Turns one word into the bytes of a value of the field's type.
     static func parse(
-        _ word: UnsafeRawBufferPointer, for field: Field, into place: UnsafeMutableRawPointer
+        _ word: UnsafeRawBufferPointer, for field: FieldDescriptor,
+        into place: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         switch field.type {
         case .int8: try unsafe integer(word, field, Int8.self, place)
@@ -45,7 +46,7 @@ enum FieldValue {
     // MARK: Integers
 
     private static func integer<T: FixedWidthInteger>(
-        _ word: UnsafeRawBufferPointer, _ field: Field, _ type: T.Type,
+        _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ type: T.Type,
         _ place: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         var digits = unsafe word[...]
@@ -120,7 +121,7 @@ enum FieldValue {
     // MARK: Floats and truth values
 
     private static func float<T: BinaryFloatingPoint & LosslessStringConvertible>(
-        _ word: UnsafeRawBufferPointer, _ field: Field, _ type: T.Type,
+        _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ type: T.Type,
         _ place: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         let text = unsafe String(decoding: word, as: UTF8.self)
@@ -139,7 +140,7 @@ enum FieldValue {
     }
 
     private static func bool(
-        _ word: UnsafeRawBufferPointer, _ field: Field, _ place: UnsafeMutableRawPointer
+        _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ place: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         let value: UInt8
         switch unsafe String(decoding: word.prefix(8), as: UTF8.self).lowercased() {
@@ -150,7 +151,9 @@ enum FieldValue {
         unsafe place.storeBytes(of: value, as: UInt8.self)
     }
 
-    private static func invalid(_ word: UnsafeRawBufferPointer, _ field: Field) -> ObjectError {
+    private static func invalid(_ word: UnsafeRawBufferPointer, _ field: FieldDescriptor)
+        -> ObjectError
+    {
         let shown = unsafe String(decoding: word.prefix(40), as: UTF8.self)
         return ObjectError(
             .invalid, "\(field.name) is \(field.type.name); \"\(shown)\" is no such value.")
@@ -174,7 +177,7 @@ public enum FieldText {
     /// - Throws: `.invalid` if the text is no value of the type, `.range` if the type cannot hold
     ///   it.
     public static func parse(
-        _ text: UnsafeRawBufferPointer, for field: Field,
+        _ text: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into bytes: UnsafeMutableRawBufferPointer
     ) throws(ObjectError) {
         precondition(bytes.count == field.byteCount)
@@ -196,7 +199,8 @@ public enum FieldText {
     }
 
     /// Turns the text of a whole field into its bytes.
-    public static func parse(_ text: some StringProtocol, for field: Field) throws(ObjectError)
+    public static func parse(_ text: some StringProtocol, for field: FieldDescriptor)
+        throws(ObjectError)
         -> [UInt8]
     {
         let text = text.systemBytes
@@ -221,7 +225,7 @@ public enum FieldText {
 
     /// Appends the text of a field's bytes: each value and a line end; of `bytes` them alone.
     public static func format(
-        _ bytes: UnsafeRawBufferPointer, _ field: Field, into text: inout [UInt8]
+        _ bytes: UnsafeRawBufferPointer, _ field: FieldDescriptor, into text: inout [UInt8]
     ) {
         precondition(bytes.count >= field.byteCount)
         guard !field.isRaw else {
@@ -248,14 +252,14 @@ public enum FieldText {
     }
 
     /// The text of a field's bytes.
-    public static func format(_ bytes: [UInt8], _ field: Field) -> String {
+    public static func format(_ bytes: [UInt8], _ field: FieldDescriptor) -> String {
         var text: [UInt8] = []
         unsafe bytes.withUnsafeBytes { unsafe format($0, field, into: &text) }
         return String(decoding: text, as: UTF8.self)
     }
 
     private static func parseRaw(
-        _ text: UnsafeRawBufferPointer, for field: Field,
+        _ text: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into bytes: UnsafeMutableRawBufferPointer
     ) throws(ObjectError) {
         guard text.count <= field.byteCount else {
@@ -273,7 +277,7 @@ public enum FieldText {
         for index in text.count..<field.byteCount { unsafe bytes[index] = 0 }
     }
 
-    private static func countMessage(_ field: Field, found: Int?) -> String {
+    private static func countMessage(_ field: FieldDescriptor, found: Int?) -> String {
         guard field.count > 1 else {
             return found == nil
                 ? "\(field.name) takes one value, not several."
@@ -320,7 +324,7 @@ extension FieldText {
     /// - Throws: `.invalid` if there are more than the field has or one is no value of the type,
     ///   `.range` if the type cannot hold one.
     public static func parsePrefix(
-        _ text: UnsafeRawBufferPointer, for field: Field,
+        _ text: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into bytes: UnsafeMutableRawBufferPointer
     ) throws(ObjectError) -> Int {
         precondition(bytes.count == field.byteCount && !field.isReference && !field.isRaw)

@@ -8,7 +8,7 @@ extension Transaction {
     ///   - position: the first byte of the field to read.
     ///   - bytes: what is filled; it ends within the field.
     public mutating func readField(
-        _ object: Address, _ field: Field, at position: Int = 0,
+        _ object: Address, _ field: FieldDescriptor, at position: Int = 0,
         into bytes: UnsafeMutableRawBufferPointer
     ) throws {
         try check(object, isOf: field)
@@ -19,7 +19,8 @@ extension Transaction {
     /// Writes bytes of a scalar field.
     /// - Throws: `.notPermitted` on system objects and beyond the end of the field.
     public mutating func writeField(
-        _ object: Address, _ field: Field, at position: Int = 0, from bytes: UnsafeRawBufferPointer
+        _ object: Address, _ field: FieldDescriptor, at position: Int = 0,
+        from bytes: UnsafeRawBufferPointer
     ) throws {
         try check(object, isOf: field)
         try checkScalar(field, position, bytes.count)
@@ -29,7 +30,7 @@ extension Transaction {
 
     /// What a reference leads to; null for nothing.
     public mutating func reference(
-        _ object: Address, _ field: Field, index: Int = 0
+        _ object: Address, _ field: FieldDescriptor, index: Int = 0
     ) throws -> Address {
         try check(object, isOf: field)
         return Address(try load(try slot(object, field, index), as: UInt64.self))
@@ -39,7 +40,7 @@ extension Transaction {
     /// - Throws: `.invalid` if there is no object at `target` or it is of another class than the
     ///   field takes, `.notPermitted` on system objects.
     public mutating func setReference(
-        _ object: Address, _ field: Field, index: Int = 0, to target: Address
+        _ object: Address, _ field: FieldDescriptor, index: Int = 0, to target: Address
     ) throws {
         try check(object, isOf: field)
         try checkWritable(isSystem: field.isSystem)
@@ -82,7 +83,7 @@ extension Transaction {
     // MARK: Checks
 
     @inline(__always)
-    mutating func check(_ object: Address, isOf field: Field) throws {
+    mutating func check(_ object: Address, isOf field: FieldDescriptor) throws {
         guard try header(of: object) == ClassDescriptor.header(ofClassAt: field.classAddress) else {
             throw ObjectError(
                 .notFound,
@@ -99,7 +100,7 @@ extension Transaction {
     }
 
     /// Checks what a reference field is about to be given.
-    mutating func checkTarget(_ target: Address, of field: Field) throws {
+    mutating func checkTarget(_ target: Address, of field: FieldDescriptor) throws {
         guard target != .null else { return }
         guard try isObject(target) else {
             throw ObjectError(
@@ -116,7 +117,7 @@ extension Transaction {
         }
     }
 
-    func checkScalar(_ field: Field, _ position: Int, _ count: Int) throws(ObjectError) {
+    func checkScalar(_ field: FieldDescriptor, _ position: Int, _ count: Int) throws(ObjectError) {
         guard !field.isReference else {
             throw ObjectError(.invalid, "\(field.name) is a reference; it is a link, not bytes.")
         }
@@ -127,7 +128,7 @@ extension Transaction {
     }
 
     func slot(
-        _ object: Address, _ field: Field, _ index: Int
+        _ object: Address, _ field: FieldDescriptor, _ index: Int
     ) throws(ObjectError) -> Address {
         guard field.isReference else {
             throw ObjectError(.invalid, "\(field.name) is no reference.")
@@ -151,7 +152,7 @@ public struct FieldPlace: Sendable {
     public let object: Address
     /// The class of the object.
     public let descriptor: ClassDescriptor
-    public let field: Field
+    public let field: FieldDescriptor
     /// Which element of an array it is; 0 for all else.
     public let index: Int
 }

@@ -113,7 +113,7 @@ extension Transaction {
 
     /// Writes bytes of a scalar field of an object whose part was initialised.
     public mutating func writeField(
-        _ field: Field, ofObject index: Int, of batch: ObjectBatch, at position: Int = 0,
+        _ field: FieldDescriptor, ofObject index: Int, of batch: ObjectBatch, at position: Int = 0,
         from bytes: UnsafeRawBufferPointer
     ) throws {
         try check(field, batch)
@@ -123,7 +123,7 @@ extension Transaction {
 
     /// Lets a reference of an object whose part was initialised lead to another object.
     public mutating func setReference(
-        _ field: Field, _ element: Int = 0, ofObject index: Int, of batch: ObjectBatch,
+        _ field: FieldDescriptor, _ element: Int = 0, ofObject index: Int, of batch: ObjectBatch,
         to target: Address
     ) throws {
         try check(field, batch)
@@ -131,7 +131,7 @@ extension Transaction {
         try store(target.rawValue, at: slot(batch[index], field, element))
     }
 
-    private func check(_ field: Field, _ batch: ObjectBatch) throws(ObjectError) {
+    private func check(_ field: FieldDescriptor, _ batch: ObjectBatch) throws(ObjectError) {
         let descriptor = batch.descriptor
         guard field.classAddress == descriptor.address, field.revision == descriptor.revision else {
             throw ObjectError(
@@ -172,14 +172,14 @@ extension Transaction {
 
 /// What a field of a new object begins with: the `f=v` of the command `new`.
 public struct InitialValue: Sendable {
-    let field: Field
+    let field: FieldDescriptor
     /// The bytes of a scalar field; empty for a reference.
     let bytes: [UInt8]
     let reference: Address
 
     /// A scalar field's value from its text. The values of an array may be separated by commas,
     /// which need no quotes in a command.
-    public init(_ field: Field, text: some StringProtocol) throws(ObjectError) {
+    public init(_ field: FieldDescriptor, text: some StringProtocol) throws(ObjectError) {
         self.field = field
         self.bytes =
             field.arrayCount == nil
@@ -189,7 +189,7 @@ public struct InitialValue: Sendable {
     }
 
     /// What a reference field points to; of an array, its first element.
-    public init(_ field: Field, reference: Address) {
+    public init(_ field: FieldDescriptor, reference: Address) {
         precondition(field.isReference)
         self.field = field
         self.bytes = []

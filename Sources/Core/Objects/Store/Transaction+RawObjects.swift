@@ -47,7 +47,7 @@ extension Transaction {
     }
 
     /// Checks that the bytes of a string field are a text, padded with NUL.
-    private mutating func checkString(_ object: Address, _ field: Field) throws {
+    private mutating func checkString(_ object: Address, _ field: FieldDescriptor) throws {
         var bytes = [UInt8](repeating: 0, count: field.byteCount)
         try unsafe bytes.withUnsafeMutableBytes { bytes in
             try unsafe read(object + field.offset, into: bytes)
@@ -78,7 +78,7 @@ extension Transaction {
 
 extension ClassDescriptor {
     /// The field that a reference slot belongs to, `offset` bytes (below zero) from the object.
-    func referenceField(at offset: Int) -> Field? {
+    func referenceField(at offset: Int) -> FieldDescriptor? {
         fields.first { field in
             field.isReference && offset <= field.offset
                 && offset > field.offset - 8 * field.count

@@ -12,7 +12,7 @@ struct BankWorkload {
 
     let space: Space
     private let accounts: [Object]
-    private let balance: TypedField<Int64>
+    private let balance: Field<Int64>
     /// Of 100 runs, how many add all accounts up.
     var readAllPercent = 0
 
@@ -41,7 +41,7 @@ struct BankWorkload {
     init(space: Space, bank: Address, readAllPercent: Int) throws {
         self.space = space
         self.readAllPercent = readAllPercent
-        balance = try TypedField("balance", of: "Account", in: space)
+        balance = try Field("balance", of: "Account", in: space)
         accounts = try space.transact { tx in
             try (0..<BankWorkload.accountCount).map { account in
                 try tx.object(at: bank + account * BankWorkload.accountSize)

@@ -11,7 +11,7 @@ struct FieldAssignment: Sendable {
         case references([Address])
     }
 
-    private let field: Field
+    private let field: FieldDescriptor
     /// The first element that is set.
     private let first: Int
     private let value: Value
@@ -68,7 +68,7 @@ struct FieldAssignment: Sendable {
         return (String(text[..<bracket]), index)
     }
 
-    private static func bytes(_ text: String, _ field: Field) throws -> [UInt8] {
+    private static func bytes(_ text: String, _ field: FieldDescriptor) throws -> [UInt8] {
         guard !field.isRaw else { return try FieldText.parse(text, for: field) }
         let isArray = field.arrayCount != nil
         let words = (isArray ? FieldText.withBlanks(text) : text).systemBytes
@@ -85,7 +85,8 @@ struct FieldAssignment: Sendable {
     }
 
     private static func references(
-        _ text: String, _ field: Field, _ view: View, _ caller: Caller, _ tx: inout Transaction
+        _ text: String, _ field: FieldDescriptor, _ view: View, _ caller: Caller,
+        _ tx: inout Transaction
     ) throws -> [Address] {
         let parts =
             field.arrayCount == nil

@@ -9,7 +9,7 @@ enum FieldContent {
     /// - Returns: the bytes of the field that the content sets; of an array, those of the first
     ///   elements.
     static func parse(
-        _ content: UnsafeRawBufferPointer, _ field: Field,
+        _ content: UnsafeRawBufferPointer, _ field: FieldDescriptor,
         into value: UnsafeMutableRawBufferPointer
     ) throws -> Int {
         if field.arrayCount != nil, !field.isRaw {
@@ -26,7 +26,7 @@ enum FieldContent {
     /// - Parameter first: the element that the first value is for.
     /// - Returns: the number of values.
     static func parseElements(
-        _ text: UnsafeRawBufferPointer, _ field: Field, from first: Int,
+        _ text: UnsafeRawBufferPointer, _ field: FieldDescriptor, from first: Int,
         into value: UnsafeMutableRawBufferPointer
     ) throws -> Int {
         let count = unsafe try FieldText.parsePrefix(text, for: field, into: value)
@@ -42,7 +42,7 @@ enum FieldContent {
 
     /// Sets the field in this transaction.
     static func store(
-        _ content: [UInt8], _ object: Address, _ field: Field, _ tx: inout Transaction
+        _ content: [UInt8], _ object: Address, _ field: FieldDescriptor, _ tx: inout Transaction
     ) throws {
         try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
             value in
@@ -58,7 +58,7 @@ enum FieldContent {
 
 /// An open field of type `bytes`: read and written in place.
 final class FieldBytesFile: OpenBytes, @unchecked Sendable {
-    private let field: Field
+    private let field: FieldDescriptor
     /// Whether the next write at the start replaces the whole value: the file was opened as `>` of
     /// a shell does, with O_TRUNC.
     private let isReplaced = Atomic<Bool>(false)

@@ -30,7 +30,7 @@ extension FieldNode {
     }
 }
 
-extension Field {
+extension FieldDescriptor {
     /// The type bits of `st_mode`.
     var fileType: UInt32 {
         switch nodeKind {
@@ -47,7 +47,7 @@ extension Field {
 }
 
 extension NodeID {
-    init(_ field: Field, of object: Address) {
+    init(_ field: FieldDescriptor, of object: Address) {
         self.init(field.nodeKind, address: object + field.offset)
     }
 }
@@ -141,7 +141,7 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
     }
 
     /// - Returns: nil if the name is not the plain decimal number of an element.
-    private func index(_ name: String, _ field: Field) -> Int? {
+    private func index(_ name: String, _ field: FieldDescriptor) -> Int? {
         guard let index = Int(name), index >= 0, index < field.count, String(index) == name else {
             return nil
         }

@@ -135,7 +135,8 @@ struct StringEdit {
     /// - Throws: EPERM for a write that would leave a gap, ERANGE if the text becomes too long,
     ///   EINVAL if it would not be one.
     init(
-        _ written: [UInt8], at start: Start, in text: UnsafeRawBufferPointer, of field: Field
+        _ written: [UInt8], at start: Start, in text: UnsafeRawBufferPointer,
+        of field: FieldDescriptor
     ) throws(TreeError) {
         bytes = written
         length = text.count
@@ -169,7 +170,7 @@ struct StringEdit {
 
     /// Whether the text with this change is one, and what that makes of its length.
     private mutating func isText(
-        within text: UnsafeRawBufferPointer, _ field: Field
+        within text: UnsafeRawBufferPointer, _ field: FieldDescriptor
     ) throws(TreeError) -> Bool {
         let end = position + bytes.count
         keepsLength = end <= text.count
@@ -214,19 +215,19 @@ struct StringEdit {
         }
     }
 
-    private static func gap(_ field: Field) -> TreeError {
+    private static func gap(_ field: FieldDescriptor) -> TreeError {
         TreeError(
             EPERM,
             "\(field.name) is a text; a write begins within it or at its end, as >> does.")
     }
 
-    private static func invalid(_ field: Field) -> TreeError {
+    private static func invalid(_ field: FieldDescriptor) -> TreeError {
         TreeError(
             EINVAL,
             "\(field.name) is a string: UTF-8 text without NUL, which this write would not leave.")
     }
 
-    static func cut(_ field: Field) -> TreeError {
+    static func cut(_ field: FieldDescriptor) -> TreeError {
         TreeError(
             EINVAL,
             "The last write to \(field.name) ended within a character of UTF-8, and the rest of it"

@@ -129,7 +129,7 @@ class OpenField: OpenObject, @unchecked Sendable {
         var hasText = false
     }
 
-    final let field: Field
+    final let field: FieldDescriptor
     private let state = Mutex(State())
 
     init(_ view: View, _ place: FieldPlace) {
@@ -139,7 +139,8 @@ class OpenField: OpenObject, @unchecked Sendable {
 
     /// Appends the field's text.
     static func format(
-        _ object: Address, _ field: Field, into text: inout [UInt8], _ tx: inout Transaction
+        _ object: Address, _ field: FieldDescriptor, into text: inout [UInt8],
+        _ tx: inout Transaction
     ) throws {
         try unsafe withUnsafeTemporaryAllocation(byteCount: field.byteCount, alignment: 8) {
             value in

@@ -2,7 +2,7 @@
 ///
 /// Immutable and shared by all threads; a class rather than a struct, so that handing one on
 /// costs one reference count and never copies its names.
-public final class Field: Sendable {
+public final class FieldDescriptor: Sendable {
     public let name: String
     public let type: FieldType
     /// The `[N]` of an array; nil for a single value, and for `string` and `bytes`.
@@ -105,7 +105,7 @@ public enum FieldType: UInt8, CaseIterable, Sendable {
     case bytes
     case reference
 
-    /// The word of the class text; `ref<...>` is spelled out by `Field.typeText`.
+    /// The word of the class text; `ref<...>` is spelled out by `FieldDeclaration.text`.
     public var name: String {
         switch self {
         case .int8: "int8"

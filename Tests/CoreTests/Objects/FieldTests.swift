@@ -4,7 +4,7 @@ import Testing
 
 /// What a program does that links the library; so nothing of its inside is used here.
 @Suite("Objects and fields as programs hold them")
-struct HandlesTests {
+struct FieldTests {
     private static let text = """
         int8 a\nint16 b\nint32 c\nint64 d\nuint8 e\nuint16 f\nuint32 g\nuint64 h
         float32 i\nfloat64 j\nbool k\nint32 many[3]\nstring label[8]
@@ -20,7 +20,7 @@ struct HandlesTests {
             try? Space.destroy(name, force: true)
         }
         try space.transact { tx in
-            let node = try tx.defineClass(name: "Node", text: HandlesTests.text)
+            let node = try tx.defineClass(name: "Node", text: FieldTests.text)
             let other = try tx.defineClass(name: "Other", text: "int64 d")
             let allocator = try tx.createAllocator(
                 name: "a", in: tx.region(named: "transactional"), capacity: 1 << 20,
@@ -37,7 +37,7 @@ struct HandlesTests {
     private func check<Value: FieldScalar & Equatable>(
         _ name: String, _ values: [Value], _ space: Space
     ) throws {
-        let field = try TypedField<Value>(name, of: "Node", in: space)
+        let field = try Field<Value>(name, of: "Node", in: space)
         for value in values {
             try space.transact { tx in
                 let (x, y) = (try tx.object(named: "x"), try tx.object(named: "y"))
@@ -64,7 +64,7 @@ struct HandlesTests {
             try check("j", [-Double.greatestFiniteMagnitude, 1e-300, 0], space)
             try check("k", [true, false], space)
             // Each is back at zero: so none of them lies where another one does.
-            let all = try TypedField<Int32>("many", of: "Node", in: space)
+            let all = try Field<Int32>("many", of: "Node", in: space)
             try space.transact { tx in
                 let x = try tx.object(named: "x")
                 for index in 0..<3 { try tx.update(x, all, index: index) { $0 += Int32(index) } }
@@ -76,9 +76,9 @@ struct HandlesTests {
     @Test("References lead to objects, to nothing, and only where their class lets them")
     func references() throws {
         try withNodes { space in
-            let next = try TypedField<Object?>("next", of: "Node", in: space)
-            let any = try TypedField<Object?>("any", of: "Node", in: space)
-            let d = try TypedField<Int64>("d", of: "Node", in: space)
+            let next = try Field<Object?>("next", of: "Node", in: space)
+            let any = try Field<Object?>("any", of: "Node", in: space)
+            let d = try Field<Int64>("d", of: "Node", in: space)
             try space.transact { tx in
                 let x = try tx.object(named: "x")
                 let (y, z) = (try tx.object(named: "y"), try tx.object(named: "z"))
@@ -108,12 +108,12 @@ struct HandlesTests {
                 } catch { return (error as? ObjectError)?.message ?? "\(error)" }
             }
             let refusals = [
-                refusal { _ = try TypedField<Int64>("d", of: "Nobody", in: space) },
-                refusal { _ = try TypedField<Int64>("zz", of: "Node", in: space) },
-                refusal { _ = try TypedField<Int32>("d", of: "Node", in: space) },
-                refusal { _ = try TypedField<Object?>("d", of: "Node", in: space) },
-                refusal { _ = try TypedField<Int64>("next", of: "Node", in: space) },
-                refusal { _ = try TypedField<UInt64>("created", of: "System", in: space) },
+                refusal { _ = try Field<Int64>("d", of: "Nobody", in: space) },
+                refusal { _ = try Field<Int64>("zz", of: "Node", in: space) },
+                refusal { _ = try Field<Int32>("d", of: "Node", in: space) },
+                refusal { _ = try Field<Object?>("d", of: "Node", in: space) },
+                refusal { _ = try Field<Int64>("next", of: "Node", in: space) },
+                refusal { _ = try Field<UInt64>("created", of: "System", in: space) },
                 refusal { _ = try space.transact { tx in try tx.object(named: "nobody") } },
                 refusal { _ = try space.transact { tx in try tx.object(at: Address(12)) } },
             ]
@@ -133,9 +133,9 @@ struct HandlesTests {
     @Test("A field reads and writes no object of another class, and no element that is not there")
     func foreign() throws {
         try withNodes { space in
-            let d = try TypedField<Int64>("d", of: "Node", in: space)
-            let many = try TypedField<Int32>("many", of: "Node", in: space)
-            let next = try TypedField<Object?>("next", of: "Node", in: space)
+            let d = try Field<Int64>("d", of: "Node", in: space)
+            let many = try Field<Int32>("many", of: "Node", in: space)
+            let next = try Field<Object?>("next", of: "Node", in: space)
             try space.transact { tx in
                 let (x, z) = (try tx.object(named: "x"), try tx.object(named: "z"))
                 let system = try tx.object(at: ObjectSystem.root)
@@ -166,9 +166,9 @@ struct HandlesTests {
                 try space.transact { tx in _ = try tx.defineClass(name: "New", text: text) }
             }
             try define("int64 v")
-            let old = try TypedField<Int64>("v", of: "New", in: space)
+            let old = try Field<Int64>("v", of: "New", in: space)
             try define("int64 w\nint64 v")
-            let new = try TypedField<Int64>("v", of: "New", in: space)
+            let new = try Field<Int64>("v", of: "New", in: space)
             try space.transact { tx in
                 let allocator = try tx.allocator(
                     named: "a", in: tx.region(named: "transactional")

@@ -25,8 +25,8 @@ public protocol FieldScalar: Sendable {
 
 /// A field of a class, looked up once and checked against the class:
 ///
-///     let balance = try TypedField<Int64>("balance", of: "Account", in: space)
-///     let heir = try TypedField<Object?>("heir", of: "Account", in: space)
+///     let balance = try Field<Int64>("balance", of: "Account", in: space)
+///     let heir = try Field<Object?>("heir", of: "Account", in: space)
 ///     try space.transact { tx in
 ///         let alice = try tx.object(named: "alice")
 ///         try tx.update(alice, balance) { $0 += 1 }
@@ -37,7 +37,7 @@ public protocol FieldScalar: Sendable {
 /// `Stored` is a `FieldScalar`, or `Object?` for a reference. An array's elements have an index.
 /// Text and bytes have no fixed size in a program; `Transaction.readField` copies them.
 @frozen
-public struct TypedField<Stored: Sendable>: Sendable {
+public struct Field<Stored: Sendable>: Sendable {
     /// Of the first element from the object's address, in bytes.
     @usableFromInline let offset: Int
     @usableFromInline let count: Int
@@ -48,7 +48,7 @@ public struct TypedField<Stored: Sendable>: Sendable {
 
     /// - Throws: `.invalid` if the field is of another type, `.notPermitted` if it belongs to a
     ///   class of the system, whose objects change by their own functions.
-    private init(_ field: Field, _ type: FieldType) throws(ObjectError) {
+    private init(_ field: FieldDescriptor, _ type: FieldType) throws(ObjectError) {
         guard field.type == type else {
             throw ObjectError(
                 .invalid, "\(field.name) is \(field.type.name), the program asks for \(type.name).")
@@ -64,10 +64,10 @@ public struct TypedField<Stored: Sendable>: Sendable {
     }
 }
 
-extension TypedField where Stored: FieldScalar {
+extension Field where Stored: FieldScalar {
     /// - Throws: `ObjectError` if there is no such class, or it has no such field of this type.
     public init(_ name: String, of className: String, in space: Space) throws {
-        self = try space.transact { tx in try TypedField(name, of: className, in: &tx) }
+        self = try space.transact { tx in try Field(name, of: className, in: &tx) }
     }
 
     public init(_ name: String, of className: String, in tx: inout Transaction) throws {
@@ -75,10 +75,10 @@ extension TypedField where Stored: FieldScalar {
     }
 }
 
-extension TypedField where Stored == Object? {
+extension Field where Stored == Object? {
     /// - Throws: `ObjectError` if there is no such class, or it has no such reference.
     public init(_ name: String, of className: String, in space: Space) throws {
-        self = try space.transact { tx in try TypedField(name, of: className, in: &tx) }
+        self = try space.transact { tx in try Field(name, of: className, in: &tx) }
     }
 
     public init(_ name: String, of className: String, in tx: inout Transaction) throws {
@@ -87,7 +87,9 @@ extension TypedField where Stored == Object? {
 }
 
 extension Transaction {
-    fileprivate mutating func field(_ name: String, ofClass className: String) throws -> Field {
+    fileprivate mutating func field(_ name: String, ofClass className: String) throws
+        -> FieldDescriptor
+    {
         let descriptor = try classDescriptor(named: className)
         guard let field = descriptor.field(named: name) else {
             throw ObjectError(.notFound, "The class \(className) has no field \(name).")
@@ -125,7 +127,7 @@ extension Transaction {
     /// - Throws: `noSuchField` if the object is of another class, or the array has no such element.
     @inlinable
     public subscript<Stored: FieldScalar>(
-        object: Object, field: TypedField<Stored>, index: Int = 0
+        object: Object, field: Field<Stored>, index: Int = 0
     ) -> Stored {
         mutating get throws(TransactionError) {
             let place = try field.place(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
@@ -137,7 +139,7 @@ extension Transaction {
     /// - Throws: as reading it does; `outOfMemory` if there is no memory for the page.
     @inlinable
     public mutating func set<Stored: FieldScalar>(
-        _ object: Object, _ field: TypedField<Stored>, index: Int = 0, to value: Stored
+        _ object: Object, _ field: Field<Stored>, index: Int = 0, to value: Stored
     ) throws(TransactionError) {
         let place = try field.place(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
         try store(value.fieldBits, at: place)
@@ -146,7 +148,7 @@ extension Transaction {
     /// Changes a field: `try tx.update(account, balance) { $0 += 1 }`.
     @inlinable
     public mutating func update<Stored: FieldScalar>(
-        _ object: Object, _ field: TypedField<Stored>, index: Int = 0,
+        _ object: Object, _ field: Field<Stored>, index: Int = 0,
         _ change: (inout Stored) throws(TransactionError) -> Void
     ) throws(TransactionError) {
         let place = try field.place(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
@@ -158,7 +160,7 @@ extension Transaction {
     // MARK: References
 
     /// What a reference leads to; nil for nothing.
-    public subscript(object: Object, field: TypedField<Object?>, index: Int = 0) -> Object? {
+    public subscript(object: Object, field: Field<Object?>, index: Int = 0) -> Object? {
         mutating get throws {
             let target = Address(
                 try load(try field.place(in: object, index, stride: -8), as: UInt64.self))
@@ -169,7 +171,7 @@ extension Transaction {
     /// Lets a reference lead to another object, or to nothing.
     /// - Throws: `noSuchField` also if the field does not take objects of the target's class.
     public mutating func set(
-        _ object: Object, _ field: TypedField<Object?>, index: Int = 0, to target: Object?
+        _ object: Object, _ field: Field<Object?>, index: Int = 0, to target: Object?
     ) throws(TransactionError) {
         let place = try field.place(in: object, index, stride: -8)
         if let target, field.targetHeader != 1, target.header != field.targetHeader {
@@ -179,7 +181,7 @@ extension Transaction {
     }
 }
 
-extension TypedField {
+extension Field {
     /// Where an element lies. An object of another class, or of an older definition, has none.
     @inlinable
     func place(
