@@ -111,9 +111,9 @@ import Testing
         let pages = metrics["page_conflicts"]
         #expect(pages.map(\.value).reduce(0, +) == 14)
         #expect(pages.allSatisfy { $0.labels["region"] == "transactional" })
-        let all = HotPlaces(of: fixture.space, now: SystemClock.bootMilliseconds)
+        let all = HotSpots(of: fixture.space, now: SystemClock.bootMilliseconds)
         #expect(all.objects.count == 10)
-        let later = HotPlaces(of: fixture.space, now: SystemClock.bootMilliseconds + 90_000)
+        let later = HotSpots(of: fixture.space, now: SystemClock.bootMilliseconds + 90_000)
         #expect(later.objects.isEmpty && later.pages.isEmpty)
     }
 

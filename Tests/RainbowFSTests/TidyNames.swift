@@ -1,6 +1,6 @@
 import Foundation
 
-/// Rules over the types that files declare.
+/// Rules over the types that files declare, and over the words of the sources.
 extension TidyRules {
     /// Below this a file is for one public type alone.
     static let smallFileLines = 60
@@ -55,5 +55,66 @@ extension TidyRules {
         let types = typeDeclarations(text).filter { !$0.isNested }
         guard types.map(\.isPublic) != [true] else { return [] }
         return ["has \(count) lines, and is not one public type alone"]
+    }
+
+    /// The words that the glossary says to use no more: the first column of its last table. Those
+    /// with "(in names)" are plain English in a sentence.
+    static func wordsGivenUp(glossary: String) -> (anywhere: [String], inNames: [String]) {
+        guard let section = glossary.range(of: "## Words given up") else { return ([], []) }
+        let words = glossary[section.upperBound...].split(separator: "\n")
+            .filter { $0.hasPrefix("| ") }.dropFirst()
+            .flatMap { $0.split(separator: "|")[0].split(separator: ",") }
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+        let suffix = " (in names)"
+        return (
+            words.filter { !$0.hasSuffix(suffix) },
+            words.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+        )
+    }
+
+    /// Where `text` has one of the words, in comments and the parts of names; texts for users are
+    /// not looked at.
+    static func words(_ words: [String], in text: String) -> [String] {
+        let sought = words.map { $0.split(separator: " ").map(String.init) }
+        let first = Set(sought.map { $0[0] })
+        let found = parts(of: withoutStrings(text))
+        return found.indices.flatMap { start -> [String] in
+            guard first.contains(found[start].word) else { return [] }
+            return sought.filter { phrase in
+                found[start...].prefix(phrase.count).map(\.word) == phrase
+            }.map { "line \(found[start].line): \"\($0.joined(separator: " "))\"" }
+        }
+    }
+
+    private static func withoutStrings(_ text: String) -> String {
+        text.replacing(/"""[\s\S]*?"""/) { match in
+            String(repeating: "\n", count: match.output.count { $0 == "\n" })
+        }
+        .replacing(/"(?:[^"\\\n]|\\.)*"/, with: "")
+    }
+
+    /// The words of a text in lower case, with names such as `firstMark` split. Those all in
+    /// capitals, as `MARK`, are none.
+    private static func parts(of text: String) -> [(word: String, line: Int)] {
+        var parts: [(word: String, line: Int)] = []
+        var word: [UInt8] = []
+        var line = 1
+        func end() {
+            let capitals = word.prefix { $0 & 0x20 == 0 }.count
+            if !word.isEmpty, capitals < max(2, word.count) {
+                // Of `URLPath` the last capital begins the word.
+                let letters = word[max(0, capitals - 1)...].map { $0 | 0x20 }
+                parts.append((String(decoding: letters, as: UTF8.self), line))
+            }
+            word = []
+        }
+        for byte in text.utf8 {
+            let isLetter = 0x61...0x7a ~= byte | 0x20
+            if !isLetter || byte & 0x20 == 0 && word.last.map({ $0 & 0x20 != 0 }) == true { end() }
+            if isLetter { word.append(byte) }
+            if byte == UInt8(ascii: "\n") { line += 1 }
+        }
+        end()
+        return parts
     }
 }

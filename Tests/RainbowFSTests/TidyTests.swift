@@ -136,6 +136,27 @@ import Testing
         #expect(TidyRules.smallFiles("enum A {}\nenum B {}\n\n" + lines) == [])
     }
 
+    @Test("The sources have no word that the glossary gave up")
+    func wordsGivenUp() {
+        let (words, inNames) = TidyRules.wordsGivenUp(glossary: Self.files["Docs/Glossary.md"]!)
+        #expect(words.count > 5 && words.contains("put off") && inNames.contains("place"))
+        let isSource: (String) -> Bool = { $0.hasPrefix("Sources/") && Self.isSwift($0) }
+        #expect(Self.violations(ofFiles: isSource) { TidyRules.words(words, in: $1) } == [])
+        #expect(
+            Self.violations(ofFiles: isSource) { _, text in
+                TidyRules.words(inNames, in: TidyRules.withoutCommentsAndStrings(text))
+            } == [])
+        let (given, names) = TidyRules.wordsGivenUp(
+            glossary: "| a | b |\n## Words given up\n\n| word | say instead |\n|---|---|\n"
+                + "| mark, marks | bit |\n| put off | defer |\n| spot (in names) | dot |\n")
+        #expect(given == ["mark", "marks", "put off"] && names == ["spot"])
+        let texts = ["/// A mark.", "func firstMark()", "let marksMax", "Put\n    /// off"]
+        for text in texts { #expect(TidyRules.words(given, in: text).count == 1) }
+        #expect(TidyRules.words(given, in: "// MARK: benchmark remarks, put it off") == [])
+        #expect(TidyRules.words(given, in: "let a = \"a mark\"") == [])
+        #expect(TidyRules.words(given, in: "\"\"\"\nmark\n\"\"\"\nMark") == ["line 4: \"mark\""])
+    }
+
     @Test("Every link and path in the documents leads somewhere")
     func links() {
         let exists: (String) -> Bool = { path in

@@ -1,4 +1,4 @@
-/// Finishing or undoing what a killed process left behind.
+/// Finishing or undoing what a killed process left.
 ///
 /// A slot whose node is dead is nobody's: its state tells whether its commit had happened, its log
 /// what to do. One process at a time recovers a slot, the one named in `recoverer`; if that one

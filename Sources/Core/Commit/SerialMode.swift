@@ -135,7 +135,7 @@ extension Transaction {
         return conflict()
     }
 
-    /// The error for a moment that cannot be read any more: a run at a fallback snapshot begins
+    /// The error for a short time that cannot be read any more: a run at a fallback snapshot begins
     /// again at another one.
     mutating func staleView() -> TransactionError {
         guard case .snapshot = fallback else { return .stale }

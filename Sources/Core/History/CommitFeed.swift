@@ -9,9 +9,9 @@ public struct CommitNews: Sendable {
     public var pages: [(page: UInt64, lines: UInt64)]?
 }
 
-/// Follows the commits of a space from the moment of its making; one thread at a time uses it.
+/// Follows the commits of a space from its making; one thread at a time uses it.
 ///
-/// Nobody waits for a follower. One that fell behind by more than the ring holds, or that misses a
+/// Nobody waits for a follower. One that lags by more than the ring holds, or that misses a
 /// version nobody will publish any more, gets `lost` and goes on from the present: it must then
 /// take everything it knows for changed.
 public final class CommitFeed {

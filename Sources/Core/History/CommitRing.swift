@@ -103,7 +103,7 @@ struct CommitRing {
     private func claim(_ entry: SharedMemory, _ version: UInt64) -> Bool {
         let lap = UInt64(SpaceLayout.ringEntryCount)
         guard entry[0].load() == (version > lap ? version - lap : 0) else {
-            return claimBehindGap(entry, version)
+            return claimAfterGap(entry, version)
         }
         entry[0].store(version | CommitRing.busyBit)
         return true
@@ -112,7 +112,7 @@ struct CommitRing {
     /// Claims an entry whose version of one lap before is missing, if it is sure to stay so; or one
     /// that its writer was killed in.
     @inline(never)
-    private func claimBehindGap(_ entry: SharedMemory, _ version: UInt64) -> Bool {
+    private func claimAfterGap(_ entry: SharedMemory, _ version: UInt64) -> Bool {
         let sequence = entry[0]
         while true {
             let seen = sequence.load()

@@ -1,7 +1,7 @@
 /// The last conflicts of a space, for `metrics` and `rainbowfs top`: a ring in shared memory.
 ///
 /// Who lost draws a position from the head, which counts all conflicts, and writes entry
-/// `position % conflictCount`; nobody reads it on the way of a transaction. Nothing orders the
+/// `position % conflictCount`; no transaction reads it. Nothing orders the
 /// stores, and two who draw positions a whole lap apart may write one entry at once. So an entry
 /// carries a check of its other words and its position: a reader leaves out an entry whose check
 /// is wrong, which is one being written, mixed of two, left by a process that was killed, or never
@@ -10,7 +10,7 @@
 ///     0   address of the line
 ///     8   milliseconds since the machine was started
 ///     16  check in the upper 48 bits, the node that lost in the lower 16
-///     24  version that the line has since, 0 if it was locked at that moment
+///     24  version that the line has since, 0 if it was locked at that time
 @safe
 struct ConflictLog {
     struct Entry: Equatable {
@@ -101,7 +101,7 @@ extension Transaction {
     }
 
     /// Counts a commit whose lines are unchanged, if the same test would fail for whole pages: a
-    /// sample of the short ones, and every one at a fixed moment.
+    /// sample of the short ones, and every one at a fixed view.
     /// - Parameter lock: the word of the commit's own locks.
     @inline(__always)
     mutating func countAvoidedFalseSharing(lock: UInt64) {
@@ -156,7 +156,7 @@ public struct LineConflicts: Equatable, Sendable {
     public var count: Int
     /// Of the newest one, since the machine was started.
     public var milliseconds: UInt64
-    /// The version that the line had after it; 0 if it was locked at that moment.
+    /// The version that the line had after it; 0 if it was locked at that time.
     public var version: UInt64
 }
 

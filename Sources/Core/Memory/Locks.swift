@@ -25,7 +25,7 @@ enum ByteLock {
         }
     }
 
-    /// Gives a lock back. The kernel may be short of memory for a moment; nobody could go on if
+    /// Gives a lock back. The kernel may be short of memory for a short time; nobody could go on if
     /// the lock stayed.
     static func release(_ descriptor: Int32, byte: UInt64) {
         var request = description(of: byte, type: F_UNLCK)

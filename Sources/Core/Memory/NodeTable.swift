@@ -18,7 +18,7 @@ public struct NodeInfo: Sendable {
 ///
 /// Anyone who is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
 /// the process dies. Numbers of dead nodes are given to new ones, so anyone who must be told apart
-/// for longer than a moment is named by its *incarnation*: generation << 32 | number + 1, where
+/// for long is named by its *incarnation*: generation << 32 | number + 1, where
 /// each new holder of the number raises the generation. The node of an incarnation is alive exactly
 /// while the number's lock is held and the generation is the same. Process ids are only
 /// information. An entry is written by its node alone, between taking the lock and its first

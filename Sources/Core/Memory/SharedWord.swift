@@ -3,7 +3,7 @@ import Synchronization
 
 /// One aligned 64-bit word of shared memory: the only type that touches live shared words.
 ///
-/// Every other process may change the word at any moment, so it is read and written with atomic
+/// Every other process may change the word at any time, so it is read and written with atomic
 /// operations only. On x86-64 loads and stores of any ordering but `sequentiallyConsistent`
 /// stores are plain instructions, and `storeThenFence`, `add`, `formUnion` and `compareExchange`
 /// are full barriers. Elsewhere they are not: who relies on that calls `fence` after them, which

@@ -16,7 +16,7 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
     case snapshotExists(String)
     case tooManySnapshots(Int)
     case detached
-    /// The thread may not wait (`Space.setWaitCheck`), and another one is in the way.
+    /// The thread may not wait (`Space.setWaitCheck`), and another one blocks it.
     case busy(Wait)
     case system(SystemError)
 

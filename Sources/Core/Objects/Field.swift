@@ -130,8 +130,9 @@ extension Transaction {
         object: Object, field: Field<Stored>, index: Int = 0
     ) -> Stored {
         mutating get throws(TransactionError) {
-            let place = try field.place(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
-            return Stored(fieldBits: try load(place))
+            let location = try field.location(
+                in: object, index, stride: MemoryLayout<Stored.Bits>.size)
+            return Stored(fieldBits: try load(location))
         }
     }
 
@@ -141,8 +142,8 @@ extension Transaction {
     public mutating func set<Stored: FieldScalar>(
         _ object: Object, _ field: Field<Stored>, index: Int = 0, to value: Stored
     ) throws(TransactionError) {
-        let place = try field.place(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
-        try store(value.fieldBits, at: place)
+        let location = try field.location(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
+        try store(value.fieldBits, at: location)
     }
 
     /// Changes a field: `try tx.update(account, balance) { $0 += 1 }`.
@@ -151,10 +152,10 @@ extension Transaction {
         _ object: Object, _ field: Field<Stored>, index: Int = 0,
         _ change: (inout Stored) throws(TransactionError) -> Void
     ) throws(TransactionError) {
-        let place = try field.place(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
-        var value = Stored(fieldBits: try load(place))
+        let location = try field.location(in: object, index, stride: MemoryLayout<Stored.Bits>.size)
+        var value = Stored(fieldBits: try load(location))
         try change(&value)
-        try store(value.fieldBits, at: place)
+        try store(value.fieldBits, at: location)
     }
 
     // MARK: References
@@ -163,7 +164,7 @@ extension Transaction {
     public subscript(object: Object, field: Field<Object?>, index: Int = 0) -> Object? {
         mutating get throws {
             let target = Address(
-                try load(try field.place(in: object, index, stride: -8), as: UInt64.self))
+                try load(try field.location(in: object, index, stride: -8), as: UInt64.self))
             return target == .null ? nil : try self.object(at: target)
         }
     }
@@ -173,18 +174,18 @@ extension Transaction {
     public mutating func set(
         _ object: Object, _ field: Field<Object?>, index: Int = 0, to target: Object?
     ) throws(TransactionError) {
-        let place = try field.place(in: object, index, stride: -8)
+        let location = try field.location(in: object, index, stride: -8)
         if let target, field.targetHeader != 1, target.header != field.targetHeader {
             throw .noSuchField(target.address)
         }
-        try store(target?.address.rawValue ?? 0, at: place)
+        try store(target?.address.rawValue ?? 0, at: location)
     }
 }
 
 extension Field {
     /// Where an element lies. An object of another class, or of an older definition, has none.
     @inlinable
-    func place(
+    func location(
         in object: Object, _ index: Int, stride: Int
     ) throws(TransactionError) -> Address {
         guard object.revision == revision, index >= 0, index < count else {

@@ -1,4 +1,4 @@
-/// The place in the snapshot table whose moment a transaction reads.
+/// The place in the snapshot table whose version a transaction reads.
 struct FixedView {
     var index: Int
     var serialNumber: UInt64
@@ -83,12 +83,12 @@ extension Transaction {
     }
 }
 
-/// Reading at the fixed moment of a snapshot.
+/// Reading at the fixed view of a snapshot.
 extension Transaction {
-    /// Whether it reads one moment for as long as it lives, however many operations that are.
-    var readsFixedMoment: Bool { view != nil }
+    /// Whether it reads one version for as long as it lives, however many operations that are.
+    var readsFixedView: Bool { view != nil }
 
-    /// Begins a run that only reads, at the moment of a snapshot.
+    /// Begins a run that only reads, at a snapshot.
     mutating func begin(at snapshot: Snapshot) {
         begin()
         wait = nil
@@ -101,14 +101,14 @@ extension Transaction {
         view = FixedView(index: snapshot.index, serialNumber: snapshot.serialNumber)
     }
 
-    /// Ends a run at the moment of a snapshot.
+    /// Ends a run at a snapshot.
     mutating func endAtSnapshot() {
         view = nil
         isReadOnly = owner.isReadOnly
         end()
     }
 
-    /// - Throws: `stale` if old versions of the moment may be missing.
+    /// - Throws: `stale` if old versions of the version may be missing.
     private mutating func checkView() throws(TransactionError) {
         guard let view else { return }
         let entry = snapshotTable[view.index]
@@ -117,7 +117,7 @@ extension Transaction {
         else { throw staleView() }
     }
 
-    /// The eight bytes that an aligned address had at the moment.
+    /// The eight bytes that an aligned address had at the version.
     mutating func loadOld(_ address: UInt64) throws(TransactionError) -> UInt64 {
         var words = InlineArray<8, UInt64>(repeating: 0)
         try findOld(address >> Address.lineShift, into: &words)
@@ -125,13 +125,13 @@ extension Transaction {
         return words[Int(address & 63) / 8]
     }
 
-    /// The version that a line had at the moment; 0 if nobody had written it.
+    /// The version that a line had at the version; 0 if nobody had written it.
     mutating func oldVersion(ofLine line: UInt64) throws(TransactionError) -> UInt64 {
         var words = InlineArray<8, UInt64>(repeating: 0)
         return try findOld(line, into: &words)
     }
 
-    /// Copies bytes of one line as they were at the moment.
+    /// Copies bytes of one line as they were at the version.
     mutating func readOldLine(
         _ bytes: Range<UInt64>, into target: UnsafeMutableRawPointer
     ) throws(TransactionError) {
@@ -148,7 +148,7 @@ extension Transaction {
         }
     }
 
-    /// The words of a line whose word is newer than the moment.
+    /// The words of a line whose word is newer than the version.
     /// - Returns: the version that wrote them.
     @discardableResult
     private mutating func findOld(
@@ -157,7 +157,7 @@ extension Transaction {
         try oldVersion(of: line, into: &words)?.from ?? 0
     }
 
-    /// Who overwrote a line first since the moment; nil if nobody had written it before.
+    /// Who overwrote a line first since the version; nil if nobody had written it before.
     mutating func overwriter(ofLine line: UInt64) -> ShadowVersion? {
         var words = InlineArray<8, UInt64>(repeating: 0)
         return (try? oldVersion(of: line, into: &words)) ?? nil
@@ -166,7 +166,7 @@ extension Transaction {
     private mutating func oldVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
-        // Either the moment is seen to have ended, or anyone who ends it sees this.
+        // Either the version is seen to have ended, or anyone who ends it sees this.
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }
         try checkView()

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// One moment of a space that stays readable, however many commits pass: `Space.read(at:)`.
+/// One version of a space that stays readable, however many commits pass: `Space.read(at:)`.
 ///
 /// It is an entry of the space's snapshot table, so every node sees it. It ends with `end`, with
 /// the last reference to the value that took it, or with the process that took it.
@@ -50,7 +50,7 @@ public final class Snapshot: Sendable {
 }
 
 extension Space {
-    /// Takes a snapshot of the present moment for any number of readers.
+    /// Takes a snapshot of the present version for any number of readers.
     /// - Parameters:
     ///   - name: of at most 192 bytes; no other named snapshot has it.
     ///   - user: who asked for it, and the group of that user; kept with it for others to see.
@@ -75,7 +75,7 @@ extension Space {
         return nil
     }
 
-    /// All moments that are kept readable, of all nodes.
+    /// All versions that are kept readable, of all nodes.
     public var snapshots: [SnapshotInfo] {
         (0..<SpaceLayout.snapshotCountMax).compactMap { index in
             let entry = snapshotTable[index]
@@ -96,7 +96,7 @@ extension Space {
         meta[SpaceLayout.shadowMaxOffset].store(max(bytesMax, 4096))
     }
 
-    /// Runs `body` at the moment of a snapshot; it cannot write. Any number of threads may do so.
+    /// Runs `body` at a snapshot; it cannot write. Any number of threads may do so.
     /// - Throws: `TransactionError.stale` if the snapshot has ended or was given up; what `body`
     ///   throws; `SpaceError.tooManySlots`, `.nested`.
     public func read<R>(

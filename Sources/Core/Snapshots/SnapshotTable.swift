@@ -5,13 +5,13 @@ import Synchronization
 public enum SnapshotKind: UInt64, Sendable {
     /// Taken by name, for any number of readers.
     case named = 1
-    /// The moment of an `OpenTransaction`.
+    /// The view of an `OpenTransaction`.
     case transaction = 2
     /// Of a transaction that only reads and lost too often to go on at the present.
     case reader = 3
 }
 
-/// A moment that a space keeps readable, as its table has it.
+/// A version that a space keeps readable, as its table has it.
 public struct SnapshotInfo: Sendable {
     public var kind: SnapshotKind
     public var name: String
@@ -34,7 +34,7 @@ public struct SnapshotInfo: Sendable {
     public var isSerial: Bool
 }
 
-/// The moments that must stay readable, in shared memory.
+/// The versions that must stay readable, in shared memory.
 ///
 /// Entries change under a lock of `meta` that the kernel drops when its holder dies; committers
 /// take no lock. A new entry is first *pending*, which stands for every version; then the epoch is

@@ -177,7 +177,7 @@ extension Space {
             throw .damaged(name, "its meta file is gone")
         }
         defer { SystemCalls.close(descriptor) }
-        // Read, not mapped: whose space it is may cut the file short at any moment.
+        // Read, not mapped: whose space it is may cut the file short at any time.
         let size = SpaceLayout.nodesOffset
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
         defer { unsafe bytes.deallocate() }

@@ -2,10 +2,10 @@ import Glibc
 import Synchronization
 
 extension Space {
-    /// Runs a transaction: `body` sees one moment of the space, and what it writes becomes visible
+    /// Runs a transaction: `body` sees one version of the space, and what it writes becomes visible
     /// all at once when it returns, or never.
     ///
-    /// `body` is run again, on a newer moment, as often as it loses against other transactions,
+    /// `body` is run again, on a newer version, as often as it loses against other transactions,
     /// so it must have no other effects; after some losses it runs in serial mode, which commits
     /// for sure, or, as long as it writes nothing, at a snapshot, which cannot lose.
     /// - Parameter body: gets the transaction and passes errors of its operations on. Any other

@@ -11,9 +11,9 @@ public struct Conflict: Equatable, Sendable {
 
 /// A transaction that lives as long as its owner wants, one operation after another.
 ///
-/// It reads one moment, that of its beginning, with its own writes on top; what others overwrite
+/// It reads one version, that of its beginning, with its own writes on top; what others overwrite
 /// meanwhile is kept for it like for any snapshot. The commit looks whether everything that was
-/// read still is what it was; so what commits is strictly serializable, at the moment of the
+/// read still is what it was; so what commits is strictly serializable, at the version of the
 /// commit, and what has only read commits always. Any thread may use it; operations run one at a
 /// time.
 ///
@@ -26,7 +26,7 @@ public final class OpenTransaction: Sendable {
         case conflict(Conflict)
         /// Given up by its owner.
         case aborted
-        /// Its moment could not be kept readable any more.
+        /// Its view could not be kept readable any more.
         case stale
     }
 
@@ -55,7 +55,7 @@ public final class OpenTransaction: Sendable {
 
     public var state: State { run.withLock { $0.state } }
 
-    /// The moment that it reads.
+    /// The version that it reads.
     public var snapshot: Snapshot { run.withLock { $0.snapshot } }
 
     /// Whether nobody else commits until it ends.
@@ -111,7 +111,7 @@ public final class OpenTransaction: Sendable {
     }
 
     /// Makes its writes visible, all at once, for the thread's committer.
-    /// - Returns: the version of the commit; that of its moment if it wrote nothing.
+    /// - Returns: the version of the commit; that of its version if it wrote nothing.
     /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended;
     ///   `.busy` if the thread may not wait: then the transaction goes on.
     @discardableResult
@@ -144,7 +144,7 @@ public final class OpenTransaction: Sendable {
         return try outcome.get()
     }
 
-    /// Why the commit failed, or would fail at this moment; nil if it would not.
+    /// Why the commit failed, or would fail now; nil if it would not.
     public var conflict: Conflict? {
         run.withLock { run in
             if case .conflict(let conflict) = run.state { return conflict }
@@ -155,7 +155,7 @@ public final class OpenTransaction: Sendable {
         }
     }
 
-    /// Forgets what it read and wrote and begins again, at the present moment; also after its end.
+    /// Forgets what it read and wrote and begins again, at the present version; also after its end.
     /// - Parameter isSerial: whether nobody else is to commit until it ends, so that it commits for
     ///   sure. Waits for another one in that mode.
     /// - Throws: `SpaceError.busy` if the thread may not wait; what was running then goes on,
@@ -229,14 +229,14 @@ public final class OpenTransaction: Sendable {
 }
 
 extension Space {
-    /// Begins a transaction at the present moment, which runs until its owner ends it.
+    /// Begins a transaction at the present version, which runs until its owner ends it.
     /// - Parameter name: shown with it, 1 to 192 bytes.
     /// - Throws: `SpaceError.tooManySnapshots`, `.tooManySlots`, `.badSnapshotName`.
     public func begin(name: String) throws(SpaceError) -> OpenTransaction {
         try OpenTransaction(self, name: name)
     }
 
-    /// Who changed a line first since the moment of a transaction.
+    /// Who changed a line first since the version of a transaction.
     fileprivate func conflict(onLine line: UInt64, of tx: inout Transaction) -> Conflict {
         let address = Address(line << Address.lineShift)
         if let found = tx.overwriter(ofLine: line) {

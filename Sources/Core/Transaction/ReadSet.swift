@@ -72,17 +72,17 @@ struct ReadSet {
 }
 
 extension ReadSet {
-    var mark: Transaction.ReadMark {
-        Transaction.ReadMark(
+    var position: Transaction.ReadPosition {
+        Transaction.ReadPosition(
             count: count, lastRun: count > 0 ? unsafe runs[count - 1] : 0, lastLine: lastLine,
             compactions: compactions)
     }
 
-    mutating func cut(to mark: Transaction.ReadMark) {
-        guard compactions == mark.compactions else { return }
-        count = mark.count
-        if count > 0 { unsafe runs[count - 1] = mark.lastRun }
-        lastLine = mark.lastLine
+    mutating func cut(to position: Transaction.ReadPosition) {
+        guard compactions == position.compactions else { return }
+        count = position.count
+        if count > 0 { unsafe runs[count - 1] = position.lastRun }
+        lastLine = position.lastLine
     }
 }
 
@@ -90,7 +90,7 @@ extension Transaction {
     /// Moves the snapshot to the present, if everything read so far still holds there.
     ///
     /// Invariant: a line in the read set whose word is unlocked and not newer than the *old*
-    /// snapshot has the bytes that were read, at the new moment too: a commit that will change it
+    /// snapshot has the bytes that were read, at the new version too: a commit that will change it
     /// with a version up to the new snapshot held its lock before it drew that version.
     mutating func extendSnapshot() throws(TransactionError) {
         let now = clock.now

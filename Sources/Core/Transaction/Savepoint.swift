@@ -70,18 +70,18 @@ struct Savepoint {
 /// Reads that the commit does not check.
 extension Transaction {
     /// Where the read set stood.
-    struct ReadMark {
+    struct ReadPosition {
         var count: Int
         var lastRun: UInt64
         var lastLine: UInt64
         var compactions: Int
     }
 
-    mutating func markReads() -> ReadMark { readSet.mark }
+    mutating func readPosition() -> ReadPosition { readSet.position }
 
     /// Forgets what was read since; keeps it if the set was rearranged meanwhile, which costs a
     /// needless conflict at worst.
-    mutating func forgetReads(since mark: ReadMark) { readSet.cut(to: mark) }
+    mutating func forgetReads(since position: ReadPosition) { readSet.cut(to: position) }
 
     /// Begins reads of which nothing is kept, however many they are.
     mutating func setReadsAside() -> ReadSet {

@@ -1,5 +1,5 @@
 extension Transaction {
-    /// Copies bytes of the space into a buffer, all of the same moment.
+    /// Copies bytes of the space into a buffer, all of the same version.
     /// - Parameters:
     ///   - address: of the first byte; the whole range lies in one region.
     ///   - buffer: what is filled. Its bytes are undefined if an error is thrown.
@@ -127,8 +127,8 @@ extension Transaction {
         }
     }
 
-    /// The newest version of any line of a range, at the transaction's moment; 0 if nobody wrote
-    /// it.
+    /// The newest version of any line of a range, at the transaction's read version; 0 if nobody
+    /// wrote it.
     public mutating func version(
         of address: Address, count: Int
     ) throws(TransactionError) -> UInt64 {

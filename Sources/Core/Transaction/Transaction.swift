@@ -1,11 +1,12 @@
 import Synchronization
 
-/// A running transaction: a private view of the space as of one moment, with its own writes on top.
+/// A running transaction: a private view of the space as of one version, with its own writes on
+/// top.
 ///
-/// Reads see the moment of `snapshot`; a line that changed since then either moves the moment
+/// Reads see the version of `snapshot`; a line that changed since then either moves that version
 /// forward, if everything read so far still holds, or ends the run with `conflict` (the algorithm
 /// is TL2 with the snapshot extension of LSA; Dice, Shalev, Shavit, DISC 2006; Riegel, Felber,
-/// Fetzer, DISC 2006). So even a run that will be thrown away never sees two moments mixed.
+/// Fetzer, DISC 2006). So even a run that will be thrown away never sees two versions mixed.
 /// Writes go to the slot's redo log and nowhere else: the space is untouched and unlocked until
 /// `commit`. Get one from `Space.transact`; it is of use inside that closure only.
 @safe
@@ -37,7 +38,7 @@ public struct Transaction: ~Copyable {
     let snapshotTable: SnapshotTable
     var isReadOnly: Bool
     let failpoints: Failpoints
-    /// The entry of the snapshot table whose moment is read; nil: the moment moves (LSA).
+    /// The entry of the snapshot table whose version is read; nil: the read version moves (LSA).
     var view: FixedView?
     /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
     var snapshotEpoch: UInt64 = 0
@@ -101,7 +102,7 @@ public struct Transaction: ~Copyable {
     public var space: Space { owner }
     @usableFromInline var owner: Space { unsafe ownerReference }
 
-    /// Begins a run at the present moment.
+    /// Begins a run at the present version.
     @inlinable
     mutating func begin() {
         snapshot = clock.now
@@ -134,7 +135,8 @@ public struct Transaction: ~Copyable {
 extension Transaction {
     /// The integer at an address.
     /// - Parameter address: a multiple of the integer's size, which is 1, 2, 4 or 8 bytes.
-    /// - Returns: the value as of the transaction's moment, or what the transaction stored itself.
+    /// - Returns: the value as of the transaction's read version, or what the transaction stored
+    ///   itself.
     /// - Throws: `invalidAddress` if the address is no such multiple or lies in no region.
     @inlinable
     public mutating func load<T: FixedWidthInteger>(
@@ -180,7 +182,7 @@ extension Transaction {
             let offset = address & (Address.regionSize &- 1)
             if region.isPresent(offset) {
                 // The line did not change between the two looks at its word, and it is not newer
-                // than the snapshot: the bytes are those of the transaction's moment.
+                // than the snapshot: the bytes are those of the transaction's read version.
                 let lineWord = region.lineWord(offset)
                 let before = lineWord.load()
                 if before <= snapshot {
@@ -248,7 +250,7 @@ extension Transaction {
         }
     }
 
-    /// The word of a line once it is unlocked and the snapshot includes it; at the fixed moment of
+    /// The word of a line once it is unlocked and the snapshot includes it; at the fixed view of
     /// a snapshot also a newer one, whose line is then read from its old versions.
     /// - Parameter address: of the line, for who is told that it is busy.
     mutating func readableWord(
@@ -319,11 +321,11 @@ public enum TransactionError: Error, Equatable, Sendable {
     case outOfMemory
     /// The transaction writes more than its redo log holds (see `Transaction.bytesMax`).
     case tooLarge
-    /// The space was attached for reading, or the transaction runs at the moment of a snapshot.
+    /// The space was attached for reading, or the transaction runs at a snapshot.
     case readOnly
-    /// The moment that is read has ended, or its old versions were given up for want of memory.
+    /// The version that is read has ended, or its old versions were given up for want of memory.
     case stale
-    /// The thread may not wait (`Space.setWaitCheck`), and another one is in the way. Nothing was
+    /// The thread may not wait (`Space.setWaitCheck`), and another one blocks it. Nothing was
     /// done; it is worth while to try again when `Space.isOver` says so.
     case busy(Wait)
 }

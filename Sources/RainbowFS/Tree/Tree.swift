@@ -25,7 +25,7 @@ struct TreeOptions: Sendable {
 /// says which of them it belongs to; that one does what a request wants.
 final class Tree: Sendable {
     let space: Space
-    /// What went wrong and why. The mount adds the sentence behind each errno that it gives.
+    /// What went wrong and why. The mount adds the sentence after each errno that it gives.
     let messages = MessageLog()
     let events: EventHub
     /// Those of transactions and snapshots.

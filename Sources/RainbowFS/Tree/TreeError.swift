@@ -6,7 +6,7 @@ struct TreeError: Error, Equatable {
     var errno: Int32
     /// One or more full sentences that say what was wrong and what to do.
     var message: String
-    /// What was in the way; the request changed nothing and can be run again when that is over.
+    /// What blocked it; the request changed nothing and can be run again when that is over.
     var wait: Wait?
     /// What the request was about; nil if that is not known.
     var subject: Subject?

@@ -2,7 +2,7 @@
 /// `transactional` and its allocator `system`.
 ///
 ///     region 1, offset 4 KiB   the System object, then nine Class objects, then the Allocator
-///     behind them              Field objects, the tables of names, classes and regions, the Region
+///     after them              Field objects, the tables of names, classes and regions, the Region
 ///
 /// The first ones are at the same addresses in every space, so that finding anything begins
 /// without a search.
@@ -48,8 +48,8 @@ public enum ObjectSystem {
 }
 
 extension Space {
-    /// Attaches to a space, making it if it is not there: the way in for every program. Several
-    /// processes may do so at once; what a killed one left behind is mended.
+    /// Attaches to a space, making it if it is not there: every program begins here. Several
+    /// processes may do so at once; what a killed one left is mended.
     ///
     /// - Parameter name: letters, digits, `.`, `_` and `-`, as in `rainbowfs NAME MOUNTPOINT`.
     /// - Throws: `SpaceError` if it cannot be made or used, `ObjectError` if a version made it

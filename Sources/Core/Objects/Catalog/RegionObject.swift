@@ -111,7 +111,7 @@ extension RegionObject {
         return try next.map { try AllocatorObject($0).info(&tx) }
     }
 
-    /// A page-aligned base for `capacity` bytes: behind the last extent, or in the first gap.
+    /// A page-aligned base for `capacity` bytes: after the last extent, or in the first gap.
     func gap(of capacity: UInt64, number: Int, _ tx: inout Transaction) throws -> Address {
         let extents = try tx.load(self.extents)
         var gapStart = UInt64(Address.pageSize)
@@ -137,7 +137,7 @@ extension RegionObject {
     }
 
     /// Bytes from the start of the region to the next extent, or to the end of all objects.
-    func gapEnd(behind info: AllocatorInfo, _ tx: inout Transaction) throws -> UInt64 {
+    func gapEnd(after info: AllocatorInfo, _ tx: inout Transaction) throws -> UInt64 {
         let key = TableKey(extentAt: info.base).number
         let extents = try tx.load(self.extents)
         guard let next = try extents.entries(.extents, after: key, limit: 1, &tx).first else {

@@ -1,6 +1,6 @@
 /// What holds for the whole space rather than for a region.
 public struct SystemInfo: Hashable, Sendable {
-    /// Whoever made the space, unless it was given away.
+    /// Anyone who made the space, unless it was given away.
     public let ownership: Ownership
     /// What holds for all names, and for all classes.
     public let names: Ownership
@@ -96,31 +96,32 @@ extension Transaction {
     }
 }
 
-/// What a transaction at a fixed moment need not have checked when it commits.
+/// What a transaction at a fixed view need not have checked when it commits.
 ///
-/// Such a transaction lives for seconds, and the way to an object leads over lines that others
+/// Such a transaction lives for seconds, and the search for an object reads lines that others
 /// change all the time: the object map of a page, the nodes of a table, the lists in the System
-/// object. That something is there stays true until it is removed, and whoever removes it writes to
-/// its own header. So a search that found something counts as one read of what it found; one that
-/// found nothing counts with every line that it looked at, so that nothing can appear unnoticed.
+/// object. That something is there stays true until it is removed, and anyone who removes it writes
+/// to its own header. So a search that found something counts as one read of what it found; one
+/// that found nothing counts with every line that it looked at, so that nothing can appear
+/// unnoticed.
 extension Transaction {
     /// Runs a search, and forgets what it read if it found something.
     @inline(__always)
-    mutating func forgettingTheWay<R>(
+    mutating func forgettingSearch<R>(
         _ search: (inout Transaction) throws -> R?
     ) rethrows -> R? {
-        guard readsFixedMoment else { return try search(&self) }
-        let mark = markReads()
+        guard readsFixedView else { return try search(&self) }
+        let position = readPosition()
         let found = try search(&self)
-        if found != nil { forgetReads(since: mark) }
+        if found != nil { forgetReads(since: position) }
         return found
     }
 
     /// A reference in the System object that never changes once it is set.
     mutating func loadFixed(_ reference: TypedAddress<Table>) throws(TransactionError) -> Table {
-        let mark = markReads()
+        let position = readPosition()
         let target = try load(reference)
-        if readsFixedMoment { forgetReads(since: mark) }
+        if readsFixedView { forgetReads(since: position) }
         return target
     }
 }

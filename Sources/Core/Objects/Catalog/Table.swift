@@ -11,9 +11,9 @@
 extension Table {
     /// The entry with this key, or nil.
     func entry(_ key: TableKey, _ tx: inout Transaction) throws -> Address? {
-        let found = try tx.forgettingTheWay { tx in try search(key, &tx) }
+        let found = try tx.forgettingSearch { tx in try search(key, &tx) }
         // Its removal, under whatever key it is found, changes its header.
-        if let found, tx.readsFixedMoment { _ = try tx.load(found, as: UInt64.self) }
+        if let found, tx.readsFixedView { _ = try tx.load(found, as: UInt64.self) }
         return found
     }
 
@@ -64,7 +64,7 @@ extension Table {
         return try remove(key, level: 0, &tx)?.entry
     }
 
-    /// - Returns: the entry, and what the parent shall hold instead of this node.
+    /// - Returns: the entry, and what the parent is to hold instead of this node.
     private func remove(
         _ key: TableKey, level: Int, _ tx: inout Transaction
     ) throws -> (entry: Address, rest: Address)? {
@@ -185,14 +185,14 @@ struct TableKey {
         return Int(bits >> UInt64(TableKey.bitCount - 4 - level % levels * 4) & 15)
     }
 
-    /// The entry of an inner node on the way to a key's number.
+    /// The entry of an inner node that leads to a key's number.
     static func digit(_ key: UInt64, _ level: Int) -> Int {
         let levels = TableKey.bitCount / 4
         guard level < levels else { return 0 }
         return Int(key >> UInt64(TableKey.bitCount - 4 - level * 4) & 15)
     }
 
-    /// The numbers below 16 are left to whoever lists a table as a directory.
+    /// The numbers below 16 are left to anyone who lists a table as a directory.
     private static func number(of name: NameBytes) -> UInt64 { max(name.hash(seed: 0), 16) }
 }
 
@@ -225,7 +225,7 @@ extension TableKey {
 /// Walks through a table in the order of its keys.
 extension Table {
     /// The entries with keys above `key`, in order, at most `limit` of them; entries that share a
-    /// key stay together, so that going on behind the last key misses none.
+    /// key stay together, so that going on after the last key misses none.
     func entries(
         _ kind: TableKind, after key: UInt64?, limit: Int, _ tx: inout Transaction
     ) throws -> [Address] {

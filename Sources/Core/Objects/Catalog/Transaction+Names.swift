@@ -66,7 +66,7 @@ extension Transaction {
         return try loadFixed(SystemObject.root.names).entry(key, &self)
     }
 
-    /// Up to `limit` bound names behind `key`, in the order of their keys. Names that share a key,
+    /// Up to `limit` bound names after `key`, in the order of their keys. Names that share a key,
     /// which is very rare, stay together, so there can be a few more.
     public mutating func names(after key: UInt64, limit: Int) throws -> [NameInfo] {
         let names = try loadFixed(SystemObject.root.names)

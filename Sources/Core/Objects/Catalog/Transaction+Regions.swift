@@ -1,5 +1,5 @@
 extension Transaction {
-    /// Up to `limit` regions behind `key`, in the order of their keys; begin with key 0.
+    /// Up to `limit` regions after `key`, in the order of their keys; begin with key 0.
     public mutating func regions(after key: UInt64, limit: Int) throws -> [RegionInfo] {
         let names = try loadFixed(SystemObject.root.regions)
         var infos: [RegionInfo] = []

@@ -12,7 +12,7 @@ public struct ObjectCheck: Hashable, Sendable {
 extension Space {
     /// Checks every invariant of the object layer.
     ///
-    /// Works in many small transactions, each of which checks what must hold at one moment, so it
+    /// Works in many small transactions, each of which checks what must hold at one version, so it
     /// finds nothing wrong in a sound space however busy it is, and stops nobody.
     /// - Parameter report: gets a sentence for each problem.
     public func checkObjects(report: (String) -> Void) throws -> ObjectCheck {
@@ -25,7 +25,7 @@ extension Space {
     }
 }
 
-/// The walk over all structures behind `Space.checkObjects`.
+/// The walk over all structures after `Space.checkObjects`.
 private struct ObjectChecker {
     /// Entries that one transaction looks at.
     static let pageSize = 256
@@ -99,7 +99,7 @@ private struct ObjectChecker {
         }
     }
 
-    /// The objects below the top of one moment, which nothing moves or frees, and their number.
+    /// The objects below the top of one version, which nothing moves or frees, and their number.
     mutating func checkObjects(in allocator: Address, _ report: (String) -> Void) throws {
         let start = try step(report) { tx, _ in
             let info = try tx.allocator(at: allocator)

@@ -1,4 +1,4 @@
-/// What must hold of each structure of the object layer at any one moment. Each function adds a
+/// What must hold of each structure of the object layer at any one version. Each function adds a
 /// sentence for whatever does not.
 extension RegionInfo {
     func checkInvariants(_ problems: inout [String], _ tx: inout Transaction) throws {
@@ -25,7 +25,7 @@ extension AllocatorInfo {
         let extents = try tx.load(region.object.extents)
         let key = TableKey(extentAt: base)
         if try extents.entry(key, &tx) != address {
-            problems.append("\(name) is not found by its place.")
+            problems.append("\(name) is not found by its location.")
         }
         let mask = UInt64(Address.pageSize - 1)
         if (base.rawValue | capacity) & mask != 0

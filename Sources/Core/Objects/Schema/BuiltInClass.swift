@@ -133,7 +133,7 @@ enum BuiltInClass: Int, CaseIterable {
         }
     }
 
-    /// Address of the `Class` object: they follow one another behind the System object.
+    /// Address of the `Class` object: they follow one another after the System object.
     var address: Address { Address(SystemLayout.firstClass + UInt64(rawValue * 128)) }
 
     var object: ClassObject { ClassObject(address) }

@@ -1,6 +1,6 @@
 /// The types of the built-in objects. `BuiltInClassTests` makes this file from the
 /// texts in `BuiltInClass` and compares it with them; with RAINBOWFS_GENERATE=1 in its
-/// environment it writes the file anew.
+/// environment it writes the file again.
 
 struct SystemObject: BuiltInObject {
     static var builtIn: BuiltInClass { .system }

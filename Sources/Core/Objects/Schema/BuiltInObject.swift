@@ -151,17 +151,17 @@ extension Transaction {
     ) throws(TransactionError) { try store(target.address.rawValue, at: reference.address) }
 
     mutating func load(
-        _ place: TypedAddress<Ownership>
+        _ location: TypedAddress<Ownership>
     ) throws(TransactionError) -> Ownership {
-        let first = place.address
+        let first = location.address
         return Ownership(uid: try load(first), gid: try load(first + 4), mode: try load(first + 8))
     }
 
     mutating func store(
-        _ ownership: Ownership, at place: TypedAddress<Ownership>
+        _ ownership: Ownership, at location: TypedAddress<Ownership>
     ) throws(TransactionError) {
-        try store(ownership.uid, at: place.address)
-        try store(ownership.gid, at: place.address + 4)
-        try store(ownership.mode & 0o7777, at: place.address + 8)
+        try store(ownership.uid, at: location.address)
+        try store(ownership.gid, at: location.address + 4)
+        try store(ownership.mode & 0o7777, at: location.address + 8)
     }
 }

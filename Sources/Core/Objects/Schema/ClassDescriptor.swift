@@ -13,7 +13,7 @@ public final class ClassDescriptor: Sendable {
     public let fields: [FieldDescriptor]
     /// References below the header.
     public let referenceCount: Int
-    /// Bytes behind the header, a multiple of 8.
+    /// Bytes after the header, a multiple of 8.
     public let scalarBytes: Int
     /// Bytes that the start of each object is a multiple of, and the distance to the next one.
     public let alignment: Int
@@ -88,13 +88,13 @@ public final class ClassDescriptor: Sendable {
 ///                              of its size
 ///
 /// The references of any object, its class unknown, so begin right below its header, and the
-/// scalars behind it never are mistaken for them.
+/// scalars after it never are mistaken for them.
 struct ClassLayout {
     /// Bytes of each field's place, from the object's address.
     private(set) var offsets: [Int] = []
     /// References below the header, elements of arrays included.
     private(set) var referenceCount = 0
-    /// Bytes behind the header, a multiple of 8.
+    /// Bytes after the header, a multiple of 8.
     private(set) var scalarBytes = 0
 
     /// Bytes of an object.
@@ -137,7 +137,7 @@ final class ClassCache: Sendable {
         var revision: UInt64
     }
 
-    /// Classes come by the dozen; past this many the cache starts anew and stays small.
+    /// Classes come by the dozen; past this many the cache starts again and stays small.
     private static let countMax = 4096
 
     private let descriptors = Mutex<[Key: ClassDescriptor]>([:])

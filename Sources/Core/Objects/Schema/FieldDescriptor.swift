@@ -12,7 +12,7 @@ public final class FieldDescriptor: Sendable {
     /// The name of that class, `Object` for any; empty for scalars.
     public let targetName: String
     /// Bytes from the object's address. Element i of an array of references lies 8 * i bytes
-    /// below this, element i of any other array behind it.
+    /// below this, element i of any other array after it.
     public let offset: Int
     /// Bytes of the whole field.
     public let byteCount: Int

@@ -26,7 +26,7 @@ extension Transaction {
         return try ClassObject(Address(header & ~1)).descriptor(&self)
     }
 
-    /// Up to `limit` classes behind `key`, in the order of their keys; begin with key 0.
+    /// Up to `limit` classes after `key`, in the order of their keys; begin with key 0.
     public mutating func classes(after key: UInt64, limit: Int) throws -> [ClassEntry] {
         let classes = try loadFixed(SystemObject.root.classes)
         var entries: [ClassEntry] = []
@@ -55,7 +55,7 @@ public struct ClassEntry: Sendable {
 
 /// Defining and removing classes.
 extension Transaction {
-    /// Defines a class, or defines it anew if it has no objects yet.
+    /// Defines a class, or defines it again if it has no objects yet.
     ///
     /// - Parameter text: one field a line (see `ClassText`). References lead to classes that are
     ///   defined already, to the class itself, or to any `Object`.
@@ -74,7 +74,7 @@ extension Transaction {
         try defineClass(name: name, try unsafe ClassText.parse(text))
     }
 
-    /// Looks whether `defineClass` would succeed, but for want of memory; changes nothing.
+    /// Looks whether `defineClass` would succeed, except for want of memory; changes nothing.
     public mutating func checkClass(name: String, text: UnsafeRawBufferPointer) throws {
         let declaration = try unsafe ClassText.parse(text)
         try checkClassName(name)

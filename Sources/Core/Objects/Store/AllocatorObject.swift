@@ -7,7 +7,7 @@ public struct AllocatorInfo: Hashable, Sendable {
     public let region: Int
     /// The lowest address of its memory.
     public let base: Address
-    /// Behind the last object; the next one begins here.
+    /// After the last object; the next one begins here.
     public let top: Address
     /// Bytes of its memory.
     public let capacity: UInt64
@@ -21,7 +21,7 @@ public struct AllocatorInfo: Hashable, Sendable {
     public var used: UInt64 { top.rawValue - base.rawValue }
     /// Bytes that are left.
     public var free: UInt64 { capacity - used }
-    /// Behind its memory.
+    /// After its memory.
     public var end: Address { Address(base.rawValue + capacity) }
     /// True for the allocator that the space itself lives in.
     public var isSystem: Bool { address == ObjectSystem.systemAllocator }

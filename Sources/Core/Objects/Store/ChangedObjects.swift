@@ -40,8 +40,8 @@ extension CommitNews {
 extension Transaction {
     /// The objects that have a byte on one of these lines.
     ///
-    /// As of the transaction's moment: what was an object only when the lines were written is not
-    /// among them. Objects that share a line are all there, since commits know lines only.
+    /// As of the transaction's read version: what was an object only when the lines were written is
+    /// not among them. Objects that share a line are all there, since commits know lines only.
     /// - Parameters:
     ///   - pages: pages with masks of lines, in ascending order, each page once.
     ///   - limit: how many objects to find at most.
@@ -95,7 +95,7 @@ extension Transaction {
     ) throws {
         let low = base + lines.trailingZeroBitCount * Address.lineSize
         let high = base + (64 - lines.leadingZeroBitCount) * Address.lineSize
-        // The nearest header below may belong to an object that reaches up to the lines; behind
+        // The nearest header below may belong to an object that reaches up to the lines; after
         // them, one whose references do.
         var next = try ObjectMap.last(
             in: range.lowerBound..<max(range.lowerBound, min(low, range.upperBound)),
@@ -122,11 +122,11 @@ extension Transaction {
         }
     }
 
-    /// - Parameter place: from the first to behind the last of the lines.
+    /// - Parameter place: from the first to after the last of the lines.
     private static func overlaps(
-        _ object: Range<Address>, _ lines: UInt64, _ place: Range<Address>
+        _ object: Range<Address>, _ lines: UInt64, _ location: Range<Address>
     ) -> Bool {
-        let part = object.clamped(to: place)
+        let part = object.clamped(to: location)
         guard !part.isEmpty else { return false }
         let first = part.lowerBound.line & 63
         let last = (part.upperBound - 1).line & 63

@@ -3,41 +3,41 @@ enum FieldValue {
     /// Turns one word into the bytes of a value of the field's type.
     static func parse(
         _ word: UnsafeRawBufferPointer, for field: FieldDescriptor,
-        into place: UnsafeMutableRawPointer
+        into location: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         switch field.type {
-        case .int8: try unsafe integer(word, field, Int8.self, place)
-        case .int16: try unsafe integer(word, field, Int16.self, place)
-        case .int32: try unsafe integer(word, field, Int32.self, place)
-        case .int64: try unsafe integer(word, field, Int64.self, place)
-        case .uint8: try unsafe integer(word, field, UInt8.self, place)
-        case .uint16: try unsafe integer(word, field, UInt16.self, place)
-        case .uint32: try unsafe integer(word, field, UInt32.self, place)
-        case .uint64: try unsafe integer(word, field, UInt64.self, place)
-        case .float32: try unsafe float(word, field, Float.self, place)
-        case .float64: try unsafe float(word, field, Double.self, place)
-        case .bool: try unsafe bool(word, field, place)
+        case .int8: try unsafe integer(word, field, Int8.self, location)
+        case .int16: try unsafe integer(word, field, Int16.self, location)
+        case .int32: try unsafe integer(word, field, Int32.self, location)
+        case .int64: try unsafe integer(word, field, Int64.self, location)
+        case .uint8: try unsafe integer(word, field, UInt8.self, location)
+        case .uint16: try unsafe integer(word, field, UInt16.self, location)
+        case .uint32: try unsafe integer(word, field, UInt32.self, location)
+        case .uint64: try unsafe integer(word, field, UInt64.self, location)
+        case .float32: try unsafe float(word, field, Float.self, location)
+        case .float64: try unsafe float(word, field, Double.self, location)
+        case .bool: try unsafe bool(word, field, location)
         case .string, .bytes, .reference: preconditionFailure("not a type of single values")
         }
     }
 
     /// Appends the text of the value at `place`.
-    static func format(_ place: UnsafeRawPointer, _ type: FieldType, into text: inout [UInt8]) {
+    static func format(_ location: UnsafeRawPointer, _ type: FieldType, into text: inout [UInt8]) {
         switch type {
-        case .int8: unsafe integer(place, Int8.self, &text)
-        case .int16: unsafe integer(place, Int16.self, &text)
-        case .int32: unsafe integer(place, Int32.self, &text)
-        case .int64: unsafe integer(place, Int64.self, &text)
-        case .uint8: unsafe integer(place, UInt8.self, &text)
-        case .uint16: unsafe integer(place, UInt16.self, &text)
-        case .uint32: unsafe integer(place, UInt32.self, &text)
-        case .uint64, .reference: unsafe integer(place, UInt64.self, &text)
+        case .int8: unsafe integer(location, Int8.self, &text)
+        case .int16: unsafe integer(location, Int16.self, &text)
+        case .int32: unsafe integer(location, Int32.self, &text)
+        case .int64: unsafe integer(location, Int64.self, &text)
+        case .uint8: unsafe integer(location, UInt8.self, &text)
+        case .uint16: unsafe integer(location, UInt16.self, &text)
+        case .uint32: unsafe integer(location, UInt32.self, &text)
+        case .uint64, .reference: unsafe integer(location, UInt64.self, &text)
         case .float32:
-            text.append(contentsOf: "\(unsafe place.loadUnaligned(as: Float.self))".utf8)
+            text.append(contentsOf: "\(unsafe location.loadUnaligned(as: Float.self))".utf8)
         case .float64:
-            text.append(contentsOf: "\(unsafe place.loadUnaligned(as: Double.self))".utf8)
+            text.append(contentsOf: "\(unsafe location.loadUnaligned(as: Double.self))".utf8)
         case .bool:
-            let isTrue = unsafe place.load(as: UInt8.self) != 0
+            let isTrue = unsafe location.load(as: UInt8.self) != 0
             text.append(UInt8(ascii: isTrue ? "1" : "0"))
         case .string, .bytes: preconditionFailure("not a type of single values")
         }
@@ -47,7 +47,7 @@ enum FieldValue {
 
     private static func integer<T: FixedWidthInteger>(
         _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ type: T.Type,
-        _ place: UnsafeMutableRawPointer
+        _ location: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         var digits = unsafe word[...]
         let isNegative = unsafe digits.first == UInt8(ascii: "-")
@@ -76,7 +76,7 @@ enum FieldValue {
             throw ObjectError(
                 .range, "\(field.name) is \(field.type.name): \(T.min) to \(T.max).")
         }
-        unsafe place.storeBytes(of: value, as: type)
+        unsafe location.storeBytes(of: value, as: type)
     }
 
     private static func signed<T: FixedWidthInteger>(
@@ -97,11 +97,11 @@ enum FieldValue {
     }
 
     private static func integer<T: FixedWidthInteger>(
-        _ place: UnsafeRawPointer, _ type: T.Type, _ text: inout [UInt8]
+        _ location: UnsafeRawPointer, _ type: T.Type, _ text: inout [UInt8]
     ) {
         var value = T.zero
         unsafe withUnsafeMutableBytes(of: &value) {
-            unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: place, count: $0.count))
+            unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: location, count: $0.count))
         }
         if value < 0 { text.append(UInt8(ascii: "-")) }
         let first = text.count
@@ -122,7 +122,7 @@ enum FieldValue {
 
     private static func float<T: BinaryFloatingPoint & LosslessStringConvertible>(
         _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ type: T.Type,
-        _ place: UnsafeMutableRawPointer
+        _ location: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         let text = unsafe String(decoding: word, as: UTF8.self)
         guard let value = T(text) else { throw unsafe invalid(word, field) }
@@ -135,12 +135,13 @@ enum FieldValue {
             )
         }
         unsafe withUnsafeBytes(of: value) {
-            unsafe place.copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+            unsafe location.copyMemory(from: $0.baseAddress!, byteCount: $0.count)
         }
     }
 
     private static func bool(
-        _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ place: UnsafeMutableRawPointer
+        _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor,
+        _ location: UnsafeMutableRawPointer
     ) throws(ObjectError) {
         let value: UInt8
         switch unsafe String(decoding: word.prefix(8), as: UTF8.self).lowercased() {
@@ -148,7 +149,7 @@ enum FieldValue {
         case "0", "false": value = 0
         default: throw unsafe invalid(word, field)
         }
-        unsafe place.storeBytes(of: value, as: UInt8.self)
+        unsafe location.storeBytes(of: value, as: UInt8.self)
     }
 
     private static func invalid(_ word: UnsafeRawBufferPointer, _ field: FieldDescriptor)
@@ -162,7 +163,7 @@ enum FieldValue {
 
 /// The text form of field values: what `cat` shows of a field and `echo` writes to it.
 ///
-/// - Integers: decimal, with or without a sign, or hexadecimal behind `0x`.
+/// - Integers: decimal, with or without a sign, or hexadecimal after `0x`.
 /// - Floats: the shortest text that reads back as the same value; `inf` and `nan` as well.
 /// - `bool`: written 0 or 1, read from 0, 1, true and false.
 /// - Arrays: one value a line; read with any blanks between values, exactly as many as there are.
@@ -190,8 +191,8 @@ public enum FieldText {
             guard let word = unsafe words.next() else {
                 throw ObjectError(.invalid, countMessage(field, found: index))
             }
-            let place = unsafe bytes.baseAddress! + index * field.type.elementSize
-            unsafe try FieldValue.parse(word, for: field, into: place)
+            let location = unsafe bytes.baseAddress! + index * field.type.elementSize
+            unsafe try FieldValue.parse(word, for: field, into: location)
         }
         guard unsafe words.next() == nil else {
             throw ObjectError(.invalid, countMessage(field, found: nil))
@@ -239,8 +240,8 @@ public enum FieldText {
             return
         }
         for index in 0..<field.count {
-            let place = unsafe bytes.baseAddress! + index * field.type.elementSize
-            unsafe FieldValue.format(place, field.type, into: &text)
+            let location = unsafe bytes.baseAddress! + index * field.type.elementSize
+            unsafe FieldValue.format(location, field.type, into: &text)
             text.append(UInt8(ascii: "\n"))
         }
     }
@@ -335,8 +336,8 @@ extension FieldText {
                 throw ObjectError(
                     .invalid, "\(field.name) takes \(field.count) values, the text has more.")
             }
-            let place = unsafe bytes.baseAddress! + count * field.type.elementSize
-            unsafe try FieldValue.parse(word, for: field, into: place)
+            let location = unsafe bytes.baseAddress! + count * field.type.elementSize
+            unsafe try FieldValue.parse(word, for: field, into: location)
             count += 1
         }
         return count

@@ -38,10 +38,10 @@ extension ObjectMap {
     static func contains(
         _ address: Address, _ tx: inout Transaction
     ) throws(TransactionError) -> Bool {
-        guard tx.readsFixedMoment else { return try hasBit(address, &tx) }
-        let mark = tx.markReads()
+        guard tx.readsFixedView else { return try hasBit(address, &tx) }
+        let position = tx.readPosition()
         let isObject = try hasBit(address, &tx)
-        if isObject { tx.forgetReads(since: mark) }
+        if isObject { tx.forgetReads(since: position) }
         return isObject
     }
 
@@ -54,13 +54,13 @@ extension ObjectMap {
     }
 
     static func insert(_ address: Address, _ tx: inout Transaction) throws(TransactionError) {
-        let place = word(of: address)
-        try tx.store(tx.load(place, as: UInt64.self) | 1 << bit(of: address), at: place)
+        let location = word(of: address)
+        try tx.store(tx.load(location, as: UInt64.self) | 1 << bit(of: address), at: location)
     }
 
     static func remove(_ address: Address, _ tx: inout Transaction) throws(TransactionError) {
-        let place = word(of: address)
-        try tx.store(tx.load(place, as: UInt64.self) & ~(1 << bit(of: address)), at: place)
+        let location = word(of: address)
+        try tx.store(tx.load(location, as: UInt64.self) & ~(1 << bit(of: address)), at: location)
     }
 
     /// Sets the bits of `count` objects, `stride` bytes from one to the next, word by word. Between
@@ -71,8 +71,8 @@ extension ObjectMap {
         let step = UInt64(stride / 8)
         var position = first.rawValue >> 3
         var rest = count
-        var place = word(of: first)
-        var bits = try tx.load(place, as: UInt64.self)
+        var location = word(of: first)
+        var bits = try tx.load(location, as: UInt64.self)
         while true {
             // The objects whose bits are in this word.
             let wordEnd = (position | 63) + 1
@@ -81,11 +81,11 @@ extension ObjectMap {
                 position += step
                 rest -= 1
             }
-            try tx.store(bits, at: place)
+            try tx.store(bits, at: location)
             guard rest > 0 else { return }
-            place = word(of: Address(position << 3))
-            // The last word may hold bits of what lies behind.
-            bits = (rest &- 1) &* Int(step) < 64 ? try tx.load(place, as: UInt64.self) : 0
+            location = word(of: Address(position << 3))
+            // The last word may hold bits of what lies after.
+            bits = (rest &- 1) &* Int(step) < 64 ? try tx.load(location, as: UInt64.self) : 0
         }
     }
 
@@ -149,7 +149,7 @@ extension Transaction {
     /// Whether a live object is at exactly this address.
     public mutating func isObject(_ address: Address) throws -> Bool {
         guard ObjectMap.canHold(address) else { return false }
-        return try forgettingTheWay { tx in
+        return try forgettingSearch { tx in
             try tx.regionExists(address.region) && ObjectMap.contains(address, &tx) ? true : nil
         } ?? false
     }
@@ -159,11 +159,11 @@ extension Transaction {
         guard try isObject(object) else {
             throw ObjectError(.notFound, "There is no object at \(object).")
         }
-        guard readsFixedMoment else { return try load(object, as: UInt64.self) }
+        guard readsFixedView else { return try load(object, as: UInt64.self) }
         // That of a user's object never changes; one of the system may be removed.
-        let mark = markReads()
+        let position = readPosition()
         let header: UInt64 = try load(object)
-        if BuiltInClass.of(header: header) == nil { forgetReads(since: mark) }
+        if BuiltInClass.of(header: header) == nil { forgetReads(since: position) }
         return header
     }
 }

@@ -1,5 +1,5 @@
 extension Transaction {
-    /// Up to `limit` allocators of a region behind `key`, in the order of their keys.
+    /// Up to `limit` allocators of a region after `key`, in the order of their keys.
     public mutating func allocators(
         in region: RegionInfo, after key: UInt64, limit: Int
     ) throws -> [AllocatorInfo] {
@@ -50,7 +50,7 @@ extension Transaction {
 
     /// Where owner, group and mode of the object at an address are: in its allocator. What `stat`
     /// needs, without the rest of an `AllocatorInfo` and without heap memory.
-    public mutating func ownershipPlace(ofObjectAt address: Address) throws -> Address? {
+    public mutating func ownershipLocation(ofObjectAt address: Address) throws -> Address? {
         try RegionObject.allocator(containing: address, &self)?.ownership.address
     }
 
@@ -62,7 +62,7 @@ extension Transaction {
         return try load(allocator.ownership)
     }
 
-    /// Makes an allocator behind the last one of the region, or in the first gap that is large
+    /// Makes an allocator after the last one of the region, or in the first gap that is large
     /// enough. Address space only: memory comes with the objects.
     /// - Parameter capacity: bytes, rounded up to whole pages.
     public mutating func createAllocator(
@@ -97,7 +97,7 @@ extension Transaction {
         try info.object.remove(info, from: region.object, &self)
     }
 
-    /// Gives an allocator another capacity: in place if the room behind it is free, at another
+    /// Gives an allocator another capacity: in place if the room after it is free, at another
     /// place if it never held an object.
     /// - Throws: `.full` if neither is possible, `.invalid` if its objects need more.
     @discardableResult
@@ -113,7 +113,7 @@ extension Transaction {
         }
         let region = try load(info.object.region)
         try region.check(&self)
-        if try info.base.offset + capacity <= region.gapEnd(behind: info, &self) {
+        if try info.base.offset + capacity <= region.gapEnd(after: info, &self) {
             try store(capacity, at: info.object.capacity)
             let end = info.base.rawValue + capacity
             if try load(info.object.reserved) > end { try store(end, at: info.object.reserved) }

@@ -50,7 +50,7 @@ extension Transaction {
 
     /// The object that an address is in or at, or nil.
     public mutating func object(containing address: Address) throws -> Address? {
-        try forgettingTheWay { tx in try tx.searchObject(containing: address) }
+        try forgettingSearch { tx in try tx.searchObject(containing: address) }
     }
 
     private mutating func searchObject(containing address: Address) throws -> Address? {
@@ -59,7 +59,7 @@ extension Transaction {
         }
         let aligned = Address(address.rawValue & ~7)
         let words = Transaction.wordsPerObject
-        // Behind a header: the nearest one at or below; before it, among its references, above.
+        // After a header: the nearest one at or below; before it, among its references, above.
         let reach = min(aligned.offset, UInt64(ObjectLimits.objectBytes))
         let lowest = Address(aligned.rawValue - reach)
         if let below = try ObjectMap.last(in: lowest..<aligned + 8, words: words, &self),
@@ -148,7 +148,7 @@ extension Transaction {
 }
 
 /// A field of an object, as it was found by the address of one of its values.
-public struct FieldPlace: Sendable {
+public struct FieldLocation: Sendable {
     public let object: Address
     /// The class of the object.
     public let descriptor: ClassDescriptor
@@ -157,15 +157,15 @@ public struct FieldPlace: Sendable {
     public let index: Int
 }
 
-/// The way from an address back to the field. Unlike `object(containing:)` it looks only at those
+/// From an address back to the field. Unlike `object(containing:)` it looks only at those
 /// parts of the object map that belong to the object, so that what is allocated nearby is no
 /// conflict.
 extension Transaction {
     /// The scalar field that begins at an address, or nil.
-    public mutating func scalar(at address: Address) throws -> FieldPlace? {
+    public mutating func scalar(at address: Address) throws -> FieldLocation? {
         let aligned = Address(address.rawValue & ~7)
         guard try canHoldFields(aligned) else { return nil }
-        // The scalars lie behind the header: the nearest one at or below the address is theirs.
+        // The scalars lie after the header: the nearest one at or below the address is theirs.
         let reach = min(aligned.offset, UInt64(ObjectLimits.objectBytes))
         guard
             let object = try ObjectMap.last(
@@ -176,11 +176,11 @@ extension Transaction {
         guard let field = descriptor.fields.first(where: { $0.offset == offset }) else {
             return nil
         }
-        return FieldPlace(object: object, descriptor: descriptor, field: field, index: 0)
+        return FieldLocation(object: object, descriptor: descriptor, field: field, index: 0)
     }
 
     /// The reference at an address, or nil.
-    public mutating func reference(at address: Address) throws -> FieldPlace? {
+    public mutating func reference(at address: Address) throws -> FieldLocation? {
         guard address.rawValue & 7 == 0, try canHoldFields(address) else { return nil }
         // The references lie before the header: the nearest one above is theirs.
         var position = address + 8
@@ -198,7 +198,7 @@ extension Transaction {
             field.isReference && offset <= field.offset && offset > field.offset - 8 * field.count
         }
         guard let field = found else { return nil }
-        return FieldPlace(
+        return FieldLocation(
             object: object, descriptor: descriptor, field: field,
             index: (field.offset - offset) / 8)
     }

@@ -12,7 +12,7 @@ public struct ObjectInfo: Sendable {
 /// A part of a listing, in the order of addresses.
 public struct ObjectPage: Sendable {
     public var objects: [ObjectInfo] = []
-    /// What the next part comes behind; nil at the end. A part can be short or empty before that.
+    /// What the next part comes after; nil at the end. A part can be short or empty before that.
     public var next: Address?
 }
 
@@ -21,8 +21,8 @@ extension Transaction {
     /// sparse allocator.
     private static let wordsPerPage = 1 << 15
 
-    /// Up to `limit` objects of an allocator behind an address; begin with null. Any address will
-    /// do: behind the last object there are none.
+    /// Up to `limit` objects of an allocator after an address; begin with null. Any address will
+    /// do: after the last object there are none.
     public mutating func objects(
         in allocator: Address, after address: Address, limit: Int
     ) throws -> ObjectPage {
@@ -33,8 +33,8 @@ extension Transaction {
         return page
     }
 
-    /// Up to `limit` objects that users made, of the whole space, behind an address; begin with
-    /// null. Any address will do: behind the last object there are none. Those that the space
+    /// Up to `limit` objects that users made, of the whole space, after an address; begin with
+    /// null. Any address will do: after the last object there are none. Those that the space
     /// itself is made of are the objects of the system allocator.
     public mutating func userObjects(after address: Address, limit: Int) throws -> ObjectPage {
         var page = ObjectPage()
@@ -47,7 +47,7 @@ extension Transaction {
             if position.region < number { position = Address(region: number, offset: 0) }
             while let info = try region.allocator(reachingBeyond: position, &self) {
                 guard info.region == number, position + 8 < info.end else {
-                    throw ObjectError.damaged("an allocator in a wrong place", at: info.address)
+                    throw ObjectError.damaged("an allocator in a wrong location", at: info.address)
                 }
                 guard !info.isSystem else {
                     position = info.end - 8
@@ -64,12 +64,12 @@ extension Transaction {
         return page
     }
 
-    /// - Returns: the address to go on behind, or nil if all objects were seen.
+    /// - Returns: the address to go on after, or nil if all objects were seen.
     private mutating func collectObjects(
         of info: AllocatorInfo, after address: Address, _ limit: Int, _ words: inout Int,
         _ objects: inout [ObjectInfo]
     ) throws -> Address? {
-        // Behind the end, also where adding to the address would begin at zero again.
+        // After the end, also where adding to the address would begin at zero again.
         guard address < info.top else { return nil }
         var position = max(info.base, address + 8)
         while position < info.top, objects.count < limit {

@@ -1,5 +1,5 @@
 extension Transaction {
-    /// Makes objects, all their fields zero, one behind the other; on lines of their own if the
+    /// Makes objects, all their fields zero, one after the other; on lines of their own if the
     /// class says so.
     ///
     /// However many they are, the log of the transaction holds one record for their memory, so a
@@ -140,7 +140,7 @@ extension Transaction {
     }
 
     /// Makes the room objects of their class. All parts must be filled.
-    /// - Throws: `.notFound` if the class was removed or defined anew meanwhile.
+    /// - Throws: `.notFound` if the class was removed or defined again meanwhile.
     public mutating func publish(_ batch: ObjectBatch) throws {
         try checkRoom(of: batch)
         try AllocatorObject(batch.allocator).checkNew(batch.descriptor, &self)
@@ -151,7 +151,7 @@ extension Transaction {
             in: AllocatorObject(batch.allocator), &self)
     }
 
-    /// Frees the room of a batch that is not published. Room behind which more was taken meanwhile
+    /// Frees the room of a batch that is not published. Room after which more was taken meanwhile
     /// stays unused.
     public mutating func giveBack(_ batch: ObjectBatch) throws {
         let allocator = AllocatorObject(batch.allocator)

@@ -2,7 +2,7 @@
 /// the first, the header, and the scalars.
 extension Transaction {
     /// Reads bytes of an object.
-    /// - Returns: how many there were: fewer than asked for at the end, none behind it.
+    /// - Returns: how many there were: fewer than asked for at the end, none after it.
     public mutating func readRaw(
         _ object: Address, at position: Int, into bytes: UnsafeMutableRawBufferPointer
     ) throws -> Int {

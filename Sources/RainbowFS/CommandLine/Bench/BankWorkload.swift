@@ -62,7 +62,7 @@ struct BankWorkload {
         }
     }
 
-    /// The sum of all balances, at one moment; always 0.
+    /// The sum of all balances, at one version; always 0.
     func sum(_ runs: inout Int) throws -> Int64 {
         try space.transact { (tx) throws(TransactionError) in
             runs += 1
@@ -70,7 +70,7 @@ struct BankWorkload {
         }
     }
 
-    /// The sum of all balances, at the transaction's moment.
+    /// The sum of all balances, at the transaction's read version.
     @inline(__always)
     func sum(in tx: inout Transaction) throws(TransactionError) -> Int64 {
         var sum: Int64 = 0
@@ -151,7 +151,7 @@ struct BankSnapshots {
         var bytesMax: UInt64 = 0
     }
 
-    /// Runs `body` with a snapshot open from its first moment to its last one.
+    /// Runs `body` with a snapshot open from its beginning to its end.
     func during<R: Sendable>(
         _ body: @escaping @Sendable () throws -> R
     ) throws -> (result: R, counts: Counts) {
@@ -191,7 +191,7 @@ struct BankSnapshots {
             wait(state)
             try add(at: snapshot, &counts)
             guard milliseconds > 0, state.load(ordering: .relaxed) != State.done else { continue }
-            // The new one first: there is no moment without a snapshot.
+            // The new one first: there is always a snapshot.
             let next = try take(&counts)
             snapshot.end()
             snapshot = next

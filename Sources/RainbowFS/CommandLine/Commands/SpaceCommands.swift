@@ -149,7 +149,7 @@ struct DestroyCommand: ParsableCommand {
         }
     }
 
-    /// An unmounted daemon detaches a moment after `fusermount3 -u` has returned, on a busy machine
+    /// An unmounted daemon detaches shortly after `fusermount3 -u` has returned, on a busy machine
     /// a long one. While each process that uses the space has it mounted, nobody is about to.
     private func patienceSeconds(_ nodes: Int) -> Double {
         let mounts = MountedSpace.all(in: MountTable.lines()).count { $0.space == space }

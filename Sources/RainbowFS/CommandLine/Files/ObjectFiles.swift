@@ -55,7 +55,8 @@ struct ObjectFiles {
         return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
-    /// What `body` reads, as of one moment: it runs again while commits to the object come between.
+    /// What `body` reads, as of one version: it runs again while commits to the object come
+    /// between.
     func atOneVersion<R>(_ body: () throws(FileError) -> R) throws(CommandFailure) -> R? {
         do {
             for _ in 0..<ObjectFiles.attemptsMax {

@@ -173,7 +173,7 @@ extension TopView {
         }
     }
 
-    /// Names are any bytes: those that would steer the terminal are shown as question marks.
+    /// Names are any bytes: those that would steer the terminal are shown as "?".
     static func visible(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {

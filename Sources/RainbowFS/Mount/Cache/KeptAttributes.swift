@@ -4,7 +4,7 @@ import Synchronization
 
 /// The attributes that the kernel keeps until it is told to ask again.
 ///
-/// Those of the directories that every tree has once: they change seldom, and shells, find and the
+/// Those of the directories that every tree has once: they change rarely, and shells, find and the
 /// kernel's own check of permissions ask for them at every step of a path. And those of objects, so
 /// that a walk through a million files asks once for each, or less. Both change with the commits of
 /// any mount or program: the `Follower` sees to that, and a commit of this mount before its caller

@@ -12,7 +12,7 @@ import Synchronization
 ///
 /// A thread of its own drops them, by opening the file as any program does. (libfuse's notification
 /// waits in the kernel, with the device open, for pages that are just being read: if the mount is
-/// killed then, the device stays open, and all hang for ever.) This thread has closed the device
+/// killed then, the device stays open, and all hang forever.) This thread has closed the device
 /// for itself, so that whatever it waits for, the device goes with the other threads.
 final class KeptPages: @unchecked Sendable {
     private struct Kept {

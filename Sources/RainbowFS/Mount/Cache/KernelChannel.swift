@@ -4,7 +4,7 @@ import Glibc
 /// The reading and writing of the kernel's messages, in the place of libfuse's own.
 ///
 /// It is needed for two things that libfuse of Debian 12 cannot do. The answer to INIT gets the
-/// flag by which look-ups in one directory need not queue behind each other, which libfuse counts
+/// flag by which look-ups in one directory need not queue after each other, which libfuse counts
 /// as wanted but never sends. And each thread knows the message that it works on, so that a request
 /// can be given up and run again from its message (`WaitingRequests`).
 @safe struct KernelChannel {

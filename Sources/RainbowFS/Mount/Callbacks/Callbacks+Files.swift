@@ -294,7 +294,7 @@ extension Callbacks {
                     return try file.readiness()
                 } catch {
                     if error.wait != nil { throw error }
-                    // What is wrong, a read tells: an error here would end every wait for ever.
+                    // What is wrong, a read tells: an error here would end every wait forever.
                     return [.readable, .writable]
                 }
             } answer: { reply, readiness in

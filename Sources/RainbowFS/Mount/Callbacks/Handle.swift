@@ -36,18 +36,18 @@ struct Handle<Object: AnyObject & Sendable>: Sendable {
 /// What the kernel has open, by number. Numbers are looked up rather than taken for addresses:
 /// one that was never given out, or was given back, then is an error and nothing else.
 ///
-/// The table is in parts with a lock each, so that threads which open and close seldom meet.
+/// The table is in parts with a lock each, so that threads which open and close rarely meet.
 private final class HandleTable: Sendable {
     static let shared = HandleTable()
 
-    private struct Place {
+    private struct Entry {
         var object: (any AnyObject & Sendable)?
         /// How often the place was given out: the upper half of the number.
         var uses: UInt32 = 0
     }
 
     private struct Part {
-        var places: [Place] = []
+        var entries: [Entry] = []
         var free: [Int] = []
     }
 
@@ -64,38 +64,38 @@ private final class HandleTable: Sendable {
     func add(_ object: any AnyObject & Sendable) -> UInt64 {
         let number = next.wrappingAdd(1, ordering: .relaxed).newValue & (Self.partCount - 1)
         return parts[number].part.withLock { part in
-            let index = part.free.popLast() ?? part.places.count
-            if index == part.places.count { part.places.append(Place()) }
+            let index = part.free.popLast() ?? part.entries.count
+            if index == part.entries.count { part.entries.append(Entry()) }
             // 0 is never in use, so no number is that of an index alone.
-            let uses = max(part.places[index].uses &+ 1, 1)
-            part.places[index] = Place(object: object, uses: uses)
+            let uses = max(part.entries[index].uses &+ 1, 1)
+            part.entries[index] = Entry(object: object, uses: uses)
             return UInt64(uses) << 32 | UInt64(index * Self.partCount + number)
         }
     }
 
     func find(_ number: UInt64) -> (any AnyObject & Sendable)? {
-        let (place, uses) = Self.split(number)
-        return parts[place % Self.partCount].part.withLock { part in
-            let index = place / Self.partCount
-            guard index < part.places.count, part.places[index].uses == uses else { return nil }
-            return part.places[index].object
+        let (entry, uses) = Self.split(number)
+        return parts[entry % Self.partCount].part.withLock { part in
+            let index = entry / Self.partCount
+            guard index < part.entries.count, part.entries[index].uses == uses else { return nil }
+            return part.entries[index].object
         }
     }
 
     func remove(_ number: UInt64) -> (any AnyObject & Sendable)? {
-        let (place, uses) = Self.split(number)
-        return parts[place % Self.partCount].part.withLock { part in
-            let index = place / Self.partCount
-            guard index < part.places.count, part.places[index].uses == uses,
-                let object = part.places[index].object
+        let (entry, uses) = Self.split(number)
+        return parts[entry % Self.partCount].part.withLock { part in
+            let index = entry / Self.partCount
+            guard index < part.entries.count, part.entries[index].uses == uses,
+                let object = part.entries[index].object
             else { return nil }
-            part.places[index].object = nil
+            part.entries[index].object = nil
             part.free.append(index)
             return object
         }
     }
 
-    private static func split(_ number: UInt64) -> (place: Int, uses: UInt32) {
+    private static func split(_ number: UInt64) -> (entry: Int, uses: UInt32) {
         (Int(UInt32(truncatingIfNeeded: number)), UInt32(truncatingIfNeeded: number >> 32))
     }
 }

@@ -34,15 +34,16 @@ import RainbowCore
     ) -> Bool {
         let room = unsafe buffer.count - used
         guard let start = unsafe buffer.baseAddress else { return false }
-        let place = unsafe (start + used).assumingMemoryBound(to: CChar.self)
+        let location = unsafe (start + used).assumingMemoryBound(to: CChar.self)
         let offset = off_t(Int64(bitPattern: next))
         let needed: Int
         if withAttributes {
             var parameters = fuse_entry_param(item)
-            needed = unsafe fuse_add_direntry_plus(request, place, room, name, &parameters, offset)
+            needed = unsafe fuse_add_direntry_plus(
+                request, location, room, name, &parameters, offset)
         } else {
             var status = stat(item)
-            needed = unsafe fuse_add_direntry(request, place, room, name, &status, offset)
+            needed = unsafe fuse_add_direntry(request, location, room, name, &status, offset)
         }
         guard needed <= room else { return false }
         used += needed

@@ -18,7 +18,7 @@ import RainbowCore
         var reaping: HelperThread?
     }
 
-    /// How often it is looked for transactions that are forgotten or in the way.
+    /// How often transactions are sought that are forgotten or block others.
     private static let reapMilliseconds = 200
 
     /// Mounts, answers the kernel's first request and starts all threads but libfuse's own, so that
@@ -86,7 +86,7 @@ import RainbowCore
         try answerInit(point)
     }
 
-    /// Those that end the mount. Whoever started this process may have had them blocked.
+    /// Those that end the mount. Anyone who started this process may have had them blocked.
     private func watchSignals() throws(MountFailure) {
         guard unsafe fuse_set_signal_handlers(session) == 0 else {
             throw MountFailure(.mount, "cannot watch for signals: \(ErrorText.of(errno))")
@@ -139,7 +139,7 @@ import RainbowCore
         try HelperThread { _ in }.stop()
     }
 
-    /// But for the one that drops pages: that may wait for an answer.
+    /// Except the one that drops pages: that may wait for an answer.
     private func stopHelpers() {
         helpers.reaping?.stop()
         helpers.rerunning?.stop()

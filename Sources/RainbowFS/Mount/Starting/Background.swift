@@ -2,7 +2,7 @@ import CFuse
 import CLinux
 import Glibc
 
-/// The way to the background: the parent waits until the child says that the mount answers, or what
+/// Going to the background: the parent waits until the child says that the mount answers, or what
 /// its exit status is to be, so that a shell's next command finds the mount.
 ///
 /// The child goes on only if the parent has heard it. A mount whose starter was interrupted or
@@ -30,7 +30,7 @@ struct Background {
         for signal in [SIGHUP, SIGINT, SIGTERM] { unsafe sigaddset(&ending, signal) }
         var usual = sigset_t()
         unsafe sigprocmask(SIG_BLOCK, &ending, &usual)
-        // Whoever was interrupted by one of these ends by it here.
+        // Anyone who was interrupted by one of these ends by it here.
         defer { unsafe sigprocmask(SIG_SETMASK, &usual, nil) }
         let child = rainbow_fork()
         guard child >= 0 else { throw failed("fork") }
@@ -61,8 +61,8 @@ struct Background {
         if null > 2 { close(null) }
     }
 
-    /// Closes what was inherited, but for standard input and output: whoever waits for the end of a
-    /// pipe or for a lock must not wait for the mount.
+    /// Closes what was inherited, except for standard input and output: anyone who waits for the
+    /// end of a pipe or for a lock must not wait for the mount.
     private static func keepOnly(_ descriptors: [Int32]) {
         var first = STDERR_FILENO + 1
         for kept in descriptors.sorted() {

@@ -7,7 +7,7 @@ import RainbowCore
 struct MountPoint {
     /// Absolute and free of links, since a mount in the background works from `/`.
     let path: String
-    /// The open /dev/fuse of a mount that whoever started this program made, as mount.fuse3 does
+    /// The open /dev/fuse of a mount that anyone who started this program made, as mount.fuse3 does
     /// for `drop_privileges`: the path is then `/dev/fd/N`, and where the mount is, is not known.
     let descriptor: Int32?
 
@@ -67,7 +67,7 @@ struct MountPoint {
                 + "commands that work on what a space holds")
     }
 
-    /// A daemon that was killed leaves its mount behind: everything below answers ENOTCONN, and the
+    /// A daemon that was killed leaves its mount after: everything below answers ENOTCONN, and the
     /// kernel lets nobody mount over it.
     private static func clearDeadMounts(at path: String) throws(MountFailure) {
         for _ in 0..<16 {
@@ -173,7 +173,7 @@ enum MountTable {
         }.max { $0.path.utf8.count <= $1.path.utf8.count }
     }
 
-    /// All mounts; one that covers another comes behind it.
+    /// All mounts; one that covers another comes after it.
     static func lines() -> [Line] {
         parse(String(systemBytes: read("/proc/self/mountinfo") ?? []))
     }

@@ -1,8 +1,8 @@
 import RainbowCore
 import Synchronization
 
-/// The open `events` of a mount, and how they learn of commits: whoever follows the commits hands
-/// them in one by one, and each line is made once for all readers who want it.
+/// The open `events` of a mount, and how they learn of commits: anyone who follows the commits
+/// hands them in one by one, and each line is made once for all readers who want it.
 final class EventHub: Sendable {
     private let space: Space
     private let streams = Mutex<[EventStream]>([])
@@ -28,7 +28,7 @@ final class EventHub: Sendable {
     func add(_ stream: EventStream) {
         streams.withLock { streams in
             streams.append(stream)
-            // Whoever follows sees that somebody listens with the first commit that is newer.
+            // Anyone who follows sees that somebody listens with the first commit that is newer.
             count.store(streams.count, ordering: .sequentiallyConsistent)
             stream.begin(after: space.version)
         }
@@ -53,7 +53,7 @@ final class EventHub: Sendable {
             let pages = news.sortedPages
             var line: [UInt8]?
             for stream in streams {
-                switch stream.wish(news, pages: pages) {
+                switch stream.want(news, pages: pages) {
                 case .nothing: continue
                 case .tooLate: lostByReaders.add(1, ordering: .relaxed)
                 case .everything where stream.seesEverything:

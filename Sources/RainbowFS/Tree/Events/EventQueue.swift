@@ -1,5 +1,5 @@
 /// The lines that a reader of `events` has not read yet. It never holds more than so many bytes: a
-/// reader that falls behind gets one line instead of those that found no room.
+/// reader that lags gets one line instead of those that found no room.
 struct EventQueue {
     static let bytesMax = 1 << 20
     /// What a line costs beside its text.
@@ -16,14 +16,14 @@ struct EventQueue {
     private var bytes = 0
     /// The newest version that found no room.
     private var lostVersion: UInt64?
-    /// The last bytes that were read, and the offset in the file of what comes behind them.
+    /// The last bytes that were read, and the offset in the file of what comes after them.
     private var recent: [UInt8] = []
     private var end: UInt64 = 0
 
     var isEmpty: Bool { first == lines.count && lostVersion == nil }
 
     /// Whether lines are dropped until the reader has read all there is.
-    var isBehind: Bool { lostVersion != nil }
+    var lags: Bool { lostVersion != nil }
 
     mutating func append(_ line: [UInt8], version: UInt64) {
         guard lostVersion == nil, bytes + line.count + Self.lineOverhead <= Self.bytesMax else {

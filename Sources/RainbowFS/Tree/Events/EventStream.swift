@@ -20,9 +20,9 @@ final class EventStream: OpenFile, @unchecked Sendable {
     }
 
     /// Which line a commit is worth.
-    enum Wish {
+    enum Want {
         case nothing
-        /// One that the reader is too far behind for.
+        /// One that the reader is too far after for.
         case tooLate
         /// The line that everyone gets.
         case everything
@@ -180,19 +180,19 @@ final class EventStream: OpenFile, @unchecked Sendable {
         state.withLock { $0.since = version }
     }
 
-    func wish(_ news: CommitNews, pages: [(page: UInt64, lines: UInt64)]?) -> Wish {
+    func want(_ news: CommitNews, pages: [(page: UInt64, lines: UInt64)]?) -> Want {
         state.withLock { state in
             guard news.version > state.since else { return .nothing }
-            let wish = Self.wish(state, pages)
-            guard state.queue.isBehind else { return wish }
+            let want = Self.want(state, pages)
+            guard state.queue.lags else { return want }
             // The line would be dropped: it is not worth making.
-            if case .nothing = wish { return .nothing }
+            if case .nothing = want { return .nothing }
             state.queue.lose(upTo: news.version)
             return .tooLate
         }
     }
 
-    private static func wish(_ state: State, _ pages: [(page: UInt64, lines: UInt64)]?) -> Wish {
+    private static func want(_ state: State, _ pages: [(page: UInt64, lines: UInt64)]?) -> Want {
         guard let watched = state.watched else { return .everything }
         guard let pages else { return .objects(nil) }
         var touched: Set<Int> = []
@@ -206,7 +206,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
             var effect = Effect()
             guard version > state.since else { return effect }
             state.queue.append(line, version: version)
-            if state.queue.isBehind { effect.lostByReader = 1 }
+            if state.queue.lags { effect.lostByReader = 1 }
             // Of a line that found no room: there will be one that says so, which is shorter.
             state.shownSize? += UInt64(line.count)
             return effect

@@ -63,9 +63,9 @@ final class FieldBytesFile: OpenBytes, @unchecked Sendable {
     /// a shell does, with O_TRUNC.
     private let isReplaced = Atomic<Bool>(false)
 
-    init(_ view: View, _ place: FieldPlace) {
-        field = place.field
-        super.init(view, place.object, place.descriptor)
+    init(_ view: View, _ location: FieldLocation) {
+        field = location.field
+        super.init(view, location.object, location.descriptor)
     }
 
     override var name: String { field.name }

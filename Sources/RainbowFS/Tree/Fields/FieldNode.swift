@@ -4,7 +4,7 @@ import RainbowCore
 /// `objects/0x.../FIELD`: a file, a link, or a directory of links, as the class says.
 protocol FieldNode: Node {
     /// - Throws: ENOENT if the object is gone, or has no such field.
-    func place(_ tx: inout Transaction) throws -> FieldPlace
+    func location(_ tx: inout Transaction) throws -> FieldLocation
 }
 
 enum FieldRefusal {
@@ -16,17 +16,17 @@ enum FieldRefusal {
 
 extension FieldNode {
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
-        let place = try place(&tx)
-        return ObjectInfo(address: place.object, descriptor: place.descriptor)
+        let location = try location(&tx)
+        return ObjectInfo(address: location.object, descriptor: location.descriptor)
     }
 
     func checkWritable(_ tx: inout Transaction) throws {
-        if try place(&tx).descriptor.isSystem { throw FieldRefusal.system }
+        if try location(&tx).descriptor.isSystem { throw FieldRefusal.system }
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
-        let place = try place(&tx)
-        return try ObjectState(place.object, place.descriptor, &tx).extendedAttributes(&tx)
+        let location = try location(&tx)
+        return try ObjectState(location.object, location.descriptor, &tx).extendedAttributes(&tx)
     }
 }
 
@@ -57,24 +57,24 @@ struct FieldFile: FieldNode {
     let view: View
     let id: NodeID
 
-    func place(_ tx: inout Transaction) throws -> FieldPlace {
-        guard let place = try tx.scalar(at: id.address), place.index == 0 else {
+    func location(_ tx: inout Transaction) throws -> FieldLocation {
+        guard let location = try tx.scalar(at: id.address), location.index == 0 else {
             throw FieldRefusal.gone
         }
-        return place
+        return location
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        let place = try place(&tx)
-        let state = try ObjectState(place.object, place.descriptor, &tx)
-        return state.file(view, id, size: try size(place, &tx))
+        let location = try location(&tx)
+        let state = try ObjectState(location.object, location.descriptor, &tx)
+        return state.file(view, id, size: try size(location, &tx))
     }
 
     /// Bytes of the file: those of the text that a read now would give.
-    private func size(_ place: FieldPlace, _ tx: inout Transaction) throws -> Int {
-        guard place.field.type != .bytes else { return place.field.byteCount }
+    private func size(_ location: FieldLocation, _ tx: inout Transaction) throws -> Int {
+        guard location.field.type != .bytes else { return location.field.byteCount }
         var text: [UInt8] = []
-        try OpenField.format(place.object, place.field, into: &text, &tx)
+        try OpenField.format(location.object, location.field, into: &text, &tx)
         return text.count
     }
 
@@ -83,12 +83,12 @@ struct FieldFile: FieldNode {
     }
 
     func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
-        let place = try place(&tx)
-        if request.writes && place.descriptor.isSystem { throw FieldRefusal.system }
-        return switch place.field.type {
-        case .bytes: FieldBytesFile(view, place)
-        case .string: FieldStringFile(view, place)
-        default: FieldTextFile(view, place)
+        let location = try location(&tx)
+        if request.writes && location.descriptor.isSystem { throw FieldRefusal.system }
+        return switch location.field.type {
+        case .bytes: FieldBytesFile(view, location)
+        case .string: FieldStringFile(view, location)
+        default: FieldTextFile(view, location)
         }
     }
 }
@@ -98,19 +98,20 @@ struct ReferenceLink: FieldNode, LinkNode {
     let view: View
     let id: NodeID
 
-    func place(_ tx: inout Transaction) throws -> FieldPlace {
-        guard let place = try tx.reference(at: id.address), place.field.arrayCount == nil else {
+    func location(_ tx: inout Transaction) throws -> FieldLocation {
+        guard let location = try tx.reference(at: id.address), location.field.arrayCount == nil
+        else {
             throw FieldRefusal.gone
         }
-        return place
+        return location
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try describe(place(&tx), up: 1, &tx)
+        try describe(location(&tx), up: 1, &tx)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        try target(place(&tx), up: 1, &tx)
+        try target(location(&tx), up: 1, &tx)
     }
 }
 
@@ -124,16 +125,16 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
         "The length of an array is that of its class. An element is replaced with ln -sfn;"
         + " rm sets it to null."
 
-    func place(_ tx: inout Transaction) throws -> FieldPlace {
-        guard let place = try tx.reference(at: id.address), place.index == 0,
-            place.field.arrayCount != nil
+    func location(_ tx: inout Transaction) throws -> FieldLocation {
+        guard let location = try tx.reference(at: id.address), location.index == 0,
+            location.field.arrayCount != nil
         else { throw FieldRefusal.gone }
-        return place
+        return location
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        let place = try place(&tx)
-        return try ObjectState(place.object, place.descriptor, &tx).directory(view, id)
+        let location = try location(&tx)
+        return try ObjectState(location.object, location.descriptor, &tx).directory(view, id)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -154,13 +155,13 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        guard let index = index(name, try place(&tx).field) else { return nil }
+        guard let index = index(name, try location(&tx).field) else { return nil }
         if let file = view.pendingFiles.find(id, name), try isNull(name, &tx) { return file.node }
         return element(index)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let field = try place(&tx).field
+        let field = try location(&tx).field
         let first = key < ListingKey.first ? 0 : Int(min(key - ListingKey.first, 1 << 20)) + 1
         let end = min(field.count, first + limit)
         let entries = (first..<max(first, end)).map { index in
@@ -173,14 +174,14 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
     }
 
     func holder(_ tx: inout Transaction) throws -> ReferenceHolder? {
-        let place = try place(&tx)
-        return ReferenceHolder(object: place.object, array: place.field.name)
+        let location = try location(&tx)
+        return ReferenceHolder(object: location.object, array: location.field.name)
     }
 
     func isNull(_ name: String, _ tx: inout Transaction) throws -> Bool {
-        let place = try place(&tx)
-        guard let index = index(name, place.field) else { return false }
-        return try tx.reference(place.object, place.field, index: index) == .null
+        let location = try location(&tx)
+        guard let index = index(name, location.field) else { return false }
+        return try tx.reference(location.object, location.field, index: index) == .null
     }
 
     func unlink(_ name: String, _ tx: inout Transaction) throws {
@@ -205,9 +206,9 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {
-        let place = try place(&tx)
-        guard let index = index(name, place.field) else { throw TreeError.notFound(name) }
-        try tx.setReference(place.object, place.field, index: index, to: target)
+        let location = try location(&tx)
+        guard let index = index(name, location.field) else { throw TreeError.notFound(name) }
+        try tx.setReference(location.object, location.field, index: index, to: target)
     }
 }
 
@@ -216,37 +217,38 @@ struct ElementLink: LinkNode {
     let view: View
     let id: NodeID
 
-    private func place(_ tx: inout Transaction) throws -> FieldPlace {
-        guard let place = try tx.reference(at: id.address) else { throw FieldRefusal.gone }
-        return place
+    private func location(_ tx: inout Transaction) throws -> FieldLocation {
+        guard let location = try tx.reference(at: id.address) else { throw FieldRefusal.gone }
+        return location
     }
 
     func describe(_ tx: inout Transaction) throws -> Description {
-        try describe(place(&tx), up: 2, &tx)
+        try describe(location(&tx), up: 2, &tx)
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
-        try target(place(&tx), up: 2, &tx)
+        try target(location(&tx), up: 2, &tx)
     }
 }
 
 extension LinkNode {
     /// The path to what a reference refers to, from `up` levels below the folder of its object.
     fileprivate func target(
-        _ place: FieldPlace, up: Int, _ tx: inout Transaction
+        _ location: FieldLocation, up: Int, _ tx: inout Transaction
     ) throws -> String {
         LinkText.toObject(
-            try tx.reference(place.object, place.field, index: place.index), from: place.object,
+            try tx.reference(location.object, location.field, index: location.index),
+            from: location.object,
             up: up)
     }
 
     fileprivate func describe(
-        _ place: FieldPlace, up: Int, _ tx: inout Transaction
+        _ location: FieldLocation, up: Int, _ tx: inout Transaction
     ) throws -> Description {
-        let state = try ObjectState(place.object, place.descriptor, &tx)
+        let state = try ObjectState(location.object, location.descriptor, &tx)
         var description = link(
-            try target(place, up: up, &tx), state.ownership, version: state.version)
-        description.isLasting = state.isLasting
+            try target(location, up: up, &tx), state.ownership, version: state.version)
+        description.isPermanent = state.isPermanent
         return description
     }
 }

@@ -142,10 +142,10 @@ struct StringEdit {
         length = text.count
         switch start {
         case .offset(let offset):
-            guard let place = Int(exactly: offset), place <= text.count + 1 else {
+            guard let location = Int(exactly: offset), location <= text.count + 1 else {
                 throw StringEdit.gap(field)
             }
-            position = place
+            position = location
         case .end(let droppedAt):
             position = text.count + (droppedAt == text.count ? 1 : 0)
         }

@@ -13,7 +13,7 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
         var end: UInt64 = 0
         /// Elements that are set and whose text is complete.
         var done = 0
-        /// Text behind them: a number that may go on in the next write.
+        /// Text after them: a number that may go on in the next write.
         var tail: [UInt8] = []
         /// Whether the tail is not set yet.
         var holdsTail = false
@@ -132,9 +132,9 @@ class OpenField: OpenObject, @unchecked Sendable {
     final let field: FieldDescriptor
     private let state = Mutex(State())
 
-    init(_ view: View, _ place: FieldPlace) {
-        field = place.field
-        super.init(view, place.object, place.descriptor)
+    init(_ view: View, _ location: FieldLocation) {
+        field = location.field
+        super.init(view, location.object, location.descriptor)
     }
 
     /// Appends the field's text.

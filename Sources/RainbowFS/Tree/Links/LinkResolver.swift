@@ -21,13 +21,13 @@ struct LinkResolver {
     /// - Throws: EINVAL if the path leads elsewhere or nowhere.
     func object(_ path: String, from directory: NodeID, _ tx: inout Transaction) throws -> Address {
         if path == LinkText.null { return .null }
-        var walk = Walk(place: try chain(directory, &tx))
+        var walk = Walk(nodes: try chain(directory, &tx))
         do {
             try follow(path, &walk, &tx)
         } catch let error as TreeError where [ENOENT, ENOTDIR, ELOOP].contains(error.errno) {
             throw refused(path)
         }
-        guard let end = walk.place.last, end.kind == .object || end.kind == .rawObject else {
+        guard let end = walk.nodes.last, end.kind == .object || end.kind == .rawObject else {
             throw refused(path)
         }
         return end.address
@@ -35,7 +35,7 @@ struct LinkResolver {
 
     private struct Walk {
         /// The nodes from the root to where the walk is.
-        var place: [NodeID]
+        var nodes: [NodeID]
         var links = 0
     }
 
@@ -43,15 +43,15 @@ struct LinkResolver {
         var rest = Substring(path)
         if path.begins(with: "/") {
             rest = try insideMount(path)
-            walk.place = [.root]
+            walk.nodes = [.root]
         }
         for part in rest.parts(at: "/") where part != "." {
             if part == ".." {
-                guard walk.place.count > 1 else { throw TreeError.notFound(path) }
-                walk.place.removeLast()
+                guard walk.nodes.count > 1 else { throw TreeError.notFound(path) }
+                walk.nodes.removeLast()
                 continue
             }
-            guard let here = walk.place.last else { throw TreeError.notFound(path) }
+            guard let here = walk.nodes.last else { throw TreeError.notFound(path) }
             let directory = try view.directory(here)
             try view.require(.search, of: directory, for: caller, &tx)
             guard let child = try directory.lookup(String(part), &tx) else {
@@ -59,7 +59,7 @@ struct LinkResolver {
             }
             let node = try view.node(child)
             guard node.isLink else {
-                walk.place.append(child)
+                walk.nodes.append(child)
                 continue
             }
             walk.links += 1
@@ -86,7 +86,7 @@ struct LinkResolver {
         switch directory.kind {
         case .object: return LinkResolver.folder(of: directory.address) + [directory]
         case .referenceArray:
-            let object = try ReferenceArrayDirectory(view: view, id: directory).place(&tx).object
+            let object = try ReferenceArrayDirectory(view: view, id: directory).location(&tx).object
             return LinkResolver.folder(of: object)
                 + [NodeID(.object, address: object), directory]
         case .fixed where directory != .root: return [.root, directory]

@@ -64,7 +64,7 @@ final class PendingFile: Sendable {
 
     /// Runs the body with the whole content, which does not change meanwhile, nor afterwards if
     /// the body succeeds.
-    func place(_ body: ([UInt8]) throws(TreeError) -> Void) throws(TreeError) {
+    func install(_ body: ([UInt8]) throws(TreeError) -> Void) throws(TreeError) {
         try state.withLock { (state) throws(TreeError) in
             guard !state.isPlaced else { throw PendingFiles.gone }
             guard !state.hasLostAttribute else { throw PendingFile.lostAttribute }

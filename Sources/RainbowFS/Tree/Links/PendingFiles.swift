@@ -6,9 +6,9 @@ import Synchronization
 ///
 /// That is how sed, perl, rsync and many editors replace a file: they write a new one in the same
 /// directory and rename it. Such files belong to this mount, are few, small and short-lived; those
-/// that were left behind give way to new ones.
+/// that were nobody uses give way to new ones.
 final class PendingFiles: Sendable {
-    private struct Place {
+    private struct Entry {
         var parent: NodeID
         /// nil: it was removed, or became a field, while someone had it open.
         var name: String?
@@ -18,17 +18,17 @@ final class PendingFiles: Sendable {
 
     private struct State {
         /// The oldest first.
-        var places: [Place] = []
+        var entries: [Entry] = []
         var serial = 0
 
         func index(_ parent: NodeID, _ name: String) -> Int? {
-            places.firstIndex { $0.parent == parent && $0.name?.isSame(as: name) == true }
+            entries.firstIndex { $0.parent == parent && $0.name?.isSame(as: name) == true }
         }
 
         /// What is still open loses only its name.
         mutating func remove(at index: Int) {
-            places[index].name = nil
-            if places[index].opens == 0 { places.remove(at: index) }
+            entries[index].name = nil
+            if entries[index].opens == 0 { entries.remove(at: index) }
         }
     }
 
@@ -36,17 +36,17 @@ final class PendingFiles: Sendable {
     static let countMax = 64
 
     func find(_ parent: NodeID, _ name: String) -> PendingFile? {
-        state.withLock { state in state.index(parent, name).map { state.places[$0].file } }
+        state.withLock { state in state.index(parent, name).map { state.entries[$0].file } }
     }
 
     func find(_ node: NodeID) -> PendingFile? {
-        state.withLock { state in state.places.first { $0.file.node == node }?.file }
+        state.withLock { state in state.entries.first { $0.file.node == node }?.file }
     }
 
     /// Whether it was neither removed nor became a field.
     func hasName(_ file: PendingFile) -> Bool {
         state.withLock { state in
-            state.places.contains { $0.file === file && $0.name != nil }
+            state.entries.contains { $0.file === file && $0.name != nil }
         }
     }
 
@@ -59,21 +59,21 @@ final class PendingFiles: Sendable {
     {
         try state.withLock { (state) throws(TreeError) in
             guard state.index(parent, name) == nil else { throw TreeError.exists(name) }
-            if state.places.count >= PendingFiles.countMax {
-                guard let oldest = state.places.firstIndex(where: { $0.opens == 0 }) else {
+            if state.entries.count >= PendingFiles.countMax {
+                guard let oldest = state.entries.firstIndex(where: { $0.opens == 0 }) else {
                     throw TreeError(
                         ENOSPC,
                         "\(PendingFiles.countMax) new files beside fields are open in this mount,"
                             + " which is as many as it keeps. Close some.")
                 }
-                state.places.remove(at: oldest)
+                state.entries.remove(at: oldest)
             }
             repeat {
                 state.serial = (state.serial + 1) % NodeID.partCount
-            } while state.places.contains { $0.file.node.part == state.serial }
+            } while state.entries.contains { $0.file.node.part == state.serial }
             let file = PendingFile(
                 node: NodeID(.pendingFile, part: state.serial), request)
-            state.places.append(Place(parent: parent, name: name, file: file, opens: 1))
+            state.entries.append(Entry(parent: parent, name: name, file: file, opens: 1))
             return file
         }
     }
@@ -81,21 +81,21 @@ final class PendingFiles: Sendable {
     /// - Returns: nil if the file is gone; else it stays until `close`.
     func open(_ node: NodeID) -> PendingFile? {
         state.withLock { state in
-            guard let index = state.places.firstIndex(where: { $0.file.node == node }) else {
+            guard let index = state.entries.firstIndex(where: { $0.file.node == node }) else {
                 return nil
             }
-            state.places[index].opens += 1
-            return state.places[index].file
+            state.entries[index].opens += 1
+            return state.entries[index].file
         }
     }
 
     func close(_ node: NodeID) {
         state.withLock { state in
-            guard let index = state.places.firstIndex(where: { $0.file.node == node }) else {
+            guard let index = state.entries.firstIndex(where: { $0.file.node == node }) else {
                 return
             }
-            state.places[index].opens -= 1
-            if state.places[index].name == nil { state.remove(at: index) }
+            state.entries[index].opens -= 1
+            if state.entries[index].name == nil { state.remove(at: index) }
         }
     }
 
@@ -112,7 +112,7 @@ final class PendingFiles: Sendable {
     /// Takes the name from the file, if it still has it.
     func remove(_ file: PendingFile) {
         state.withLock { state in
-            guard let index = state.places.firstIndex(where: { $0.file === file }) else { return }
+            guard let index = state.entries.firstIndex(where: { $0.file === file }) else { return }
             state.remove(at: index)
         }
     }
@@ -122,15 +122,15 @@ final class PendingFiles: Sendable {
     /// - Throws: ENOENT if it is gone, EEXIST if `keepsOther` and there is a file of that name.
     func rename(_ file: PendingFile, to newName: String, keepsOther: Bool) throws(TreeError) {
         try state.withLock { (state) throws(TreeError) in
-            guard let place = state.places.first(where: { $0.file === file && $0.name != nil })
+            guard let entry = state.entries.first(where: { $0.file === file && $0.name != nil })
             else { throw PendingFiles.gone }
-            if let other = state.index(place.parent, newName) {
+            if let other = state.index(entry.parent, newName) {
                 guard !keepsOther else { throw TreeError.exists(newName) }
-                guard state.places[other].file !== file else { return }
+                guard state.entries[other].file !== file else { return }
                 state.remove(at: other)
             }
-            guard let index = state.places.firstIndex(where: { $0.file === file }) else { return }
-            state.places[index].name = newName
+            guard let index = state.entries.firstIndex(where: { $0.file === file }) else { return }
+            state.entries[index].name = newName
         }
     }
 

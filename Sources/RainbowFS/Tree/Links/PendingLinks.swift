@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// That is how `ln -sfn` replaces a link without a time at which there is none: it makes a link
 /// of another name in the same directory and renames it. They belong to this mount, are few and
-/// short-lived; those that were left behind give way to new ones.
+/// short-lived; those that were nobody uses give way to new ones.
 final class PendingLinks: Sendable {
     struct Link: Sendable {
         var parent: NodeID

@@ -49,7 +49,7 @@ struct Entry: Equatable, Sendable {
     }
 }
 
-/// Who asks: the thread of a process behind a request.
+/// Who asks: the thread of a process after a request.
 struct Caller: Sendable {
     var uid: UInt32
     var gid: UInt32
@@ -110,7 +110,7 @@ protocol AttributeKeeper: Sendable {
     var seconds: Double { get }
 
     /// A commit of this mount wrote these lines: returns when what is kept of them is
-    /// taken back, so that whoever hears of the commit sees its effect.
+    /// taken back, so that anyone who hears of the commit sees its effect.
     func take(_ pages: [(page: UInt64, lines: UInt64)])
 }
 
@@ -134,10 +134,10 @@ extension View {
         guard let keeper = options.keeper, let object = try node.describedObject(&tx),
             // Objects of the system come and go.
             !object.descriptor.isSystem,
-            let place = try tx.ownershipPlace(ofObjectAt: object.address)
+            let location = try tx.ownershipLocation(ofObjectAt: object.address)
         else { return false }
         return keeper.keep(
-            object.descriptor.memory(of: object.address), place..<place + Ownership.byteCount)
+            object.descriptor.memory(of: object.address), location..<location + Ownership.byteCount)
     }
 
     /// Takes back what is kept of the lines that this thread's last transaction wrote.
@@ -162,7 +162,7 @@ extension View {
 }
 
 extension NodeID {
-    /// The nodes whose attributes are made from an object, but for the elements of its arrays.
+    /// The nodes whose attributes are made from an object, except for the elements of its arrays.
     static func forEach(of object: Address, _ descriptor: ClassDescriptor, _ body: (NodeID) -> Void)
     {
         guard object.region <= regionMax else { return }

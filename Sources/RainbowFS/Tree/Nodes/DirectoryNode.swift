@@ -15,7 +15,7 @@ struct ListedEntry: Sendable {
 /// Part of a directory in one transaction.
 struct DirectoryPage: Sendable {
     var entries: [ListedEntry]
-    /// The key behind which the next page begins; nil: there is none.
+    /// The key after which the next page begins; nil: there is none.
     var next: UInt64?
 }
 
@@ -28,7 +28,7 @@ enum NewLink: Equatable, Sendable {
 
 /// A directory of the tree.
 protocol DirectoryNode: Node {
-    /// The sentence for whoever wants to make, remove or move what cannot be here.
+    /// The sentence for anyone who wants to make, remove or move what cannot be here.
     var refusal: String { get }
     /// Whether symbolic links can be made here.
     var takesLinks: Bool { get }
@@ -77,7 +77,7 @@ struct ReferenceHolder: Sendable {
     }
 }
 
-/// Offsets 1 and 2 of a directory are behind `.` and `..`.
+/// Offsets 1 and 2 of a directory are after `.` and `..`.
 enum ListingKey {
     static let first: UInt64 = 3
 }
@@ -159,7 +159,7 @@ extension DirectoryNode {
 final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
     /// A page, kept because the kernel asks again for what did not fit its buffer.
     fileprivate struct State {
-        /// The key behind which the page begins.
+        /// The key after which the page begins.
         var start: UInt64 = 0
         var page = DirectoryPage(entries: [], next: nil)
         /// The entries in full, for readdirplus.
@@ -234,7 +234,7 @@ enum DirectoryItem: Equatable, Sendable {
 /// It is a cursor. Entries are made page by page, so that a directory of any length is listed in
 /// bounded memory, and an offset names a place that stays where it is while entries come and go.
 class OpenDirectory: @unchecked Sendable {
-    /// Calls `body` for each entry behind `offset` (0: from the start), with the offset of the
+    /// Calls `body` for each entry after `offset` (0: from the start), with the offset of the
     /// next one, until it returns false: that entry was not taken.
     ///
     /// The entries `.` and `..` come first.

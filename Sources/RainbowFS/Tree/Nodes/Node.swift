@@ -5,7 +5,7 @@ import RainbowCore
 struct Description: Equatable, Sendable {
     var attributes: Attributes
     /// Whether its name means this node for as long as the directory lives.
-    var isLasting = false
+    var isPermanent = false
 }
 
 /// What setattr wants changed; nil: left as it is.
@@ -173,7 +173,7 @@ extension ObjectLinkNode {
     func describe(_ tx: inout Transaction) throws -> Description {
         let state = try ObjectState(id.address, &tx)
         var description = link(try readLink(&tx), state.ownership, version: state.version)
-        description.isLasting = state.isLasting
+        description.isPermanent = state.isPermanent
         return description
     }
 }

@@ -69,7 +69,7 @@ extension View {
     }
 
     private func fieldPath(_ node: some FieldNode) -> String? {
-        guard let place = try? examine({ tx in try node.place(&tx) }) else { return nil }
-        return "\(View.objectPath(place.object))/\(place.field.name)"
+        guard let location = try? examine({ tx in try node.location(&tx) }) else { return nil }
+        return "\(View.objectPath(location.object))/\(location.field.name)"
     }
 }

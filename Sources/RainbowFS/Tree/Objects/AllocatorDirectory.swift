@@ -18,7 +18,7 @@ struct AllocatorDirectory: DirectoryNode {
         return Description(
             attributes: view.attributes(
                 id, S_IFDIR, allocator.ownership, size: 0, version: version),
-            isLasting: allocator.isLasting)
+            isPermanent: allocator.isPermanent)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -69,8 +69,8 @@ struct AllocatorDirectory: DirectoryNode {
 
 extension AllocatorInfo {
     /// Objects are never freed one by one, and an allocator that holds any is not removed: so its
-    /// name means it for ever.
-    var isLasting: Bool { used > 0 }
+    /// name means it forever.
+    var isPermanent: Bool { used > 0 }
 }
 
 /// `regions/NAME/ALLOCATOR/allocator`: status, and the commands of the allocator.
@@ -99,7 +99,7 @@ struct AllocatorFile: Node {
         return Description(
             attributes: view.attributes(
                 id, S_IFREG, ownership, size: UInt64(size), version: version),
-            isLasting: allocator.isLasting)
+            isPermanent: allocator.isPermanent)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {

@@ -154,7 +154,7 @@ struct ClassLink: LinkNode {
         let state = try ObjectState(id.address, &tx)
         var description = link(
             text(state.descriptor), state.ownership, version: state.version)
-        description.isLasting = state.isLasting
+        description.isPermanent = state.isPermanent
         return description
     }
 
@@ -216,7 +216,7 @@ struct ObjectState {
     }
 
     /// Objects never go away, those of the system apart: names and classes come and go.
-    var isLasting: Bool { !descriptor.isSystem }
+    var isPermanent: Bool { !descriptor.isSystem }
 
     var forFile: Ownership {
         Ownership(uid: ownership.uid, gid: ownership.gid, mode: ownership.mode & 0o666)
@@ -233,14 +233,14 @@ struct ObjectState {
         var attributes = view.attributes(
             id, S_IFREG, forFile, size: UInt64(size), version: version)
         if view.options.umask != nil { attributes.mode &= ~0o111 }
-        return Description(attributes: attributes, isLasting: isLasting)
+        return Description(attributes: attributes, isPermanent: isPermanent)
     }
 
     func directory(_ view: View, _ id: NodeID) -> Description {
         Description(
             attributes: view.attributes(
                 id, S_IFDIR, forDirectory, size: 0, version: version),
-            isLasting: isLasting)
+            isPermanent: isPermanent)
     }
 
     static let ownershipRefusal =

@@ -25,7 +25,7 @@ struct RegionDirectory: DirectoryNode {
         return Description(
             attributes: view.attributes(
                 id, S_IFDIR, region.ownership, size: 0, version: version),
-            isLasting: region.isLasting)
+            isPermanent: region.isPermanent)
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -85,7 +85,7 @@ struct RegionDirectory: DirectoryNode {
 
 extension RegionInfo {
     /// The region of the system's own objects is never removed.
-    var isLasting: Bool { number == 1 }
+    var isPermanent: Bool { number == 1 }
 }
 
 /// `regions/NAME/status`
@@ -131,7 +131,7 @@ struct RegionStatusFile: TextNode {
         return Description(
             attributes: view.attributes(
                 id, S_IFREG, ownership, size: UInt64(size), version: version),
-            isLasting: region.isLasting)
+            isPermanent: region.isPermanent)
     }
 
     func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {

@@ -185,8 +185,8 @@ final class OpenMessages: OpenFile, @unchecked Sendable {
             }
             // Where lines are gone it goes on with the first one that is left.
             if position < state.content.start { state.origin = state.content.start - offset }
-            let place = state.origin + offset - state.content.start
-            return unsafe state.content.text.copy(from: place, into: buffer)
+            let location = state.origin + offset - state.content.start
+            return unsafe state.content.text.copy(from: location, into: buffer)
         }
     }
 }

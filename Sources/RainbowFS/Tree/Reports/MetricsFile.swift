@@ -26,7 +26,7 @@ struct MetricsFile: TextNode {
         text.addSpace(view.space)
         text.addNodes(view.space.liveNodes)
         text.addLostEvents(view.events.lostCounts)
-        text.addHotPlaces(HotPlaces(of: view.space, now: now))
+        text.addHotSpots(HotSpots(of: view.space, now: now))
         text.addViews(view.space, now: now)
         view.metricsBytes.store(text.text.utf8.count, ordering: .relaxed)
         return text.text
@@ -97,12 +97,12 @@ extension MetricsText {
             ])
     }
 
-    fileprivate mutating func addHotPlaces(_ places: HotPlaces) {
+    fileprivate mutating func addHotSpots(_ spots: HotSpots) {
         add(
             "object_conflicts", .gauge,
             "Conflicts of the last minute, of the last 4096 at most, on the objects with the most;"
                 + " objects that share a line share its conflicts.",
-            places.objects.map { object in
+            spots.objects.map { object in
                 let labels = [
                     ("object", object.address.description), ("class", object.className),
                     ("name", object.name),
@@ -112,7 +112,7 @@ extension MetricsText {
         add(
             "page_conflicts", .gauge,
             "Conflicts of the last minute, of the last 4096 at most, on the pages with the most.",
-            places.pages.map { page in
+            spots.pages.map { page in
                 let labels = [("page", page.address.description), ("region", page.regionName)]
                 return Sample(labels, page.conflicts)
             })

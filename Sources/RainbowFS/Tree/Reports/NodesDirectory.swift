@@ -58,7 +58,7 @@ struct NodeFile: TextNode {
         let size = try text().systemByteCount
         // Its counts never rest: see `MetricsFile`.
         var description = try view.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
-        description.isLasting = false
+        description.isPermanent = false
         return description
     }
 

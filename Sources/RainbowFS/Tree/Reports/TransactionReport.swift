@@ -70,7 +70,7 @@ struct TransactionReport {
         return seen ?? []
     }
 
-    /// Appends the objects that have a part in a range and are at or behind an address.
+    /// Appends the objects that have a part in a range and are at or after an address.
     ///
     /// - Returns: the end of the last object.
     private static func collect(

@@ -14,7 +14,7 @@ import Synchronization
     private var effect = Effect.none
 
     private enum Effect {
-        case none, undoable, lasting
+        case none, undoable, permanent
     }
 
     /// Whether the caller of a request was interrupted, so that it need not be done any more.
@@ -53,7 +53,7 @@ import Synchronization
 
     /// Something was changed that others can see, or that the request must not do twice.
     static func noteEffect() {
-        unsafe existing?.pointee.effect = .lasting
+        unsafe existing?.pointee.effect = .permanent
     }
 
     /// Runs a change of several transactions; if it fails, `undo` leaves nothing of it.
@@ -63,10 +63,10 @@ import Synchronization
         if before == .none { unsafe scope.pointee.effect = .undoable }
         do {
             let result = try body()
-            unsafe scope.pointee.effect = .lasting
+            unsafe scope.pointee.effect = .permanent
             return result
         } catch {
-            unsafe scope.pointee.effect = .lasting
+            unsafe scope.pointee.effect = .permanent
             undo()
             unsafe scope.pointee.effect = before
             throw error
@@ -76,19 +76,19 @@ import Synchronization
     /// Whether the thread may wait for what another process has.
     static var mayWait: Bool {
         guard let scope = unsafe existing?.pointee, scope.request != 0 else { return false }
-        return scope.effect == .lasting || scope.effect == .undoable && !shouldGiveUp
+        return scope.effect == .permanent || scope.effect == .undoable && !shouldGiveUp
     }
 
     /// Whether the request can be given up, since nobody waits for it and nothing of it lasts.
     static var shouldGiveUp: Bool {
         guard let scope = unsafe existing?.pointee, scope.request != 0,
-            scope.effect != .lasting
+            scope.effect != .permanent
         else { return false }
         return interruptCheck.withLock { $0 }(scope.request)
     }
 }
 
-/// What /proc tells of the thread behind a request. It waits for the answer meanwhile, so what is
+/// What /proc tells of the thread after a request. It waits for the answer meanwhile, so what is
 /// found stays so.
 struct CallerThread {
     private let folder: String
@@ -118,8 +118,8 @@ struct CallerThread {
     private static func makes(_ words: [String]) -> Bool {
         guard let number = words.first.flatMap({ Int($0) }) else { return false }
         if linkCalls.contains(number) { return true }
-        guard let place = openCalls[number], words.count > place,
-            let flags = UInt64(words[place].dropFirst(2), radix: 16)
+        guard let location = openCalls[number], words.count > location,
+            let flags = UInt64(words[location].dropFirst(2), radix: 16)
         else { return false }
         let both = UInt64(O_CREAT | O_EXCL)
         return flags & both == both

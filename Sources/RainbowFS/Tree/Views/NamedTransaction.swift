@@ -14,7 +14,7 @@ struct TransactionLimits: Equatable, Sendable {
     static let countMax = 256
 }
 
-/// A transaction of `transactions/`, from mkdir to rmdir: it runs, ends, and can begin anew.
+/// A transaction of `transactions/`, from mkdir to rmdir: it runs, ends, and can begin again.
 final class NamedTransaction: Sendable {
     enum Phase: Equatable, Sendable {
         case running
@@ -37,7 +37,7 @@ final class NamedTransaction: Sendable {
 
     private struct State {
         var phase = Phase.running
-        /// How often it began anew.
+        /// How often it began again.
         var restarts = 0
         /// Of the snapshot that it reads; kept here for operations that run in it.
         var version: UInt64 = 0
@@ -49,7 +49,7 @@ final class NamedTransaction: Sendable {
         /// Operations under way.
         var operations = 0
         var isHeld = false
-        /// Whether objects were made since it began, the first time or anew.
+        /// Whether objects were made since it began, the first time or again.
         var hasMadeObjects = false
         /// Whether rmdir or the end of its holder took it away.
         var isGone = false
@@ -68,7 +68,7 @@ final class NamedTransaction: Sendable {
     private let limits: TransactionLimits
     private let messages: MessageLog
     private let state = Mutex(State())
-    /// Held while it ends or begins anew, so that `state` and `open` do so in the same order.
+    /// Held while it ends or begins again, so that `state` and `open` do so in the same order.
     private let transition = Mutex<Void>(())
 
     init(
@@ -101,7 +101,7 @@ final class NamedTransaction: Sendable {
     var isGone: Bool { state.withLock { $0.isGone } }
     /// Of the snapshot that it reads.
     var version: UInt64 { state.withLock { $0.version } }
-    /// When it began, the first time or anew, in milliseconds since 1970.
+    /// When it began, the first time or again, in milliseconds since 1970.
     var began: UInt64 { state.withLock { $0.began } }
 }
 
@@ -129,7 +129,7 @@ extension NamedTransaction {
         }
     }
 
-    /// - Returns: how often it had begun anew, so that no later beginning is ended for this one.
+    /// - Returns: how often it had begun again, so that no later beginning is ended for this one.
     private func beginOperation() throws(TreeError) -> Int {
         let (phase, restarts) = state.withLock { state in
             if state.phase == .running { state.operations += 1 }
@@ -189,7 +189,7 @@ extension NamedTransaction {
 
 /// Its life.
 extension NamedTransaction {
-    /// - Throws: ECANCELED if another commit was in the way, ESTALE if it has ended before.
+    /// - Throws: ECANCELED if it lost to another commit, ESTALE if it has ended before.
     func commit() throws -> UInt64 {
         let restarts = try beginOperation()
         defer { endOperation() }
@@ -277,12 +277,12 @@ extension NamedTransaction {
         RequestScope.noteEffect()
     }
 
-    /// Ends it for a reason, which `messages` tells as well, unless it has begun anew meanwhile.
+    /// Ends it for a reason, which `messages` tells as well, unless it has begun again meanwhile.
     private func end(_ restarts: Int, _ reason: String) {
         let isEnded = transition.withLock { _ in
             let isMeant = state.withLock { $0.phase == .running && $0.restarts == restarts }
             guard isMeant else { return false }
-            // Operations under way end first: those that come shall not begin.
+            // Operations under way end first: those that come must not begin.
             state.withLock { $0.phase = .ended(reason) }
             open.abort()
             enter(.ended(reason))

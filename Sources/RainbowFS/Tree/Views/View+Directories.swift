@@ -255,7 +255,7 @@ extension View {
             return
         }
         guard !keepsOther else { throw TreeError.exists(newName) }
-        try file.place { content throws(TreeError) in
+        try file.install { content throws(TreeError) in
             try transact(for: directory, [.write, .search], caller) { tx in
                 try directory.replace(newName, with: content, &tx)
             }

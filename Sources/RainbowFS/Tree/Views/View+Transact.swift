@@ -129,16 +129,17 @@ extension View {
         // Of a file that it takes for empty the kernel does not even ask for the content when it
         // reads through its pages; a look-up makes it ask for the size.
         let isEmpty = attributes.isRegularFile && attributes.size == 0
-        let isLasting = description.isLasting && !isEmpty && source.keepsNames(of: node.id)
+        let isPermanent = description.isPermanent && !isEmpty && source.keepsNames(of: node.id)
         return Entry(
             node: numbered(node.id),
             attributes: attributes,
-            entrySeconds: isLasting ? View.lastingSeconds : 0,
+            entrySeconds: isPermanent ? View.permanentSeconds : 0,
             attributeSeconds: seconds,
             generation: node.view.source.viewID.generation)
     }
 
-    /// A page of a directory; with `plus`, also its entries in full, but for those that are gone.
+    /// A page of a directory; with `plus`, also its entries in full, except for those that are
+    /// gone.
     func listing(
         of directory: any DirectoryNode, after key: UInt64, limit: Int, plus: Bool
     ) throws(TreeError) -> (DirectoryPage, [Entry?]?) {

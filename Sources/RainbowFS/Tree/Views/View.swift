@@ -83,7 +83,7 @@ final class View: Sendable {
 }
 
 extension View {
-    /// The kind behind a number.
+    /// The kind after a number.
     func node(_ id: NodeID) throws(TreeError) -> any Node {
         switch id.kind {
         case .fixed: try fixedNode(id)
@@ -162,7 +162,7 @@ extension View {
 
 extension View {
     /// For how long the kernel keeps names that cannot come to mean anything else.
-    static let lastingSeconds = 86_400.0
+    static let permanentSeconds = 86_400.0
 
     /// - Parameter version: of the last commit that wrote what is shown.
     func attributes(
@@ -211,7 +211,7 @@ extension View {
         var attributes = attributes(
             id, S_IFREG, ownership, size: UInt64(size), version: version ?? self.version)
         if options.umask != nil { attributes.mode &= ~0o111 }
-        return Description(attributes: attributes, isLasting: true)
+        return Description(attributes: attributes, isPermanent: true)
     }
 
     /// The description of a directory that the tree itself makes. Its time is that of the last
@@ -231,6 +231,6 @@ extension View {
             version: try max(
                 tx.version(of: ObjectSystem.root, count: Address.lineSize),
                 tx.version(of: ObjectSystem.systemAllocator, count: 128)))
-        return Description(attributes: attributes, isLasting: true)
+        return Description(attributes: attributes, isPermanent: true)
     }
 }

@@ -209,7 +209,7 @@ extension ViewTable {
 }
 
 extension ViewTable {
-    /// Ends transactions that are forgotten or in the way, and drops what is gone.
+    /// Ends transactions that are forgotten or block others, and drops what is gone.
     func reap() {
         for transaction in transactions { transaction.endIfDue() }
         space.recoverSnapshots()

@@ -4,7 +4,7 @@ import RainbowCore
 ///
 /// Conflicts are known by line. All objects that have bytes in a line share its conflicts: which
 /// of them was meant cannot be told, and it is what makes them lose.
-struct HotPlaces {
+struct HotSpots {
     struct HotObject {
         var address: Address
         var className: String
@@ -31,7 +31,7 @@ struct HotPlaces {
 
     /// - Parameter now: milliseconds since the machine was started.
     init(of space: Space, now: UInt64) {
-        let lines = space.conflicts(since: now - min(now, HotPlaces.milliseconds))
+        let lines = space.conflicts(since: now - min(now, HotSpots.milliseconds))
         findPages(lines, space)
         findObjects(lines, space)
         if !objects.isEmpty { findNames(space) }
@@ -41,7 +41,7 @@ struct HotPlaces {
         var counts: [UInt64: Int] = [:]
         for line in lines { counts[line.line.page, default: 0] += line.count }
         let hottest = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-        for (page, conflicts) in hottest.prefix(HotPlaces.shownMax) {
+        for (page, conflicts) in hottest.prefix(HotSpots.shownMax) {
             let address = Address(page << Address.pageShift)
             let region = try? space.transact { tx in try tx.region(number: address.region).name }
             pages.append(
@@ -51,8 +51,8 @@ struct HotPlaces {
 
     private mutating func findObjects(_ lines: [LineConflicts], _ space: Space) {
         var found: [Address: HotObject] = [:]
-        for line in lines.prefix(HotPlaces.linesMax) {
-            // Each line by itself: a transaction over all of them would lose for ever.
+        for line in lines.prefix(HotSpots.linesMax) {
+            // Each line by itself: a transaction over all of them would lose forever.
             let objects = try? space.transact { tx in try tx.objects(in: line.line) }
             for (address, className) in objects ?? [] {
                 let new = HotObject(address: address, className: className, conflicts: 0)
@@ -62,13 +62,13 @@ struct HotPlaces {
         let hottest = found.values.sorted {
             ($1.conflicts, $0.address) < ($0.conflicts, $1.address)
         }
-        objects = Array(hottest.prefix(HotPlaces.shownMax))
+        objects = Array(hottest.prefix(HotSpots.shownMax))
     }
 
     private mutating func findNames(_ space: Space) {
         var key: UInt64 = 0
         var count = 0
-        while count < HotPlaces.namesMax {
+        while count < HotSpots.namesMax {
             let names = try? space.transact { tx in try tx.names(after: key, limit: 256) }
             guard let names, let last = names.last else { return }
             for name in names {
