@@ -227,9 +227,9 @@ struct ClassLineParser {
         return start == position ? nil : Substring(line[start..<position])
     }
 
-    private mutating func take(_ position: Unicode.Scalar) -> Bool {
+    private mutating func take(_ sign: Unicode.Scalar) -> Bool {
         skipBlanks()
-        guard position < line.endIndex, line[position] == position else { return false }
+        guard position < line.endIndex, line[position] == sign else { return false }
         line.formIndex(after: &position)
         skipBlanks()
         return true
