@@ -1,14 +1,12 @@
 /// An object of a space, whose class was looked at once.
 ///
 /// Only checked calls make one, and an object keeps its class and the definition of it for as
-/// long as it is there. So an access by `Field` compares two numbers of this process, and reads
+/// long as it is there. So an access by `Field` compares two numbers in registers, and reads
 /// no more memory than `load` at an offset does. Belongs to its space and to every transaction
 /// there.
 @frozen
 public struct Object: Hashable, Sendable {
     public let address: Address
-    /// Of the class, as its objects' headers have it.
-    @usableFromInline let header: UInt64
     /// The definition of the class, as `ClassDescriptor.revision`.
     @usableFromInline let revision: UInt64
 }
@@ -103,14 +101,13 @@ extension Transaction {
     public mutating func object(at address: Address) throws -> Object {
         let header = try header(of: address)
         if let builtIn = BuiltInClass.of(header: header) {
-            return Object(
-                address: address, header: header, revision: builtIn.descriptor.revision)
+            return Object(address: address, revision: builtIn.descriptor.revision)
         }
         guard header & 7 == 1 else {
             throw ObjectError.damaged("an object of no class", at: address)
         }
         let revision = try load(ClassObject(Address(header & ~7)).revision)
-        return Object(address: address, header: header, revision: revision)
+        return Object(address: address, revision: revision)
     }
 
     /// - Throws: `ObjectError.notFound` if nothing has this name.
@@ -175,7 +172,9 @@ extension Transaction {
         _ object: Object, _ field: Field<Object?>, index: Int = 0, to target: Object?
     ) throws(TransactionError) {
         let location = try field.location(in: object, index, stride: -8)
-        if let target, field.targetHeader != 1, target.header != field.targetHeader {
+        if let target, field.targetHeader != 1,
+            try load(target.address, as: UInt64.self) != field.targetHeader
+        {
             throw .noSuchField(target.address)
         }
         try store(target?.address.rawValue ?? 0, at: location)

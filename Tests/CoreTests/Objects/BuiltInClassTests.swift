@@ -106,7 +106,7 @@ struct BuiltInClassTests {
         let header = """
             /// The types of the built-in objects. `BuiltInClassTests` makes this file from the
             /// texts in `BuiltInClass` and compares it with them; with RAINBOWFS_GENERATE=1 in its
-            /// environment it writes the file anew.
+            /// environment it writes the file again.
 
             """
         return BuiltInClass.allCases.reduce(into: header) { $0 += "\n" + madeType($1) }
