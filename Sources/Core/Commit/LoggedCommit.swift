@@ -1,5 +1,5 @@
 /// What a commit does to the space, told from its redo log alone: so that its own thread and
-/// anyone who recovers it after a crash run the same code.
+/// the process that recovers it after a crash run the same code.
 ///
 /// Every step changes only lines whose word is this commit's lock, and a line's word changes
 /// last; so each step can be repeated, and be repeated in part, by another process.

@@ -28,8 +28,8 @@ extension Space {
                 if slot.recoverer.compareExchange(other, nodes.ownIncarnation) { break }
             }
             defer { slot.recoverer.store(0) }
-            // Anyone who had the claim before may have freed the slot, and another may have taken
-            // it.
+            // The process that had the claim before may have freed the slot, and another may have
+            // taken it.
             guard slot.owner.load() == owner else { return nil }
             do throws(SystemError) {
                 try recover(slot)
@@ -45,8 +45,8 @@ extension Space {
         for index in 0..<SpaceLayout.slotCountMax { recoverIfDead(slot: index) }
     }
 
-    /// Why a lock that somebody waits for will not go away: nothing that a commit left there, or
-    /// that of a dead process which cannot be recovered now; nil if it may go away.
+    /// Why a lock that somebody waits for will not go away: either no commit left it, or a dead
+    /// process did and cannot be recovered now; nil if it may go away.
     /// - Parameter word: where the lock was found.
     func failure(
         ofLock lock: UInt64, at word: SharedWord, _ address: UInt64 = 0
@@ -76,7 +76,9 @@ extension Space {
         let fills = UnsafeMutablePointer<LogFill>.allocate(capacity: RedoLog.fillCountMax)
         defer { unsafe fills.deallocate() }
         let commit = unsafe try commitUnderWay(of: slot, state, ticket, fills)
-        let owner = NodeTable.index(of: slot.owner.load())
+        // The slot is in shared memory: whatever stands there names some node.
+        let named = NodeTable.index(of: slot.owner.load())
+        let owner = min(max(named, 0), SpaceLayout.nodeCountMax - 1)
         switch (Slot.phase(of: state), commit) {
         case (.idle, _), (_, nil): break
         case (.locking, let commit?):

@@ -26,7 +26,7 @@ extension Transaction {
         return holder == 0 || holder == holderWord && isSerialOrWrongly
     }
 
-    /// True for the holder. Who is named as such and is none finds damage, and ends it.
+    /// True for the holder. If the word names this slot wrongly, it is damaged, and is cleared.
     private var isSerialOrWrongly: Bool {
         if !isSerial { _ = serial.compareExchange(holderWord, 0) }
         return true
@@ -135,7 +135,7 @@ extension Transaction {
         return conflict()
     }
 
-    /// The error for a short time that cannot be read any more: a run at a fallback snapshot begins
+    /// The error for a version that cannot be read any more: a run at a fallback snapshot begins
     /// again at another one.
     mutating func staleView() -> TransactionError {
         guard case .snapshot = fallback else { return .stale }

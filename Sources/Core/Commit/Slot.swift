@@ -6,12 +6,12 @@ struct SlotInfo {
     var counts: TransactionCounts
 }
 
-/// A thread's place in shared memory: the state of its commit, from which any other process can
-/// finish or undo it, and the counts of its redo log.
+/// What a thread has in shared memory: the state of its commit, from which any other process can
+/// finish or undo it, and how many entries and fills its redo log has.
 ///
-/// A slot belongs to a node from `claim` to `release`; only its thread writes it, except for anyone
-/// who holds `recoverer` after the node died. The words before `state` in a commit's order (counts,
-/// log) are stored before it, so that anyone who loads the state sees them.
+/// A slot belongs to a node from `claimSlot` to `releaseSlot`. Only its thread writes it and, after
+/// the node died, the process named in `recoverer`. The words before `state` in a commit's order
+/// (counts, log) are stored before it, so that a process that loads the state sees them.
 @safe
 struct Slot {
     enum Phase: UInt64 {

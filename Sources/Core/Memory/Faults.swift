@@ -4,8 +4,8 @@ import Synchronization
 /// Calls into the kernel that fail on purpose, so that a test sees what each failure leaves.
 ///
 /// Every call of `SystemCalls` that the kernel may refuse is counted while a plan is armed, and the
-/// n-th one fails with the plan's error in place of being made. Who arms none pays a load of one
-/// word for each call into the kernel, and nothing elsewhere.
+/// n-th one fails with the plan's error in place of being made. Without a plan a call costs a load
+/// of one word for each call into the kernel, and nothing elsewhere.
 @safe
 enum Faults {
     /// How many plans are armed in this process.
@@ -94,7 +94,7 @@ final class FaultPlan: Sendable {
     }
 }
 
-/// The named places of the commit protocol where a test can have the process killed.
+/// The named points of the protocol where a test can have the process killed.
 public enum Failpoint: String, CaseIterable, Sendable {
     case commitBegin = "commit-begin"
     case lockFirst = "lock-first"

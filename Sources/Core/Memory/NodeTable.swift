@@ -16,9 +16,9 @@ public struct NodeInfo: Sendable {
 
 /// The processes of a space.
 ///
-/// Anyone who is attached holds a byte lock of `meta` for its whole life; the kernel drops it when
-/// the process dies. Numbers of dead nodes are given to new ones, so anyone who must be told apart
-/// for long is named by its *incarnation*: generation << 32 | number + 1, where
+/// Each node holds a byte lock of `meta` for its whole life; the kernel drops it when the process
+/// dies. Numbers of dead nodes are given to new ones, so where a node must be told from later ones
+/// stands its *incarnation*: generation << 32 | number + 1, where
 /// each new holder of the number raises the generation. The node of an incarnation is alive exactly
 /// while the number's lock is held and the generation is the same. Process ids are only
 /// information. An entry is written by its node alone, between taking the lock and its first
@@ -62,7 +62,7 @@ struct NodeTable: Sendable {
     /// Whether a process is attached under the number.
     func isJoined(_ index: Int) -> Bool {
         if index == own { return true }
-        // Who cannot be asked for now is taken for alive: nothing is done about him until he can.
+        // A node whose lock cannot be read now counts as alive.
         let byte = SpaceLayout.nodeLocks + UInt64(index)
         return (try? ByteLock.isHeldElsewhere(descriptor, byte: byte)) ?? true
     }
@@ -87,12 +87,12 @@ struct NodeTable: Sendable {
     func isAlive(incarnation: UInt64) -> Bool {
         let index = NodeTable.index(of: incarnation)
         guard index >= 0, index < SpaceLayout.nodeCountMax else { return false }
-        return isJoined(index) && entry(index)[0].load() == incarnation >> 32
+        return isJoined(index) && entry(index)[0].load() & 0xffff_ffff == incarnation >> 32
     }
 
     static func index(of incarnation: UInt64) -> Int { Int(incarnation & 0xffff_ffff) - 1 }
 
-    /// Takes the lock of the first node that is free, which the process then is.
+    /// Takes the lock of the first free number; the process is that node from then on.
     mutating func join() throws(SystemError) -> Bool {
         for index in 0..<SpaceLayout.nodeCountMax {
             let byte = SpaceLayout.nodeLocks + UInt64(index)

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// A line word belongs to each 64-byte line: the version of the commit that last wrote the line, or
 /// a lock (`LineWord`). A page may be touched, and so may the line words under it, only while its
-/// frame bit is set; anyone who sets the bit has reserved both before, so that no access can end in
+/// frame bit is set; both are reserved before the bit is set, so that no access can end in
 /// SIGBUS. Bits are set at any time by any process and stay set. The map itself is sparse as well:
 /// a byte of the directory tells whether a page of the map exists.
 @frozen @safe

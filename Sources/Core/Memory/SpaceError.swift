@@ -106,8 +106,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
 
 /// What an access or a commit cannot go on without: something that another process has to do.
 ///
-/// It is plain data, so that anyone who gets one can hold it for as long as it likes and ask now
-/// and then whether the wait is over (`Space.isOver`), without a thread of its own.
+/// It is plain data: a caller can keep it and ask now and then whether the wait is over
+/// (`Space.isOver`), without a thread of its own.
 public struct Wait: Hashable, Sendable {
     private enum Kind: UInt64 {
         case line = 0

@@ -68,7 +68,7 @@ extension Transaction {
         }
     }
 
-    /// A line's old bytes cannot be kept: anyone who could need them must not go on.
+    /// A line's old bytes cannot be kept: every snapshot that could need them is given up.
     private mutating func giveUpSnapshots(notOlderThan version: UInt64) {
         snapshotTable.giveUp(notOlderThan: version)
         refreshSnapshots()
@@ -108,7 +108,7 @@ extension Transaction {
         end()
     }
 
-    /// - Throws: `stale` if old versions of the version may be missing.
+    /// - Throws: `stale` if the snapshot is.
     private mutating func checkView() throws(TransactionError) {
         guard let view else { return }
         let entry = snapshotTable[view.index]
@@ -117,7 +117,7 @@ extension Transaction {
         else { throw staleView() }
     }
 
-    /// The eight bytes that an aligned address had at the version.
+    /// The eight bytes at an aligned address, as of the read version.
     mutating func loadOld(_ address: UInt64) throws(TransactionError) -> UInt64 {
         var words = InlineArray<8, UInt64>(repeating: 0)
         try findOld(address >> Address.lineShift, into: &words)
@@ -125,13 +125,13 @@ extension Transaction {
         return words[Int(address & 63) / 8]
     }
 
-    /// The version that a line had at the version; 0 if nobody had written it.
+    /// The version of a line as of the read version; 0 if nobody had written it.
     mutating func oldVersion(ofLine line: UInt64) throws(TransactionError) -> UInt64 {
         var words = InlineArray<8, UInt64>(repeating: 0)
         return try findOld(line, into: &words)
     }
 
-    /// Copies bytes of one line as they were at the version.
+    /// Copies bytes of one line, as of the read version.
     mutating func readOldLine(
         _ bytes: Range<UInt64>, into target: UnsafeMutableRawPointer
     ) throws(TransactionError) {
@@ -148,7 +148,7 @@ extension Transaction {
         }
     }
 
-    /// The words of a line whose word is newer than the version.
+    /// The words of a line, as of the read version, which its line word is newer than.
     /// - Returns: the version that wrote them.
     @discardableResult
     private mutating func findOld(
@@ -157,7 +157,7 @@ extension Transaction {
         try oldVersion(of: line, into: &words)?.from ?? 0
     }
 
-    /// Who overwrote a line first since the version; nil if nobody had written it before.
+    /// Who overwrote a line first since the read version; nil if nobody had written it before.
     mutating func overwriter(ofLine line: UInt64) -> ShadowVersion? {
         var words = InlineArray<8, UInt64>(repeating: 0)
         return (try? oldVersion(of: line, into: &words)) ?? nil
@@ -166,7 +166,7 @@ extension Transaction {
     private mutating func oldVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
-        // Either the version is seen to have ended, or anyone who ends it sees this.
+        // Either this thread sees that the snapshot ended, or the process that ends it sees this.
         slot.readsOldVersions.storeThenFence(1)
         defer { slot.readsOldVersions.store(0) }
         try checkView()

@@ -167,8 +167,8 @@ struct ShadowStore: Sendable {
             guard index < recordsMax else { return nil }
             let batch = UInt64(ShadowStore.batch)
             if index % batch == 0 {
-                // Before the end moves past it, so that anyone who takes a later one has memory
-                // too.
+                // Before the end moves past it, so that the later records of the batch have
+                // memory too.
                 let size = UInt64(ShadowStore.recordSize)
                 do throws(SystemError) {
                     try SystemCalls.reserve(
@@ -361,12 +361,17 @@ extension ShadowStore {
     /// - Parameter newest: gives the newest version at the time of the call.
     func check(newest: () -> UInt64, _ report: (String) -> Void) {
         var count: UInt64 = 0
-        let end = endOfRecords
         for chain in 0..<ShadowStore.chainCount {
             var index = head(chain).load()
             while index != 0 {
-                guard index <= end, count <= end else {
+                // Again for each record: committers add some meanwhile.
+                let end = endOfRecords
+                guard index <= end else {
                     report("a chain of old versions leads to record \(index), there are \(end)")
+                    return
+                }
+                guard count <= end else {
+                    report("a chain of old versions leads in a circle")
                     return
                 }
                 let record = record(index - 1)

@@ -117,7 +117,7 @@ extension Space {
         _ kind: SnapshotKind, _ name: String, user: UInt32 = geteuid(), group: UInt32 = getegid()
     ) throws(SpaceError) -> Snapshot {
         guard !name.isEmpty, name.systemByteCount <= SnapshotTable.nameBytesMax,
-            !name.utf8.contains(where: { $0 < 32 || $0 == UInt8(ascii: "/") })
+            !name.utf8.contains(where: { $0 < 32 || $0 == 127 || $0 == UInt8(ascii: "/") })
         else { throw .badSnapshotName(name) }
         return try withSnapshotLock { () throws(SpaceError) in
             dropLeftSnapshots()
@@ -158,12 +158,12 @@ extension Space {
 
     /// Drops what killed processes left in the snapshot table, and old versions that nobody needs.
     public func recoverSnapshots() {
-        // Anyone who ended the last snapshot was killed, or a commit under way kept it from
-        // sweeping.
+        // The process that ended the last snapshot may have been killed before it swept, or a
+        // commit under way kept it from sweeping.
         let isUnneeded = snapshotTable.newest == 0 && ShadowStore.bytesUsed(meta) != 0
         let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
         guard isDue || isUnneeded else { return }
-        withSnapshotLockIfAvailable {
+        _ = try? withSnapshotLockIfAvailable {
             dropLeftSnapshots()
             sweepIfDue()
         }
@@ -226,7 +226,7 @@ extension Space {
     /// One step towards less memory for old versions: sweeps some chains and, when all were swept
     /// without success, gives the oldest snapshot up. Does nothing if another is at it.
     func relieveSnapshotMemory() {
-        withSnapshotLockIfAvailable {
+        _ = try? withSnapshotLockIfAvailable {
             guard shadow.isUnderPressure else { return }
             dropLeftSnapshots()
             let (chain, left) = (
@@ -253,7 +253,7 @@ extension Space {
         let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 100_000_000
         var hasRoom = false
         var backoff = Backoff()
-        while !withSnapshotLockIfAvailable({ hasRoom = makeRoomLocked() }) {
+        while (try? withSnapshotLockIfAvailable({ hasRoom = makeRoomLocked() })) != true {
             guard backoff.wait() else { continue }
             if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
         }
@@ -279,27 +279,34 @@ extension Space {
 
     /// Runs `body` while no other thread or process changes the snapshot table. The kernel takes
     /// the lock from a process that dies.
-    /// - Throws: `busy` if the thread may not wait for that.
+    /// - Throws: `busy` if the thread may not wait for that, `system` if the kernel refuses the
+    ///   lock.
     private func withSnapshotLock<R>(_ body: () throws(SpaceError) -> R) throws(SpaceError) -> R {
         var outcome: Result<R, SpaceError>?
         var backoff = Backoff()
-        while !withSnapshotLockIfAvailable({ outcome = Result(catching: body) }) {
-            if backoff.wait(), !mayWait { throw .busy(.snapshotTable) }
+        do throws(SystemError) {
+            while try !withSnapshotLockIfAvailable({ outcome = Result(catching: body) }) {
+                if backoff.wait(), !mayWait {
+                    outcome = .failure(.busy(.snapshotTable))
+                    break
+                }
+            }
+        } catch {
+            throw .system(error)
         }
         guard let outcome else { throw .detached }
         return try outcome.get()
     }
 
     /// Whether nobody is changing the snapshot table.
-    var isSnapshotTableFree: Bool { withSnapshotLockIfAvailable {} }
+    var isSnapshotTableFree: Bool { (try? withSnapshotLockIfAvailable {}) ?? true }
 
     /// The same, except for doing nothing if another thread or process is at it.
     /// - Returns: whether `body` was run.
-    @discardableResult
-    private func withSnapshotLockIfAvailable(_ body: () -> Void) -> Bool {
-        let isDone = snapshotMutex.withLockIfAvailable { _ in
+    private func withSnapshotLockIfAvailable(_ body: () -> Void) throws(SystemError) -> Bool {
+        let isDone = try snapshotMutex.withLockIfAvailable { _ throws(SystemError) in
             let byte = SpaceLayout.snapshotsLock
-            guard (try? ByteLock.tryTake(metaDescriptor, byte: byte)) == true else { return false }
+            guard try ByteLock.tryTake(metaDescriptor, byte: byte) else { return false }
             defer { ByteLock.release(metaDescriptor, byte: SpaceLayout.snapshotsLock) }
             body()
             return true

@@ -170,7 +170,7 @@ struct SnapshotEntry {
     /// holder of the lock takes the entry out. If another snapshot has the place by now, the number
     /// is not that one's, and nothing happens.
     func setEnded(_ serialNumber: UInt64) {
-        while true {
+        while self.serialNumber.load() == serialNumber {
             let found = kind.load()
             if kind.compareExchange(found, serialNumber << 32 | found & 0xffff_ffff) { return }
         }

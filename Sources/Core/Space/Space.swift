@@ -120,8 +120,9 @@ public final class Space: @unchecked Sendable {
         do throws(SpaceError) {
             file = try folder.openFile(SpaceDirectory.regionFile(region))
         } catch {
-            guard case .system(let error) = error else { throw .absent }
-            throw .unavailable(error)
+            if case .system(let error) = error { throw .unavailable(error) }
+            // Somebody else could write it, say: it is there, and not for this process.
+            throw .unavailable(SystemError(errno: error.errno, action: "use a region"))
         }
         guard let descriptor = file else {
             guard (try? folder.isGone()) == true else { throw .absent }
@@ -143,7 +144,7 @@ public final class Space: @unchecked Sendable {
         }
     }
 
-    /// Whether the space was left.
+    /// Whether this process has detached.
     var isGone: Bool { isDetached.load(ordering: .acquiring) }
 
     /// Makes the file of a region; harmless if it is there. The region has no pages yet.
@@ -156,8 +157,8 @@ public final class Space: @unchecked Sendable {
 
     deinit { detach() }
 
-    /// Leaves the space. No transaction may run in this process any more, nor begin. What happens
-    /// when the last reference goes, too.
+    /// Leaves the space. No transaction may run in this process any more, nor begin. The end of the
+    /// last reference does the same.
     public func detach() {
         if isDetached.exchange(true, ordering: .acquiringAndReleasing) { return }
         contexts.withLock { $0.releaseAll() }

@@ -111,7 +111,7 @@ public final class OpenTransaction: Sendable {
     }
 
     /// Makes its writes visible, all at once, for the thread's committer.
-    /// - Returns: the version of the commit; that of its version if it wrote nothing.
+    /// - Returns: the version of the commit; if it wrote nothing, the version that it read.
     /// - Throws: `TransactionError.conflict` (`state` says which), `.stale` if it has ended;
     ///   `.busy` if the thread may not wait: then the transaction goes on.
     @discardableResult

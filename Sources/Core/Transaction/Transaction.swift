@@ -30,7 +30,8 @@ public struct Transaction: ~Copyable {
     var fillLineCount = 0
     var fillByteCount = 0
     var writeIndex: WriteIndex
-    /// One an entry of the log; the memory after the largest write set so far is never touched.
+    /// One an entry of the log; the memory past the end of the largest write set so far is never
+    /// touched.
     let targets: UnsafeMutablePointer<WriteTarget>
     /// The fills of the log, as they were put there.
     let fills: UnsafeMutablePointer<LogFill>
@@ -323,7 +324,7 @@ public enum TransactionError: Error, Equatable, Sendable {
     case tooLarge
     /// The space was attached for reading, or the transaction runs at a snapshot.
     case readOnly
-    /// The version that is read has ended, or its old versions were given up for want of memory.
+    /// The snapshot that is read has ended, or was given up for want of memory.
     case stale
     /// The thread may not wait (`Space.setWaitCheck`), and another one blocks it. Nothing was
     /// done; it is worth while to try again when `Space.isOver` says so.

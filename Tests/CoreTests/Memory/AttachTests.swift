@@ -213,5 +213,20 @@ extension TransactionalMemory {
                 #expect(slot.owner.load() == 0 && slot.recoverer.load() == 0)
             }
         }
+
+        @Test("A node is alive also when its number was given out more than 2^32 times")
+        func manyGenerations() throws {
+            try withTestSpace("core") { space in
+                let first = try Space.attach(space.name)
+                let number = first.node
+                first.detach()
+                space.meta[SpaceLayout.nodesOffset + number * SpaceLayout.nodeSize]
+                    .store(0xffff_ffff)
+                let second = try Space.attach(space.name)
+                defer { second.detach() }
+                #expect(second.node == number)
+                #expect(space.nodes.isAlive(incarnation: second.nodes.ownIncarnation))
+            }
+        }
     }
 }

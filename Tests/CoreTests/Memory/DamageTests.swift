@@ -290,5 +290,25 @@ extension TransactionalMemory {
                 #expect(problems() == [])
             }
         }
+
+        @Test(
+            "A committed slot that names a node that cannot be is brought to its end",
+            arguments: [1 << 32, 0xffff_ffff, 1 << 32 | 5000] as [UInt64])
+        func impossibleOwner(owner: UInt64) throws {
+            try withTestSpace("core") { space in
+                try space.transact { tx throws(TransactionError) in
+                    try tx.store(1, at: Address(region: 1, offset: 0x8000))
+                }
+                let slot = Slot(meta: space.meta, index: 500)
+                slot.ticket.store(space.clock.next())
+                slot.state.store(Slot.state(.committed, 7))
+                slot.owner.store(owner)
+                try Space.attach(space.name).detach()
+                #expect(slot.owner.load() == 0 && Slot.phase(of: slot.state.load()) == .idle)
+                var problems: [String] = []
+                space.checkMemory { problems.append($0) }
+                #expect(problems == [])
+            }
+        }
     }
 }

@@ -234,5 +234,17 @@ extension TransactionalMemory {
             #expect(plan.callCount == 4 && plan.hasStruck)
             #expect(Faults.next() == nil && plan.callCount == 4)
         }
+
+        @Test("A lock that the kernel goes on refusing ends the call with its error")
+        func refusedLock() throws {
+            try withTestSpace("core") { space in
+                let plan = FaultPlan(EIO, atCall: 1, count: 1_000_000)
+                #expect(throws: SpaceError.self) {
+                    try Faults.with(plan) { try space.takeSnapshot(named: "s") }
+                }
+                #expect(plan.hasStruck)
+                try space.takeSnapshot(named: "s").end()
+            }
+        }
     }
 }

@@ -224,5 +224,29 @@ extension TransactionalMemory {
             #expect(Self.destroyError(name) == nil)
             #expect(unsafe access(path, F_OK) != 0)
         }
+
+        @Test("A region whose file others may write is not said to be absent")
+        func writableRegion() throws {
+            try withTestSpace("core") { space in
+                try space.createRegionFile(9)
+                let other = try Space.attach(space.name)
+                defer { other.detach() }
+                let path = "\(space.directory)/region-9"
+                #expect(unsafe chmod(path, 0o666) == 0)
+                let load = {
+                    try other.transact { tx in
+                        try tx.load(Address(region: 9, offset: 64), as: Int.self)
+                    }
+                }
+                do {
+                    _ = try load()
+                    Issue.record("the region was used")
+                } catch TransactionError.unavailable(let errno) {
+                    #expect(errno != 0)
+                }
+                #expect(unsafe chmod(path, 0o600) == 0)
+                #expect(try load() == 0)
+            }
+        }
     }
 }

@@ -313,6 +313,7 @@ enum LayoutFacts {
         entry.setName("a")
         let name = LayoutProbe.offset(of: 0x61, in: entry.memory, count: Layout.snapshotSize)
         entry.kind.store(0)
+        entry.serialNumber.store(1)
         entry.setEnded(1)
         let ended = entry.kind.load().trailingZeroBitCount
         let kinds: [SnapshotKind] = [.named, .transaction, .reader]

@@ -327,5 +327,35 @@ extension TransactionalMemory {
                 try space.transact { tx in try tx.store(1 as UInt64, at: Self.account(0)) }
             }
         }
+
+        @Test("A check finds nothing wrong while commits keep old versions")
+        func checkBesideWriters() throws {
+            try withTestSpace("core") { space in
+                let base = Address(region: 1, offset: 0x20_0000)
+                @Sendable func write(_ value: UInt64) {
+                    for line in 0..<20_000 {
+                        try! space.transact { tx throws(TransactionError) in
+                            try tx.store(value, at: base + line * 64)
+                        }
+                    }
+                }
+                write(1)
+                var problems: [String] = []
+                for round in 2..<6 as Range<UInt64> {
+                    let snapshot = try space.takeSnapshot(named: "s")
+                    let isOver = Atomic<Bool>(false)
+                    let writer = startThread {
+                        write(round)
+                        isOver.store(true, ordering: .releasing)
+                    }
+                    while !isOver.load(ordering: .acquiring) {
+                        space.checkMemory { problems.append($0) }
+                    }
+                    pthread_join(writer, nil)
+                    snapshot.end()
+                }
+                #expect(problems == [])
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 /// What holds for the whole space rather than for a region.
 public struct SystemInfo: Hashable, Sendable {
-    /// Anyone who made the space, unless it was given away.
+    /// Who owns the space: the owner of its files, unless it was given away.
     public let ownership: Ownership
     /// What holds for all names, and for all classes.
     public let names: Ownership
@@ -100,8 +100,8 @@ extension Transaction {
 ///
 /// Such a transaction lives for seconds, and the search for an object reads lines that others
 /// change all the time: the object map of a page, the nodes of a table, the lists in the System
-/// object. That something is there stays true until it is removed, and anyone who removes it writes
-/// to its own header. So a search that found something counts as one read of what it found; one
+/// object. That something is there stays true until it is removed, and its removal writes its
+/// header. So a search that found something counts as one read of what it found; one
 /// that found nothing counts with every line that it looked at, so that nothing can appear
 /// unnoticed.
 extension Transaction {

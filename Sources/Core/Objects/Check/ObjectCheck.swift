@@ -25,7 +25,7 @@ extension Space {
     }
 }
 
-/// The walk over all structures after `Space.checkObjects`.
+/// The walk over all structures that `Space.checkObjects` makes.
 private struct ObjectChecker {
     /// Entries that one transaction looks at.
     static let pageSize = 256
@@ -99,7 +99,7 @@ private struct ObjectChecker {
         }
     }
 
-    /// The objects below the top of one version, which nothing moves or frees, and their number.
+    /// Checks the objects below the top, as of one version, and their number; nothing moves them.
     mutating func checkObjects(in allocator: Address, _ report: (String) -> Void) throws {
         let start = try step(report) { tx, _ in
             let info = try tx.allocator(at: allocator)

@@ -122,7 +122,7 @@ extension Transaction {
         }
     }
 
-    /// - Parameter place: from the first to after the last of the lines.
+    /// - Parameter location: from the first to after the last of the lines.
     private static func overlaps(
         _ object: Range<Address>, _ lines: UInt64, _ location: Range<Address>
     ) -> Bool {

@@ -21,7 +21,7 @@ enum FieldValue {
         }
     }
 
-    /// Appends the text of the value at `place`.
+    /// Appends the text of the value at `location`.
     static func format(_ location: UnsafeRawPointer, _ type: FieldType, into text: inout [UInt8]) {
         switch type {
         case .int8: unsafe integer(location, Int8.self, &text)

@@ -61,8 +61,8 @@ extension Transaction {
 /// room for them, more fill it, part by part, and one makes them objects.
 ///
 /// Invariant: until `publish` no bit of the object map and no backpack names them, so nobody finds
-/// them. If that never comes, they never were; `giveBack` frees their room. Who dies before leaves
-/// room that nobody uses.
+/// them. If that never comes, they never were; `giveBack` frees their room. A process that
+/// dies before leaves room that nobody uses.
 public struct ObjectBatch: Sendable {
     /// Bytes of one batch at most: what `publish` writes is one bit for every eight of them, and a
     /// transaction can write 3.75 MiB.
