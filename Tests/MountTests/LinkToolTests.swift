@@ -149,4 +149,21 @@ struct LinkToolTests {
             """)
         #expect(outcome == ["0 1"])
     }
+
+    @Test("A path that leads into a snapshot or a transaction names no object of the present")
+    func otherViews() throws {
+        let outcome = try lines(
+            """
+            ln -s ../$p names/alice; mkdir snapshots/s transactions/t
+            ln -sfn ../$o names/alice
+            (cd transactions/t; rainbowfs new $r/a A x=7 > "$SCRATCH/new")
+            for path in snapshots/s/names/alice transactions/t/names/alice \\
+                transactions/t/$(cat "$SCRATCH/new") snapshots/s/$p; do
+                quiet ln -s ../$path names/bob; quiet test -L names/bob
+                quiet bash -c "echo 'set $path x=9' > control"
+            done; echo
+            cat $o/x $p/x
+            """)
+        #expect(outcome == [String(repeating: "1 ", count: 12).dropLast() + "", "1", "2"])
+    }
 }

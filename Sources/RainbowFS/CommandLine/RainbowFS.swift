@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import RainbowCore
 
-/// The program `rainbowfs`: one command a file, mounting when none is named.
+/// The program `rainbowfs`: its commands, and mounting when none is named.
 @main
 struct RainbowFS: ParsableCommand {
     static let version = "0.1.0"

@@ -122,7 +122,7 @@ final class Terminal {
 
     private func write(_ text: String) {
         StandardOutput.print(text, terminator: "")
-        // Anyone who draws next finds out.
+        // The next flush fails as well, and says so.
         try? StandardOutput.flush()
     }
 }

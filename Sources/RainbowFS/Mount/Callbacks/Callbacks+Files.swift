@@ -1,5 +1,6 @@
 import CFuse
 import Glibc
+import RainbowCore
 
 /// Open files. Nothing of them is cached by the kernel: each read(2) and each write(2) comes here
 /// and is one transaction. That also makes a shared mmap fail with ENODEV, as it must. The other
@@ -169,6 +170,9 @@ extension Callbacks {
         let system = unsafe FileSystem.of(request)
         guard let file = try? handle.get() else { return unsafe Reply(request).fail(EBADF) }
         if file.hasWorkAtEnd {
+            // The kernel does not say for whom it closes a file: for its opener, by this process.
+            let own = Committer.current.processID
+            system.tree.space.committer = Committer(processID: own, userID: file.opener)
             RequestScope.begin(UInt(bitPattern: request))
             defer { RequestScope.end() }
             do throws(TreeError) {
@@ -177,7 +181,6 @@ extension Callbacks {
                 if let wait = error.wait {
                     return unsafe system.waiting.add(request, .release, wait)
                 }
-                // The kernel does not say for whom it closes a file.
                 system.record(error, .release, by: nil, for: file.opener)
             }
         }

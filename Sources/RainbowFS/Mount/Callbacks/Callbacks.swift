@@ -21,8 +21,8 @@ enum Callbacks {
         return table
     }
 
-    /// The path of every request: the tree works it out, then there is one reply, with what came of
-    /// it or with the error.
+    /// The path of a request that is answered: the tree works it out, then there is one reply, with
+    /// what came of it or with the error.
     @inline(__always)
     static func serve<Answer>(
         _ request: fuse_req_t?, _ operation: Operation,

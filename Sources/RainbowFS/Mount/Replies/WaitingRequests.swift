@@ -7,9 +7,10 @@ import Synchronization
 /// of snapshots: they have changed nothing, keep no thread, and are run again from their messages
 /// when that is over. Interrupted, they are answered at once, and what they wanted is not done.
 ///
-/// Who writes: the thread that gives a request up, the one thread that runs them again, and anyone
-/// who libfuse tells of an interrupt. A request is answered by the one who takes it out of the
-/// table. While it is run again, libfuse knows it twice; an interrupt then reaches the first one.
+/// Who writes: the thread that gives a request up, the one thread that runs them again, and the
+/// thread in which libfuse tells of an interrupt. A request is answered by the one who takes it out
+/// of the table. While it is run again, libfuse knows it twice; an interrupt then reaches the first
+/// one.
 final class WaitingRequests: Sendable {
     private enum State {
         /// While libfuse is being told of the request it must not be answered: libfuse holds it.

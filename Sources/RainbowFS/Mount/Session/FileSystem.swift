@@ -2,8 +2,8 @@ import CFuse
 import Glibc
 import Logging
 
-/// What the callbacks of one mount share. libfuse hands it back with each request; anyone who runs
-/// the session keeps it alive.
+/// What the callbacks of one mount share. libfuse hands it back with each request; the mount
+/// that runs the session keeps it alive.
 final class FileSystem: Sendable {
     let tree: Tree
     let log: Logger

@@ -30,7 +30,7 @@ struct Background {
         for signal in [SIGHUP, SIGINT, SIGTERM] { unsafe sigaddset(&ending, signal) }
         var usual = sigset_t()
         unsafe sigprocmask(SIG_BLOCK, &ending, &usual)
-        // Anyone who was interrupted by one of these ends by it here.
+        // If one of them came meanwhile, this process ends by it now.
         defer { unsafe sigprocmask(SIG_SETMASK, &usual, nil) }
         let child = rainbow_fork()
         guard child >= 0 else { throw failed("fork") }

@@ -7,8 +7,9 @@ import RainbowCore
 struct MountPoint {
     /// Absolute and free of links, since a mount in the background works from `/`.
     let path: String
-    /// The open /dev/fuse of a mount that anyone who started this program made, as mount.fuse3 does
-    /// for `drop_privileges`: the path is then `/dev/fd/N`, and where the mount is, is not known.
+    /// The open /dev/fuse of a mount that the program which started this one has made, as
+    /// mount.fuse3 does for `drop_privileges`: the path is then `/dev/fd/N`, and where the mount
+    /// is, is not known.
     let descriptor: Int32?
 
     private static let descriptorFolder = "/dev/fd/"
@@ -67,7 +68,7 @@ struct MountPoint {
                 + "commands that work on what a space holds")
     }
 
-    /// A daemon that was killed leaves its mount after: everything below answers ENOTCONN, and the
+    /// A daemon that was killed leaves its mount there: everything below answers ENOTCONN, and the
     /// kernel lets nobody mount over it.
     private static func clearDeadMounts(at path: String) throws(MountFailure) {
         for _ in 0..<16 {

@@ -1,7 +1,7 @@
 import RainbowCore
 import Synchronization
 
-/// The open `events` of a mount, and how they learn of commits: anyone who follows the commits
+/// The open `events` of a mount, and how they learn of commits: the follower of the commits
 /// hands them in one by one, and each line is made once for all readers who want it.
 final class EventHub: Sendable {
     private let space: Space
@@ -28,7 +28,7 @@ final class EventHub: Sendable {
     func add(_ stream: EventStream) {
         streams.withLock { streams in
             streams.append(stream)
-            // Anyone who follows sees that somebody listens with the first commit that is newer.
+            // The follower sees it at the latest with the first commit that is newer.
             count.store(streams.count, ordering: .sequentiallyConsistent)
             stream.begin(after: space.version)
         }

@@ -22,7 +22,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
     /// Which line a commit is worth.
     enum Want {
         case nothing
-        /// One that the reader is too far after for.
+        /// One that the reader is too late for.
         case tooLate
         /// The line that everyone gets.
         case everything

@@ -57,6 +57,8 @@ struct LinkResolver {
             guard let child = try directory.lookup(String(part), &tx) else {
                 throw TreeError.notFound(path)
             }
+            // The top of another view: what is called so there is no object of this one.
+            guard child.viewNumber == 0 else { throw TreeError.notFound(path) }
             let node = try view.node(child)
             guard node.isLink else {
                 walk.nodes.append(child)
@@ -95,7 +97,7 @@ struct LinkResolver {
         }
     }
 
-    /// The folder that shows an object, from the root on.
+    /// The directory that shows an object, from the root on.
     private static func folder(of object: Address) -> [NodeID] {
         ObjectSystem.holds(object)
             ? [.root, .system, NodeID(.systemObjects)] : [.root, .objects]

@@ -49,7 +49,7 @@ struct Entry: Equatable, Sendable {
     }
 }
 
-/// Who asks: the thread of a process after a request.
+/// Who asks: the thread that made the request.
 struct Caller: Sendable {
     var uid: UInt32
     var gid: UInt32

@@ -151,7 +151,7 @@ struct PendingClassFile: Node {
 }
 
 enum ClassName {
-    /// - Throws: EINVAL or ENAMETOOLONG, so that creating a file fails and not the write to it.
+    /// - Throws: EPERM or ENAMETOOLONG, so that creating a file fails and not the write to it.
     static func check(_ name: String) throws(TreeError) {
         guard name.utf8.count <= ObjectLimits.nameBytes else {
             throw TreeError(

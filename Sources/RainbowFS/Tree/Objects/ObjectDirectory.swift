@@ -192,7 +192,7 @@ struct RawLink: ObjectLinkNode {
     }
 }
 
-/// What every view of an object needs of it.
+/// What every node of an object needs of it.
 struct ObjectState {
     var address: Address
     var descriptor: ClassDescriptor

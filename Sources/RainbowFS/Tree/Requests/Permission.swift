@@ -22,7 +22,7 @@ struct Access: OptionSet {
 /// the owner and the mode that stat(2) shows.
 ///
 /// The kernel would check (`default_permissions`), but it asks for the attributes of every
-/// directory on a path and of the file each time, since they are never kept: a request each,
+/// directory on a path and of the file each time, unless it keeps them: a request each,
 /// where the check here costs one look into memory. If the mount's options say so, it checks as
 /// well.
 extension Caller {
@@ -129,7 +129,7 @@ extension View {
     }
 
     /// Runs the body, if the caller may do all of `access` with the node: in the present as one
-    /// transaction with the check. In another view, in which nobody else changes anything, the
+    /// transaction with the check. In another view the
     /// check comes first, as a look at attributes: that is no reason for a conflict.
     func transact<R>(
         for node: any Node, _ access: Access, _ caller: Caller,

@@ -88,8 +88,8 @@ import Synchronization
     }
 }
 
-/// What /proc tells of the thread after a request. It waits for the answer meanwhile, so what is
-/// found stays so.
+/// What /proc tells of the thread that made a request. It waits for the answer meanwhile, so what
+/// is found stays so.
 struct CallerThread {
     private let folder: String
 
@@ -125,7 +125,7 @@ struct CallerThread {
         return flags & both == both
     }
 
-    /// The numbers of the calls; of those that open a file, with the place of the flags.
+    /// The numbers of the calls; of those that open a file, and which argument has the flags.
     #if arch(x86_64)
     private static let linkCalls: Set<Int> = [88, 266]
     private static let openCalls = [2: 2, 257: 3]

@@ -137,12 +137,17 @@ extension View {
                 }
                 return try directory.symlink(name, resolved, &tx)
             }
-            let child =
-                switch link {
-                case .node(let id): id
-                case .pending(let address): try pendingLinks.add(parent, name, address).node
+            switch link {
+            case .node(let id): return try entry(id)
+            case .pending(let address):
+                let child = try pendingLinks.add(parent, name, address).node
+                do {
+                    return try entry(child)
+                } catch {
+                    _ = pendingLinks.remove(parent, name)
+                    throw error
                 }
-            return try entry(child)
+            }
         }
     }
 
@@ -173,7 +178,13 @@ extension View {
                 file.opener = caller.uid
             }
             file.subject = TreeError.Subject(node: numbered(parent), name: name)
-            return (try entry(id), file)
+            do {
+                return (try entry(id), file)
+            } catch {
+                file.close()
+                if found == nil { _ = pendingFiles.remove(parent, name) }
+                throw error
+            }
         }
     }
 

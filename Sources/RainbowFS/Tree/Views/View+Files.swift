@@ -129,7 +129,11 @@ extension View {
         try checkWritable()
         let file = pendingFiles.find(node)
         guard name.hasPrefix(View.attributePrefix) else {
-            if name.hasPrefix("user.") { file?.noteLostAttribute() }
+            if let file, name.hasPrefix("user.") {
+                let target = try self.node(node)
+                try examine(target) { tx in try require(.write, of: target, for: caller, &tx) }
+                file.noteLostAttribute()
+            }
             throw View.attributesAreFixed(name)
         }
         guard file == nil, name != View.attributePrefix + "version" else { return }

@@ -33,7 +33,7 @@ extension View {
     }
 
     /// Runs the body, which does not write, for what the commit of a transaction does not check:
-    /// attributes. Looking at a file is no reason to conflict with who writes to it.
+    /// attributes. Looking at a file is no reason to conflict with a transaction that writes it.
     func examine<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
         guard case .transaction(let transaction) = source else { return try transact(body) }
         return try TreeError.translating { try transaction.peek(body) }

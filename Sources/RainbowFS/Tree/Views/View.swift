@@ -17,7 +17,7 @@ enum ViewSource: Sendable {
         }
     }
 
-    /// Whether a name of something that lasts means it for as long as the view is there.
+    /// Whether the kernel may keep the name of a permanent node while the view is there.
     ///
     /// A transaction ends, which every path into it has to notice; and it may restart, when the
     /// objects that it had made are gone, and others take their addresses.
@@ -50,10 +50,10 @@ struct ViewID: Comparable, Sendable {
 
 /// One view of the space: the present, a snapshot, or a transaction, as a tree of files.
 ///
-/// Every call is one transaction, run again until it commits; in a view of a transaction it is a
-/// step of that. The view keeps nothing of the space: a node's number says which address it shows
-/// (`NodeID`), so several mounts of one space agree. Only links and files that wait to be renamed
-/// and classes that wait for their text live in this process.
+/// What a call does to the space is one transaction, run again until it commits; in a view of a
+/// transaction it is a step of that. The view keeps nothing of the space: a node's id says which
+/// address it shows (`NodeID`), so several mounts of one space agree. Only links and files that
+/// wait to be renamed and classes that wait for their text live in this process.
 final class View: Sendable {
     let space: Space
     let options: TreeOptions
@@ -83,7 +83,7 @@ final class View: Sendable {
 }
 
 extension View {
-    /// The kind after a number.
+    /// The node that an id stands for.
     func node(_ id: NodeID) throws(TreeError) -> any Node {
         switch id.kind {
         case .fixed: try fixedNode(id)
