@@ -27,9 +27,7 @@ struct FileStatus {
 
     fileprivate init(_ status: stat) { self.status = status }
 
-    var isFolder: Bool { status.st_mode & S_IFMT == S_IFDIR }
     var isFile: Bool { status.st_mode & S_IFMT == S_IFREG }
-    var isLink: Bool { status.st_mode & S_IFMT == S_IFLNK }
     var user: UInt32 { status.st_uid }
     var group: UInt32 { status.st_gid }
     /// The permission bits.
@@ -266,7 +264,6 @@ extension SystemCalls {
 extension SystemCalls {
     static var processID: Int32 { getpid() }
     static var user: UInt32 { geteuid() }
-    static var group: UInt32 { getegid() }
 
     static var hostName: String {
         var name = [UInt8](repeating: 0, count: 65)

@@ -25,8 +25,6 @@ public struct ObjectError: Error, Hashable, Sendable {
         case nameTooLong
         /// EFBIG: a request larger than one transaction may be.
         case tooBig
-        /// EACCES: the caller lacks the permission.
-        case denied
     }
 
     public let kind: Kind

@@ -127,7 +127,6 @@ extension TreeError {
         case .notFound: ENOENT
         case .nameTooLong: ENAMETOOLONG
         case .tooBig: EFBIG
-        case .denied: EACCES
         }
     }
 

@@ -41,7 +41,6 @@ extension Transaction {
         guard address.region < SpaceLayout.regionCountMax else { return page }
         var words = Transaction.wordsPerPage
         var position = address
-        guard position.region < SpaceLayout.regionCountMax else { return page }
         for number in position.region..<SpaceLayout.regionCountMax {
             guard let region = try RegionObject.find(number, &self) else { continue }
             if position.region < number { position = Address(region: number, offset: 0) }

@@ -134,15 +134,15 @@ extension Callbacks {
     }
 
     private static func addClosing(to table: inout fuse_lowlevel_ops) {
-        unsafe table.flush = { request, node, info in
+        unsafe table.flush = { request, _, info in
             let owner = unsafe info?.pointee.lock_owner ?? 0
-            unsafe Callbacks.finish(request, .flush, NodeID(node), Handle<OpenFile>(info)) {
+            unsafe Callbacks.finish(request, .flush, Handle<OpenFile>(info)) {
                 file throws(TreeError) in try file.flush(by: owner)
             }
         }
         // There is no durable copy to wait for.
-        unsafe table.fsync = { request, node, _, info in
-            unsafe Callbacks.finish(request, .fsync, NodeID(node), Handle<OpenFile>(info)) {
+        unsafe table.fsync = { request, _, _, info in
+            unsafe Callbacks.finish(request, .fsync, Handle<OpenFile>(info)) {
                 file throws(TreeError) in try file.flush()
             }
         }
@@ -154,7 +154,7 @@ extension Callbacks {
 
     /// Carries out what an open file holds back.
     private static func finish(
-        _ request: fuse_req_t?, _ operation: Operation, _ node: NodeID, _ file: Handle<OpenFile>,
+        _ request: fuse_req_t?, _ operation: Operation, _ file: Handle<OpenFile>,
         _ work: (OpenFile) throws(TreeError) -> Void
     ) {
         unsafe serve(request, operation) { _ throws(TreeError) in

@@ -15,9 +15,6 @@ import RainbowCore
         unsafe _ = fuse_reply_err(request, EIO)
     }
 
-    /// Who waits for the answer.
-    var caller: Caller { unsafe Caller(request) }
-
     consuming func fail(_ errno: Int32) {
         unsafe _ = fuse_reply_err(request, errno)
         discard self
