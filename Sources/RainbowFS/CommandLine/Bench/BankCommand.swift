@@ -62,7 +62,7 @@ struct BankCommand: ParsableCommand {
 
     func run() throws {
         try BenchSpace.with("bank") { space in
-            let workload = try BankWorkload(
+            let workload = BankWorkload(
                 space: space, bank: try BankWorkload.newBank(in: space), readAllPercent: readAll)
             var (counts, snapshots) = ([BankWorkload.Counts](), BankSnapshots.Counts())
             if let snapshotMilliseconds {

@@ -56,7 +56,7 @@ struct BankWorkerCommand: ParsableCommand {
     func run() throws {
         if pin { Processor.pin(index) }
         let space = try Space.open(space)
-        let workload = try BankWorkload(space: space, bank: bank, readAllPercent: readAll)
+        let workload = BankWorkload(space: space, bank: bank, readAllPercent: readAll)
         var runs = 0
         _ = try workload.sum(&runs)
         try StandardOutput.printNow("ready")

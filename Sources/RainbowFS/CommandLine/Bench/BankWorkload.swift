@@ -8,11 +8,11 @@ import Synchronization
 struct BankWorkload {
     static let accountCount = 1024
     /// Bytes from one account to the next: a header and a balance.
-    private static let accountSize = 16
+    static let accountSize = 16
 
     let space: Space
-    private let accounts: [Object]
-    private let balance: Field<Int64>
+    /// The first account.
+    let bank: Address
     /// Of 100 runs, how many add all accounts up.
     var readAllPercent = 0
 
@@ -25,7 +25,6 @@ struct BankWorkload {
     }
 
     /// Opens the accounts, all empty.
-    /// - Returns: the first one; the others lie side by side after it.
     static func newBank(in space: Space) throws -> Address {
         let capacity = UInt64(accountCount * accountSize)
         let allocator = try BenchSpace.allocator(
@@ -37,28 +36,17 @@ struct BankWorkload {
         }
     }
 
-    /// - Parameter bank: what `newBank` returned.
-    init(space: Space, bank: Address, readAllPercent: Int) throws {
-        self.space = space
-        self.readAllPercent = readAllPercent
-        balance = try Field("balance", of: "Account", in: space)
-        accounts = try space.transact { tx in
-            try (0..<BankWorkload.accountCount).map { account in
-                try tx.object(at: bank + account * BankWorkload.accountSize)
-            }
-        }
+    func balance(_ account: Int) -> Address {
+        bank + account * BankWorkload.accountSize + 8
     }
-
-    /// The first account.
-    var bank: Address { accounts[0].address }
 
     /// Takes 1 from one account and gives it to another.
     @inline(__always)
-    func transfer(from: Object, to: Object, _ runs: inout Int) throws {
+    func transfer(from: Address, to: Address, _ runs: inout Int) throws {
         try space.transact { (tx) throws(TransactionError) in
             runs += 1
-            try tx.update(from, balance) { $0 -= 1 }
-            try tx.update(to, balance) { $0 += 1 }
+            try tx.store(try tx.load(from, as: Int64.self) - 1, at: from)
+            try tx.store(try tx.load(to, as: Int64.self) + 1, at: to)
         }
     }
 
@@ -74,7 +62,9 @@ struct BankWorkload {
     @inline(__always)
     func sum(in tx: inout Transaction) throws(TransactionError) -> Int64 {
         var sum: Int64 = 0
-        for account in accounts { sum += try tx[account, balance] }
+        for account in 0..<BankWorkload.accountCount {
+            sum += try tx.load(balance(account), as: Int64.self)
+        }
         return sum
     }
 
@@ -96,7 +86,7 @@ struct BankWorkload {
                 let from = random.below(BankWorkload.accountCount)
                 var to = random.below(BankWorkload.accountCount)
                 if to == from { to = (from + 1) % BankWorkload.accountCount }
-                try transfer(from: accounts[from], to: accounts[to], &runs)
+                try transfer(from: balance(from), to: balance(to), &runs)
                 counts.transfers += 1
             }
         } while SystemClock.monotonicSeconds < end
