@@ -11,12 +11,16 @@ public struct Object: Hashable, Sendable {
     @usableFromInline let revision: UInt64
 }
 
-/// What a single scalar in a space can be in a program: the integers, floats and `Bool`.
-public protocol FieldScalar: Sendable {
-    /// The integer of the same size that lies in the memory.
-    associatedtype Bits: FixedWidthInteger
+/// What a field can hold in a program: a `FieldScalar`, or `Object?` for a reference.
+public protocol FieldStored: Sendable {
     /// The type that a class text gives such a field.
     static var fieldType: FieldType { get }
+}
+
+/// What a single scalar in a space can be in a program: the integers, floats and `Bool`.
+public protocol FieldScalar: FieldStored {
+    /// The integer of the same size that lies in the memory.
+    associatedtype Bits: FixedWidthInteger
     init(fieldBits: Bits)
     var fieldBits: Bits { get }
 }
@@ -32,10 +36,10 @@ public protocol FieldScalar: Sendable {
 ///         print(try tx[next, balance])
 ///     }
 ///
-/// `Stored` is a `FieldScalar`, or `Object?` for a reference. An array's elements have an index.
-/// Text and bytes have no fixed size in a program; `Transaction.readField` copies them.
+/// An array's elements have an index. Text and bytes have no fixed size in a program;
+/// `Transaction.readField` copies them.
 @frozen
-public struct Field<Stored: Sendable>: Sendable {
+public struct Field<Stored: FieldStored>: Sendable {
     /// Of the first element from the object's address, in bytes.
     @usableFromInline let offset: Int
     @usableFromInline let count: Int
@@ -44,12 +48,20 @@ public struct Field<Stored: Sendable>: Sendable {
     /// The header of the objects that a reference may lead to; 1 for those of all classes.
     @usableFromInline let targetHeader: UInt64
 
-    /// - Throws: `.invalid` if the field is of another type, `.notPermitted` if it belongs to a
-    ///   class of the system, whose objects change by their own functions.
-    private init(_ field: FieldDescriptor, _ type: FieldType) throws(ObjectError) {
-        guard field.type == type else {
+    /// - Throws: `ObjectError`: `.notFound` if there is no such class or field, `.invalid` if it is
+    ///   of another type, `.notPermitted` if it belongs to a class of the system, whose objects
+    ///   change by their own functions.
+    public init(_ name: String, of className: String, in space: Space) throws {
+        self = try space.transact { tx in try Field(name, of: className, in: &tx) }
+    }
+
+    public init(_ name: String, of className: String, in tx: inout Transaction) throws {
+        let field = try tx.field(name, ofClass: className)
+        guard field.type == Stored.fieldType else {
             throw ObjectError(
-                .invalid, "\(field.name) is \(field.type.name), the program asks for \(type.name).")
+                .invalid,
+                "\(field.name) is \(field.type.name), the program asks for "
+                    + "\(Stored.fieldType.name).")
         }
         guard !field.isSystem else {
             throw ObjectError(
@@ -62,26 +74,8 @@ public struct Field<Stored: Sendable>: Sendable {
     }
 }
 
-extension Field where Stored: FieldScalar {
-    /// - Throws: `ObjectError` if there is no such class, or it has no such field of this type.
-    public init(_ name: String, of className: String, in space: Space) throws {
-        self = try space.transact { tx in try Field(name, of: className, in: &tx) }
-    }
-
-    public init(_ name: String, of className: String, in tx: inout Transaction) throws {
-        try self.init(tx.field(name, ofClass: className), Stored.fieldType)
-    }
-}
-
-extension Field where Stored == Object? {
-    /// - Throws: `ObjectError` if there is no such class, or it has no such reference.
-    public init(_ name: String, of className: String, in space: Space) throws {
-        self = try space.transact { tx in try Field(name, of: className, in: &tx) }
-    }
-
-    public init(_ name: String, of className: String, in tx: inout Transaction) throws {
-        try self.init(tx.field(name, ofClass: className), .reference)
-    }
+extension Object?: FieldStored {
+    public static var fieldType: FieldType { .reference }
 }
 
 extension Transaction {

@@ -28,10 +28,10 @@ extension Callbacks {
             }
         }
         unsafe table.create = { request, parent, name, mode, info in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            let parent = NodeID(parent)
             let flags = unsafe openFlags(info)
             unsafe Callbacks.serve(request, .create) { call throws(TreeError) in
-                let name = try name.get()
+                let name = unsafe try text(name)
                 return try call.tree.withView(of: parent, name) {
                     view, parent throws(TreeError) in
                     try view.create(parent, name, mode: mode, flags: flags, call.caller)

@@ -174,9 +174,9 @@ extension Callbacks {
 
     private static func addMaking(to table: inout fuse_lowlevel_ops) {
         unsafe table.mkdir = { request, parent, name, mode in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
+            let parent = NodeID(parent)
             unsafe Callbacks.serve(request, .mkdir) { call throws(TreeError) in
-                let name = try name.get()
+                let name = unsafe try text(name)
                 return try call.tree.withView(of: parent, name) {
                     view, parent throws(TreeError) in
                     try view.makeDirectory(parent, name, mode: mode, call.caller)
@@ -186,10 +186,9 @@ extension Callbacks {
             }
         }
         unsafe table.symlink = { request, target, parent, name in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            let target = unsafe RequestText(target)
+            let parent = NodeID(parent)
             unsafe Callbacks.serve(request, .symlink) { call throws(TreeError) in
-                let (name, target) = (try name.get(), try target.get())
+                let (name, target) = unsafe (try text(name), try text(target))
                 return try call.tree.withView(of: parent, name) {
                     view, parent throws(TreeError) in
                     try view.symlink(parent, name, target: target, call.caller)
@@ -216,32 +215,22 @@ extension Callbacks {
 
     private static func addRemoving(to table: inout fuse_lowlevel_ops) {
         unsafe table.unlink = { request, parent, name in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serve(request, .unlink) { call throws(TreeError) in
-                let name = try name.get()
-                try call.tree.withView(of: parent, name) { view, parent throws(TreeError) in
-                    try view.unlink(parent, name, call.caller)
-                }
-            } answer: { reply, _ in
-                reply.succeed()
+            unsafe Callbacks.remove(request, .unlink, parent, name) {
+                view, parent, name, caller throws(TreeError) in
+                try view.unlink(parent, name, caller)
             }
         }
         unsafe table.rmdir = { request, parent, name in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            unsafe Callbacks.serve(request, .rmdir) { call throws(TreeError) in
-                let name = try name.get()
-                try call.tree.withView(of: parent, name) { view, parent throws(TreeError) in
-                    try view.removeDirectory(parent, name, call.caller)
-                }
-            } answer: { reply, _ in
-                reply.succeed()
+            unsafe Callbacks.remove(request, .rmdir, parent, name) {
+                view, parent, name, caller throws(TreeError) in
+                try view.removeDirectory(parent, name, caller)
             }
         }
         unsafe table.rename = { request, parent, name, newParent, newName, flags in
-            let (parent, name) = (NodeID(parent), unsafe RequestText(name))
-            let (newParent, newName) = (NodeID(newParent), unsafe RequestText(newName))
+            let parent = NodeID(parent)
+            let newParent = NodeID(newParent)
             unsafe Callbacks.serve(request, .rename) { call throws(TreeError) in
-                let (name, newName) = (try name.get(), try newName.get())
+                let (name, newName) = unsafe (try text(name), try text(newName))
                 try call.tree.withView(of: parent, name) { view, parent throws(TreeError) in
                     try view.rename(
                         parent, name, to: call.tree.view(of: newParent), newName, flags: flags,
@@ -250,6 +239,21 @@ extension Callbacks {
             } answer: { reply, _ in
                 reply.succeed()
             }
+        }
+    }
+
+    private static func remove(
+        _ request: fuse_req_t?, _ operation: Operation, _ parent: fuse_ino_t,
+        _ name: UnsafePointer<CChar>?,
+        _ work: (View, NodeID, String, Caller) throws(TreeError) -> Void
+    ) {
+        unsafe serve(request, operation) { call throws(TreeError) in
+            let name = unsafe try text(name)
+            try call.tree.withView(of: NodeID(parent), name) { view, parent throws(TreeError) in
+                try work(view, parent, name, call.caller)
+            }
+        } answer: { reply, _ in
+            reply.succeed()
         }
     }
 }

@@ -101,21 +101,6 @@ extension NodeID {
     }
 }
 
-/// A name of a request, to be kept beyond the request's memory.
-struct RequestText: Sendable {
-    private let result: Result<String, TreeError>
-
-    init(_ name: UnsafePointer<CChar>?) {
-        do throws(TreeError) {
-            result = .success(unsafe try text(name))
-        } catch {
-            result = .failure(error)
-        }
-    }
-
-    func get() throws(TreeError) -> String { try result.get() }
-}
-
 /// A name as the kernel passes it: any bytes.
 func text(_ name: UnsafePointer<CChar>?) throws(TreeError) -> String {
     guard let name = unsafe name else { throw TreeError(EINVAL, "There is no name.") }
