@@ -44,7 +44,7 @@ enum ObjectCommands {
         guard let number = node.field(named: "round"), let next = node.field(named: "next") else {
             SpaceWorker.fail("the class Node lost its fields", status: 3)
         }
-        try tx.setInitial([InitialValue(number, text: "\(round)")], of: first)
+        try unsafe withUnsafeBytes(of: round) { try unsafe tx.writeField(first, number, from: $0) }
         try tx.setReference(first, next, to: first + (count - 1) * node.stride)
         try tx.rebind("worker\(worker)-\(round % 40)", to: first)
     }
@@ -78,7 +78,7 @@ enum ObjectCommands {
         let region = try tx.region(named: "transactional")
         do {
             return try tx.allocator(named: name, in: region)
-        } catch let error as ObjectError where error.kind == .notFound {
+        } catch is ObjectError {
             return try tx.createAllocator(
                 name: name, in: region, capacity: 1 << 30,
                 ownership: Ownership(uid: 0, gid: 0, mode: 0o755))

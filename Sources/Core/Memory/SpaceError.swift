@@ -1,4 +1,5 @@
-/// Why a space could not be made, attached or destroyed. The text says what to do.
+/// Why a space could not be made, attached or destroyed. The description says it as half a
+/// sentence.
 public enum SpaceError: Error, Sendable, CustomStringConvertible {
     case badName(String)
     case notFound(String)
@@ -25,22 +26,16 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .badName(let name):
             "'\(name)' is no name of a space: use 1 to 64 letters, digits, '.', '_' and '-', "
                 + "not beginning with '.' or '-'"
-        case .notFound(let name): "there is no space '\(name)' (rainbowfs ls shows all)"
+        case .notFound(let name): "there is no space '\(name)'"
         case .otherFormat(let name, let found, let known):
-            "the space '\(name)' has format \(found), this program knows format \(known): "
-                + "use the rainbowfs that made it, or destroy it"
-        case .damaged(let name, let what):
-            "the space '\(name)' is damaged: \(what) (rainbowfs destroy removes it)"
-        case .filesGone(let name):
-            "the files of the space '\(name)' are gone: rainbowfs destroy --force removes them, and"
-                + " so does logind when their user logs out (RemoveIPC). What is here can be used"
-                + " until the last process leaves it; regions cannot be made. Copy what is to stay"
-        case .untrusted(let path, let why): "\(path) \(SpaceError.sentence(why))"
+            "the space '\(name)' has format \(found), this program knows format \(known)"
+        case .damaged(let name, let what): "the space '\(name)' is damaged: \(what)"
+        case .filesGone(let name): "the files of the space '\(name)' are gone"
+        case .untrusted(let path, let why): "\(path) \(why)"
         case .tooManyNodes(let limit): "the space has its limit of \(limit) attached processes"
         case .tooManySlots(let limit): "the space has its limit of \(limit) threads"
         case .inUse(let name, let nodes):
-            "the space '\(name)' is in use by "
-                + (nodes == 1 ? "a process" : "\(nodes) processes") + ": unmount it first"
+            "the space '\(name)' is in use by " + (nodes == 1 ? "a process" : "\(nodes) processes")
         case .nested: "a transaction is running on this thread already: pass it on instead"
         case .badSnapshotName(let name):
             "'\(name)' is no name of a snapshot: use 1 to 192 bytes without '/' and control"
@@ -49,48 +44,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .tooManySnapshots(let limit):
             "the space has its limit of \(limit) open snapshots and transactions: end some"
         case .detached: "the space is detached"
-        case .busy: "another process is in the way; try again"
+        case .busy: "another process is in the way and does not go on; try again"
         case .system(let error): error.description
-        }
-    }
-
-    /// The system's number for the error.
-    public var errno: Int32 {
-        switch self {
-        case .badName: 22
-        case .notFound: 2
-        case .otherFormat, .damaged: 71
-        case .untrusted: 1
-        case .filesGone: 116
-        case .tooManyNodes, .tooManySlots: 11
-        case .inUse: 16
-        case .nested: 35
-        case .badSnapshotName: 22
-        case .snapshotExists: 17
-        case .tooManySnapshots: 11
-        case .detached: 9
-        case .busy: 16
-        case .system(let error): error.errno
-        }
-    }
-
-    private static func sentence(_ why: Distrust) -> String {
-        switch why {
-        case .notFolder:
-            "is no folder, as a space is: see what it is, and remove it"
-        case .notFile:
-            "is no regular file, as those of a space are: see what it is, and remove it"
-        case .owner(let user):
-            "belongs to user \(user), neither to you nor to root: use another name; root can mount"
-                + " it with -o uid=\(user)"
-        case .ownerOfFile(let user, let folder):
-            "belongs to user \(user), but its folder to user \(folder): see what it is, and remove"
-                + " it"
-        case .mode(let mode):
-            "may be written by others than its owner (mode 0\(String(mode, radix: 8))): see what is"
-                + " there, and take that right away with chmod go-w"
-        case .names(let count):
-            "has \(count) names (hard links): remove all but one"
         }
     }
 

@@ -36,6 +36,21 @@ public enum Distrust: Sendable, Equatable {
     case names(Int)
 }
 
+extension Distrust: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .notFolder: "is no folder, as a space is"
+        case .notFile: "is no regular file, as those of a space are"
+        case .owner(let user): "belongs to user \(user), neither to you nor to root"
+        case .ownerOfFile(let user, let folder):
+            "belongs to user \(user), but its folder to user \(folder)"
+        case .mode(let mode):
+            "may be written by others than its owner (mode 0\(String(mode, radix: 8)))"
+        case .names(let count): "has \(count) names (hard links)"
+        }
+    }
+}
+
 /// The folder of a space, held open.
 ///
 /// Shared memory is a place where everybody makes what he likes. So a space is reached by its

@@ -7,17 +7,7 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     public let action: String
 
     public var description: String {
-        unsafe "\(action): \(String(cString: strerror(errno)))\(limit)"
-    }
-
-    /// Which limit of the process is likely to be the reason.
-    private var limit: String {
-        switch errno {
-        case EMFILE: " (ulimit -n says how many this process may have)"
-        case EFBIG: " (ulimit -f limits the files of this process)"
-        case ENOMEM: " (ulimit -v may limit the addresses of this process)"
-        default: ""
-        }
+        unsafe "\(action): \(String(cString: strerror(errno)))"
     }
 }
 

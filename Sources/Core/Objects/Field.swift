@@ -58,14 +58,10 @@ public struct Field<Stored: FieldStored>: Sendable {
     public init(_ name: String, of className: String, in tx: inout Transaction) throws {
         let field = try tx.field(name, ofClass: className)
         guard field.type == Stored.fieldType else {
-            throw ObjectError(
-                .invalid,
-                "\(field.name) is \(field.type.name), the program asks for "
-                    + "\(Stored.fieldType.name).")
+            throw ObjectError.invalid(.type(field.type, field: field.name, asked: Stored.fieldType))
         }
         guard !field.isSystem else {
-            throw ObjectError(
-                .notPermitted, "\(field.name) belongs to a class of the system.")
+            throw ObjectError.notPermitted(.systemField(field.name))
         }
         offset = field.offset
         count = field.count
@@ -84,7 +80,7 @@ extension Transaction {
     {
         let descriptor = try classDescriptor(named: className)
         guard let field = descriptor.field(named: name) else {
-            throw ObjectError(.notFound, "The class \(className) has no field \(name).")
+            throw ObjectError.notFound(.field(name, class: className))
         }
         return field
     }
@@ -107,7 +103,7 @@ extension Transaction {
     /// - Throws: `ObjectError.notFound` if nothing has this name.
     public mutating func object(named name: String) throws -> Object {
         guard let address = try target(ofName: name) else {
-            throw ObjectError(.notFound, "There is no name \(name).")
+            throw ObjectError.notFound(.name(name))
         }
         return try object(at: address)
     }

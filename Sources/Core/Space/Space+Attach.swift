@@ -8,7 +8,7 @@ public struct SpaceSummary: Sendable {
     /// Limit in bytes; 0 if there is none.
     public var bytesMax: UInt64
     /// What is wrong with the space, if anything.
-    public var problem: String?
+    public var problem: SpaceError?
 }
 
 /// Attaching.
@@ -121,7 +121,7 @@ extension Space {
                 summaries.append(
                     SpaceSummary(
                         name: name, nodes: -1, bytesUsed: 0, bytesMax: 0,
-                        problem: error.description))
+                        problem: error))
             }
         }
         return summaries

@@ -122,7 +122,7 @@ public final class Space: @unchecked Sendable {
         } catch {
             if case .system(let error) = error { throw .unavailable(error) }
             // Somebody else could write it, say: it is there, and not for this process.
-            throw .unavailable(SystemError(errno: error.errno, action: error.description))
+            throw .unavailable(SystemError(errno: EPERM, action: error.description))
         }
         guard let descriptor = file else {
             guard (try? folder.isGone()) == true else { throw .absent }

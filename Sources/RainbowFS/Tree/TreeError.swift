@@ -46,88 +46,25 @@ extension TreeError {
         }
     }
 
-    /// The one place where errors of the layers below become numbers of the C library.
+    /// Every error of the layers below as one of the tree.
     init(_ error: any Error) {
         switch error {
         case let error as TreeError: self = error
-        case let error as ObjectError: self.init(TreeError.errno(of: error.kind), error.message)
-        case let error as TransactionError: self.init(transaction: error)
-        case SpaceError.busy(let wait): self.init(wait)
-        case let error as SpaceError: self.init(error.errno, TreeError.sentence(error.description))
+        case let error as ObjectError:
+            self.init(TreeError.errno(of: error), TreeError.sentence(error.explanation))
+        case let error as SpaceError:
+            self.init(TreeError.errno(of: error), TreeError.sentence(error.explanation))
+            if case .busy(let wait) = error { self.wait = wait }
+        case let error as TransactionError:
+            self.init(TreeError.errno(of: error), error.explanation)
+            if case .busy(let wait) = error { self.wait = wait }
         default: self.init(EIO, "Something failed that should not: \(error).")
         }
-    }
-
-    private init(transaction error: TransactionError) {
-        switch error {
-        case .conflict:
-            self.init(ECANCELED, "Another transaction changed what this one read. Try again.")
-        case .invalidAddress(let address):
-            self.init(EINVAL, "The address \(address) lies in no region of the space.")
-        case .noSuchField(let object):
-            self.init(EINVAL, "The object at \(object) has no such field or element.")
-        case .unavailable(ESTALE):
-            self.init(
-                ESTALE,
-                "Somebody removed the files of the space before this mount used that region. What"
-                    + " it used already goes on; unmount and mount to have the new space.")
-        case .unavailable(let errno):
-            self.init(
-                errno,
-                "The machine did not let this process look at a region of the space:"
-                    + " \(unsafe String(cString: strerror(errno))). Nothing is wrong with the"
-                    + " space; try again.")
-        case .damaged(let address):
-            self.init(
-                EIO,
-                "The space is damaged at \(address): something else wrote into its files. Save what"
-                    + " can be read, and run rainbowfs fsck to see more.")
-        case .outOfMemory:
-            self.init(
-                ENOSPC,
-                "The memory of the space or of the machine is full, and a space gives none back"
-                    + " before it is destroyed. Mount it with a larger size=, or look what takes"
-                    + " the machine's shared memory (rainbowfs ls, df).")
-        case .tooLarge:
-            self.init(
-                EFBIG,
-                "One transaction can write \(Transaction.bytesMax) bytes, in whole lines of"
-                    + " \(Address.lineSize), and make objects of \(Transaction.fillBytesMax) bytes"
-                    + " besides; this is more. Do it in several transactions.")
-        case .stale:
-            self.init(
-                ESTALE,
-                "The transaction or snapshot has ended, or the old versions that it reads had to be"
-                    + " given up for want of memory; mount with a larger snapshot_memory=.")
-        case .busy(let wait): self.init(wait)
-        case .readOnly:
-            self.init(EROFS, "The space is attached for reading only.")
-        }
-    }
-
-    private init(_ wait: Wait) {
-        self.init(EBUSY, "Another process is in the way and does not go on. Try again.")
-        self.wait = wait
     }
 
     /// The layers below say what is wrong in half a sentence.
     private static func sentence(_ text: String) -> String {
         text.prefix(1).uppercased() + text.dropFirst() + "."
-    }
-
-    static func errno(of kind: ObjectError.Kind) -> Int32 {
-        switch kind {
-        case .invalid: EINVAL
-        case .range: ERANGE
-        case .notPermitted: EPERM
-        case .full: ENOSPC
-        case .busy: EBUSY
-        case .notEmpty: ENOTEMPTY
-        case .exists: EEXIST
-        case .notFound: ENOENT
-        case .nameTooLong: ENAMETOOLONG
-        case .tooBig: EFBIG
-        }
     }
 
     static func notFound(_ name: String) -> TreeError {
@@ -148,5 +85,52 @@ extension TreeError {
     static func quoted(_ text: some StringProtocol) -> String {
         let shown = text.prefix(80)
         return "\"" + shown + (shown.endIndex < text.endIndex ? "...\"" : "\"")
+    }
+}
+
+/// The one place where errors of the layers below become numbers of the C library.
+extension TreeError {
+    static func errno(of error: ObjectError) -> Int32 {
+        switch error {
+        case .notFound: ENOENT
+        case .exists: EEXIST
+        case .invalid: EINVAL
+        case .notPermitted: EPERM
+        case .busy: EBUSY
+        case .notEmpty: ENOTEMPTY
+        case .full: ENOSPC
+        case .nameTooLong: ENAMETOOLONG
+        case .tooBig: EFBIG
+        }
+    }
+
+    static func errno(of error: TransactionError) -> Int32 {
+        switch error {
+        case .conflict: ECANCELED
+        case .invalidAddress, .noSuchField: EINVAL
+        case .unavailable(let errno): errno
+        case .damaged: EIO
+        case .outOfMemory: ENOSPC
+        case .tooLarge: EFBIG
+        case .stale: ESTALE
+        case .busy: EBUSY
+        case .readOnly: EROFS
+        }
+    }
+
+    static func errno(of error: SpaceError) -> Int32 {
+        switch error {
+        case .badName, .badSnapshotName: EINVAL
+        case .notFound: ENOENT
+        case .otherFormat, .damaged: EPROTO
+        case .untrusted: EPERM
+        case .filesGone: ESTALE
+        case .tooManyNodes, .tooManySlots, .tooManySnapshots: EAGAIN
+        case .inUse, .busy: EBUSY
+        case .nested: EDEADLK
+        case .snapshotExists: EEXIST
+        case .detached: EBADF
+        case .system(let error): error.errno
+        }
     }
 }

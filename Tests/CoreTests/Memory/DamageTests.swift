@@ -46,7 +46,7 @@ extension TransactionalMemory {
             let (error, summary) = try Self.errorAfter {
                 Self.put(version, at: SpaceLayout.versionOffset, $0)
             }
-            let problem = try #require(summary?.problem)
+            let problem = try #require(summary?.problem?.description)
             let known = SpaceLayout.formatVersion
             #expect(problem.contains("has format \(version), this program knows format \(known)"))
             #expect(error?.description == problem)
@@ -73,7 +73,7 @@ extension TransactionalMemory {
             }
             #expect(error?.description.contains("is damaged") == true)
             // Listing looks at the header only.
-            if size < 8192 { #expect(summary?.problem?.contains("is damaged") == true) }
+            if size < 8192 { #expect(summary?.problem?.description.contains("is damaged") == true) }
         }
 
         @Test("Bytes of anything are refused", arguments: 0..<20)

@@ -33,7 +33,7 @@ extension TransactionalMemory {
         ) throws -> R? {
             do {
                 return try Faults.with(plan, body)
-            } catch let failure as SpaceError {
+            } catch SpaceError.system(let failure) {
                 #expect(failure.errno == error, "\(failure)")
             } catch TransactionError.outOfMemory {
             }

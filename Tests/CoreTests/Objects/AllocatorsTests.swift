@@ -97,7 +97,6 @@ struct AllocatorsTests {
                 #expect(kinds == [.notEmpty, .notPermitted, .notFound])
                 let wrong = [
                     #expect(throws: ObjectError.self) { try tx.makeAllocator("a") }?.kind,
-                    #expect(throws: ObjectError.self) { try tx.makeAllocator("status") }?.kind,
                     #expect(throws: ObjectError.self) {
                         try tx.makeAllocator("b", capacity: 0)
                     }?.kind,
@@ -113,7 +112,7 @@ struct AllocatorsTests {
                 ]
                 #expect(
                     wrong == [
-                        .exists, .invalid, .invalid, .invalid, .notPermitted, .notPermitted,
+                        .exists, .invalid, .invalid, .notPermitted, .notPermitted,
                     ])
             }
         }

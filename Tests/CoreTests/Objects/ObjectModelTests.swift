@@ -110,8 +110,7 @@ struct ObjectModel {
         let descriptor = try tx.descriptor(of: object)
         let value = Int64.random(in: .min ... .max, using: &random)
         let target = objects.keys.sorted().randomElement(using: &random)!
-        let value64 = try InitialValue(descriptor.field(named: "value")!, text: "\(value)")
-        try tx.setInitial([value64], of: object)
+        try tx.setValues([value], of: object, descriptor.field(named: "value")!)
         try tx.setReference(object, descriptor.field(named: "next")!, to: target)
         objects[object]!.value = value
         objects[object]!.next = target
@@ -126,7 +125,7 @@ struct ObjectModel {
             try operation(&tx)
             #expect(isExpected)
         } catch let error as ObjectError {
-            #expect(!isExpected, "\(error.message)")
+            #expect(!isExpected, "\(error)")
         }
     }
 
@@ -140,8 +139,8 @@ struct ObjectModel {
             for (address, object) in objects {
                 let descriptor = try tx.descriptor(of: address)
                 #expect(descriptor.name == object.className)
-                let value = try tx.text(of: address, descriptor.field(named: "value")!)
-                #expect(value == "\(object.value)\n")
+                let value: [Int64] = try tx.values(of: address, descriptor.field(named: "value")!)
+                #expect(value == [object.value])
                 #expect(
                     try tx.reference(address, descriptor.field(named: "next")!) == object.next)
             }

@@ -46,3 +46,24 @@ extension Space {
     @discardableResult
     func run<R>(_ body: (inout Transaction) throws -> R) throws -> R { try transact(body) }
 }
+
+extension ObjectError {
+    /// The kind without the facts.
+    enum Kind: Hashable, Sendable {
+        case notFound, exists, invalid, notPermitted, busy, notEmpty, full, nameTooLong, tooBig
+    }
+
+    var kind: Kind {
+        switch self {
+        case .notFound: .notFound
+        case .exists: .exists
+        case .invalid: .invalid
+        case .notPermitted: .notPermitted
+        case .busy: .busy
+        case .notEmpty: .notEmpty
+        case .full: .full
+        case .nameTooLong: .nameTooLong
+        case .tooBig: .tooBig
+        }
+    }
+}

@@ -38,9 +38,9 @@ struct ObjectsTests {
         try withAccount { space, account, object, _ in
             let small = try #require(account.field(named: "small"))
             try space.run { tx throws in
-                #expect(try tx.text(of: object, small) == "0\n0\n0\n0\n0\n")
-                try tx.setInitial([InitialValue(small, text: "1,-2,3,4,32767")], of: object)
-                #expect(try tx.text(of: object, small) == "1\n-2\n3\n4\n32767\n")
+                #expect(try tx.values(of: object, small) == [0, 0, 0, 0, 0] as [Int16])
+                try tx.setValues([1, -2, 3, 4, 32767] as [Int16], of: object, small)
+                #expect(try tx.values(of: object, small) == [1, -2, 3, 4, 32767] as [Int16])
                 let label = try #require(account.field(named: "label"))
                 try unsafe Array("xyz".utf8).withUnsafeBytes { bytes in
                     try unsafe tx.writeField(object, label, at: 7, from: bytes)
@@ -51,7 +51,9 @@ struct ObjectsTests {
                     }
                 }
                 #expect(error?.kind == .notPermitted)
-                #expect(throws: ObjectError.self) { try tx.text(of: object + 8, small) }
+                #expect(throws: ObjectError.self) {
+                    try tx.values(of: object + 8, small) as [Int16]
+                }
             }
         }
     }
@@ -93,8 +95,7 @@ struct ObjectsTests {
         try withAccount { space, account, object, _ in
             let balance = try #require(account.field(named: "balance"))
             try space.run { tx throws in
-                let value = try InitialValue(balance, text: "\(account.header)")
-                try tx.setInitial([value], of: object)
+                try tx.setValues([account.header], of: object, balance)
                 let fake = object + balance.offset
                 #expect(try tx.load(fake, as: UInt64.self) == account.header)
                 #expect(try !tx.isObject(fake))
@@ -350,12 +351,22 @@ func addresses(in allocator: Address, of space: Space) throws -> [Address] {
 }
 
 extension Transaction {
-    mutating func text(of object: Address, _ field: FieldDescriptor) throws -> String {
-        var bytes = [UInt8](repeating: 0, count: field.byteCount)
-        try unsafe bytes.withUnsafeMutableBytes { bytes in
+    mutating func values<T: FixedWidthInteger>(
+        of object: Address, _ field: FieldDescriptor
+    ) throws -> [T] {
+        var values = [T](repeating: 0, count: field.byteCount / MemoryLayout<T>.size)
+        try unsafe values.withUnsafeMutableBytes { bytes in
             try unsafe readField(object, field, into: bytes)
         }
-        return FieldText.format(bytes, field)
+        return values
+    }
+
+    mutating func setValues<T: FixedWidthInteger>(
+        _ values: [T], of object: Address, _ field: FieldDescriptor
+    ) throws {
+        try unsafe values.withUnsafeBytes { bytes in
+            try unsafe writeField(object, field, from: bytes)
+        }
     }
 
     mutating func raw(_ object: Address) throws -> [UInt8] {

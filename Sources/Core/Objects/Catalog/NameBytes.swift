@@ -7,11 +7,9 @@ struct NameBytes: Sendable {
     init() {}
 
     /// - Throws: `.invalid` for a name that no directory entry can have, `.nameTooLong`.
-    init(_ name: String, limit: Int, what: String) throws(ObjectError) {
-        let article = what.hasPrefix("a") ? "an" : "a"
+    init(_ name: String, limit: Int, what: ObjectError.Named) throws(ObjectError) {
         guard name.systemByteCount <= limit else {
-            throw ObjectError(
-                .nameTooLong, "The name of \(article) \(what) has at most \(limit) bytes.")
+            throw ObjectError.nameTooLong(what, max: limit)
         }
         var isPlain = true
         name.forEachSystemByte { byte in
@@ -20,9 +18,7 @@ struct NameBytes: Sendable {
         }
         let isDots = words[0] == 0x2e && count == 1 || words[0] == 0x2e2e && count == 2
         guard isPlain, count > 0, !isDots else {
-            throw ObjectError(
-                .invalid,
-                "The name of \(article) \(what) has no / and no NUL, and is not empty, . or ..")
+            throw ObjectError.invalid(.name(of: what))
         }
     }
 

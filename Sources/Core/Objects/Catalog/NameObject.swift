@@ -14,7 +14,7 @@ extension NameObject {
     static func key(_ name: String) throws(ObjectError) -> TableKey {
         TableKey(
             .names,
-            name: try NameBytes(name, limit: ObjectLimits.boundNameBytes, what: "binding"))
+            name: try NameBytes(name, limit: ObjectLimits.boundNameBytes, what: .object))
     }
 
     /// Makes a binding and enters it into the table of names.

@@ -21,7 +21,7 @@ extension RegionObject {
 
     static func key(_ name: String) throws(ObjectError) -> TableKey {
         TableKey(
-            .regions, name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: "region"))
+            .regions, name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: .region))
     }
 
     /// The region with a number, or nil.
@@ -130,10 +130,7 @@ extension RegionObject {
             }
             gapStart = info.end.offset
         }
-        throw ObjectError(
-            .full,
-            "The region has no \(capacity) bytes in a row left; "
-                + "make another region or a smaller allocator.")
+        throw ObjectError.full(.region(asked: capacity))
     }
 
     /// Bytes from the start of the region to the next extent, or to the end of all objects.
@@ -149,8 +146,7 @@ extension RegionObject {
     static func wholePages(_ capacity: UInt64) throws(ObjectError) -> UInt64 {
         let pageSize = UInt64(Address.pageSize)
         guard capacity > 0, capacity <= SystemLayout.objectsEnd - pageSize else {
-            throw ObjectError(
-                .invalid, "A capacity is 1 to \(SystemLayout.objectsEnd - pageSize) bytes.")
+            throw ObjectError.invalid(.capacity(max: SystemLayout.objectsEnd - pageSize))
         }
         return (capacity + pageSize - 1) & ~(pageSize - 1)
     }

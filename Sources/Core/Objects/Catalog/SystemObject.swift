@@ -30,10 +30,7 @@ extension SystemObject {
     func checkLayoutVersion(_ tx: inout Transaction) throws {
         let version = try tx.load(layoutVersion)
         guard version == SystemLayout.version else {
-            throw ObjectError(
-                .invalid,
-                "The objects of this space have layout \(version), this program knows layout "
-                    + "\(SystemLayout.version); use the rainbowfs that made it, or destroy it.")
+            throw ObjectError.invalid(.layout(found: version, known: SystemLayout.version))
         }
     }
 

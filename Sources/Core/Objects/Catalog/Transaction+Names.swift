@@ -8,7 +8,7 @@ extension Transaction {
         let names = try loadFixed(SystemObject.root.names)
         try checkTarget(target)
         guard try NameObject.find(key, in: names, &self) == nil else {
-            throw ObjectError(.exists, "The name \(name) is taken; remove it first.")
+            throw ObjectError.exists(.name(name))
         }
         try NameObject.add(key, to: target, in: names, &self)
     }
@@ -45,7 +45,7 @@ extension Transaction {
         let target = try load(entry.target)
         if let replaced = try NameObject.find(newKey, in: names, &self) {
             guard replace else {
-                throw ObjectError(.exists, "The name \(to) is taken; remove it first.")
+                throw ObjectError.exists(.name(to))
             }
             try store(target, at: replaced.target)
         } else {
@@ -82,17 +82,17 @@ extension Transaction {
     /// - Throws: `.notFound` if the object is none, or none any more.
     public mutating func nameInfo(at address: Address) throws -> NameInfo {
         guard try isObject(address), try load(address, as: UInt64.self) == NameObject.builtIn.header
-        else { throw ObjectError(.notFound, "There is no name at \(address) any more.") }
+        else { throw ObjectError.notFound(.nameObject(address)) }
         return try NameObject(address).info(&self)
     }
 
     private func noName(_ name: String) -> ObjectError {
-        ObjectError(.notFound, "Nothing is bound to the name \(name).")
+        ObjectError.notFound(.name(name))
     }
 
     private mutating func checkTarget(_ target: Address) throws {
         guard try isObject(target) else {
-            throw ObjectError(.invalid, "A name must lead to an object; none is at \(target).")
+            throw ObjectError.invalid(.namedObject(target))
         }
     }
 }

@@ -14,7 +14,7 @@ extension Transaction {
     public mutating func region(named name: String) throws -> RegionInfo {
         let names = try loadFixed(SystemObject.root.regions)
         guard let entry = try names.entry(try RegionObject.key(name), &self) else {
-            throw ObjectError(.notFound, "There is no region \(name).")
+            throw ObjectError.notFound(.region(name))
         }
         return try RegionObject(entry).info(&self)
     }
@@ -22,7 +22,7 @@ extension Transaction {
     /// - Throws: `.notFound`.
     public mutating func region(number: Int) throws -> RegionInfo {
         guard let region = try RegionObject.find(number, &self) else {
-            throw ObjectError(.notFound, "There is no region \(number).")
+            throw ObjectError.notFound(.regionNumber(number))
         }
         return try region.info(&self)
     }
@@ -33,17 +33,11 @@ extension Transaction {
         name: String, model: String, ownership: Ownership
     ) throws -> RegionInfo {
         guard model == "transactional" else {
-            throw ObjectError(
-                .invalid,
-                "\(model) is no consistency model of this rainbowfs; "
-                    + "transactional is the only one.")
+            throw ObjectError.invalid(.model(model))
         }
         let key = try RegionObject.key(name)
-        guard !name.utf8.contains(UInt8(ascii: ".")) else {
-            throw ObjectError(.invalid, "The name of a region has no dot: NAME or NAME.MODEL.")
-        }
         guard try loadFixed(SystemObject.root.regions).entry(key, &self) == nil else {
-            throw ObjectError(.exists, "There is a region \(name) already.")
+            throw ObjectError.exists(.region(name))
         }
         for number in SystemLayout.firstUserRegion..<SpaceLayout.regionCountMax
         where try RegionObject.find(number, &self) == nil {
@@ -51,20 +45,18 @@ extension Transaction {
             return try RegionObject.add(name, number: number, ownership, &self).info(&self)
         }
         let count = SpaceLayout.regionCountMax - SystemLayout.firstUserRegion + 1
-        throw ObjectError(.full, "A space has \(count) regions at most; rmdir one that is empty.")
+        throw ObjectError.full(.regions(max: count))
     }
 
     /// Removes a region without allocators.
     public mutating func removeRegion(name: String) throws {
         let region = try region(named: name)
         guard region.number >= SystemLayout.firstUserRegion else {
-            throw ObjectError(.notPermitted, "The region \(name) belongs to every space.")
+            throw ObjectError.notPermitted(.systemRegion(name))
         }
         let allocators = try load(region.object.allocators)
         guard try allocators.entries(.allocators, after: nil, limit: 1, &self).isEmpty else {
-            throw ObjectError(
-                .notEmpty,
-                "The region \(name) has allocators; rmdir removes those without objects.")
+            throw ObjectError.notEmpty(.region(name))
         }
         try region.object.remove(number: region.number, &self)
     }
@@ -75,8 +67,7 @@ extension Transaction {
         case .region: try store(ownership, at: RegionObject(object).ownership)
         case .allocator: try store(ownership, at: AllocatorObject(object).ownership)
         default:
-            throw ObjectError(
-                .notPermitted, "Objects have the owner and mode of their allocator; change that.")
+            throw ObjectError.notPermitted(.ownership)
         }
     }
 

@@ -205,7 +205,7 @@ private struct ObjectChecker {
                 let value = try body(&tx, &problems)
                 return (value, problems)
             } catch let error as ObjectError {
-                return (nil, problems + [error.message])
+                return (nil, problems + ["\(error)."])
             } catch TransactionError.invalidAddress(let address) {
                 return (nil, problems + ["A link leads to \(address), outside of all regions."])
             } catch TransactionError.damaged(let address) {
@@ -221,7 +221,7 @@ private struct ObjectChecker {
         _ next: UInt64, of key: inout UInt64, _ report: (String) -> Void
     ) -> Bool {
         guard next > key else {
-            tell("A table lists its entries out of order; rainbowfs cannot read on.", report)
+            tell("A table lists its entries out of order; the rest of it cannot be read.", report)
             return false
         }
         key = next

@@ -68,7 +68,7 @@ extension AllocatorInfo {
                 try descriptor.checkReferences(of: object, &problems, &tx)
                 try descriptor.checkSystemObject(object, &problems, &tx)
             } catch let error as ObjectError {
-                problems.append("The object at \(object): \(error.message)")
+                problems.append("The object at \(object): \(error).")
             }
         }
         return (position, end, count)
@@ -114,7 +114,7 @@ extension ClassDescriptor {
                 do {
                     try tx.checkTarget(target, of: field)
                 } catch let error as ObjectError {
-                    problems.append("The object at \(object): \(error.message)")
+                    problems.append("The object at \(object): \(error).")
                 }
             }
         }

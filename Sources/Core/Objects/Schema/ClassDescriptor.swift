@@ -116,10 +116,7 @@ struct ClassLayout {
         }
         scalarBytes = (scalarEnd - 8 + 7) & ~7
         guard size <= ObjectLimits.objectBytes else {
-            throw ObjectError(
-                .tooBig,
-                "An object of this class would have \(size) bytes, "
-                    + "\(ObjectLimits.objectBytes) at most; split the class with references.")
+            throw ObjectError.tooBig(.object(bytes: size))
         }
     }
 }

@@ -2,7 +2,7 @@
 extension ClassObject {
     static func key(_ name: String) throws(ObjectError) -> TableKey {
         TableKey(
-            .classes, name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: "class"))
+            .classes, name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: .class))
     }
 
     /// The class of this name, or nil; also nil for names that no class can have.
@@ -35,8 +35,7 @@ extension ClassObject {
 
     func checkHasNoObjects(_ name: String, _ tx: inout Transaction) throws {
         guard try tx.load(instances).isNull else {
-            throw ObjectError(
-                .busy, "The class \(name) has objects, so it cannot change; use a new name.")
+            throw ObjectError.busy(.hasObjects(name))
         }
     }
 
@@ -45,7 +44,7 @@ extension ClassObject {
     func checkCurrent(_ revision: UInt64, _ tx: inout Transaction) throws {
         if revision <= UInt64(BuiltInClass.allCases.count) { return }
         guard try isCurrent(revision, &tx) else {
-            throw ObjectError(.notFound, "The class was removed or defined anew; look it up again.")
+            throw ObjectError.notFound(.definition)
         }
     }
 
@@ -157,7 +156,7 @@ extension FieldObject {
         _ field: FieldDescriptor, next: FieldObject, _ tx: inout Transaction
     ) throws -> FieldObject {
         let object = try FieldObject.make(&tx)
-        let name = try NameBytes(field.name, limit: ObjectLimits.nameBytes, what: "field")
+        let name = try NameBytes(field.name, limit: ObjectLimits.nameBytes, what: .field)
         try tx.store(ClassObject(field.classAddress), at: object.owner)
         try tx.store(next, at: object.next)
         try tx.store(ClassObject(field.target), at: object.target)

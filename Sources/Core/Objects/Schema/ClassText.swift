@@ -31,8 +31,7 @@ public enum ClassText {
     ///   `.tooBig` for a text above the limit.
     public static func parse(_ text: String) throws(ObjectError) -> ClassDeclaration {
         guard text.utf8.count <= ObjectLimits.classTextBytes else {
-            throw ObjectError(
-                .tooBig, "The text of a class may have \(ObjectLimits.classTextBytes) bytes.")
+            throw ObjectError.tooBig(.classText)
         }
         var declaration = ClassDeclaration()
         var names: Set<String> = []
@@ -67,14 +66,14 @@ public enum ClassText {
         -> ClassDeclaration
     {
         guard let text = unsafe String(validating: bytes, as: UTF8.self) else {
-            throw ObjectError(.invalid, "The text of a class must be UTF-8.")
+            throw ObjectError.invalid(.classTextNotUTF8)
         }
         return try parse(text)
     }
 
     /// True if `name` can be the name of a class or field: a letter or `_`, then letters, digits
     /// and `_`.
-    static func isIdentifier(_ name: some StringProtocol) -> Bool {
+    public static func isIdentifier(_ name: some StringProtocol) -> Bool {
         guard let first = name.utf8.first, isLetter(first) else { return false }
         return name.utf8.allSatisfy { isLetter($0) || isDigit($0) }
     }
@@ -114,7 +113,7 @@ struct ClassLineParser {
     }
 
     func error(_ what: String) -> ObjectError {
-        ObjectError(.invalid, "Line \(number) of the class text: \(what).")
+        ObjectError.invalid(.classText(line: number, what))
     }
 
     mutating func content() throws(ObjectError) -> Content {
@@ -161,8 +160,7 @@ struct ClassLineParser {
             throw error("\(clipped(target)) is no class name")
         }
         guard target.utf8.count <= ObjectLimits.nameBytes else {
-            throw ObjectError(
-                .nameTooLong, "A class name has at most \(ObjectLimits.nameBytes) bytes.")
+            throw ObjectError.nameTooLong(.class, max: ObjectLimits.nameBytes)
         }
         return String(target)
     }
@@ -173,12 +171,7 @@ struct ClassLineParser {
             throw error("\(clipped(name)) is no field name; use letters, digits and _")
         }
         guard name.utf8.count <= ObjectLimits.nameBytes else {
-            throw ObjectError(
-                .nameTooLong, "A field name has at most \(ObjectLimits.nameBytes) bytes.")
-        }
-        // The directory of an object has entries of these names beside its fields.
-        guard name != "class", name != "raw" else {
-            throw error("class and raw are entries of every object; choose another field name")
+            throw ObjectError.nameTooLong(.field, max: ObjectLimits.nameBytes)
         }
         return String(name)
     }
@@ -238,49 +231,5 @@ struct ClassLineParser {
     /// Foreign text as a message shows it: short, and on one line.
     private func clipped(_ text: Substring) -> String {
         text.count <= 40 ? String(text) : text.prefix(40) + "..."
-    }
-}
-
-/// Class text that comes in pieces, cut anywhere.
-extension ClassText {
-    /// What the last line of a text could become once the rest of it is there: lines to try in its
-    /// place, one for each kind of cut. If none of them makes a class, nothing that follows will.
-    ///
-    /// - Parameter line: without a line end.
-    public static func completions(of line: some Sequence<UInt8>) -> [String] {
-        guard let line = withoutCutCharacter(Array(line)) else { return [] }
-        let cuts = ["", name, "[1]", "1]", "]", " \(name)", " \(name)[1]", "\(name)[1]"]
-        var lines = cuts.map { line + $0 }
-        let words = line.split { " \t\r".contains($0) }
-        let type = words.last ?? ""
-        if words.count <= 1, type.utf8.allSatisfy({ isLetter($0) || isDigit($0) }) {
-            for word in typeWords where word.hasPrefix(type) {
-                lines += ["\(word) \(name)", "\(word) \(name)[1]", word]
-            }
-        }
-        // A class name that is not complete need not be there.
-        if let bracket = line.firstIndex(of: "<"), !line.contains(">") {
-            let target = line[line.index(after: bracket)...].drop { " \t".contains($0) }
-            if target.isEmpty || isIdentifier(target.prefix { !" \t".contains($0) }) {
-                lines.append("\(line[..<bracket])<Object> \(name)")
-            }
-        }
-        return lines
-    }
-
-    /// The name of a field that no class has.
-    private static let name = "completed_0_"
-
-    /// With what a line may begin.
-    private static let typeWords =
-        FieldType.allCases.map { $0 == .reference ? "ref<Object>" : $0.name } + ["align 64"]
-
-    /// The text without the bytes of a character whose others are missing; nil if it is no UTF-8
-    /// even so.
-    private static func withoutCutCharacter(_ bytes: [UInt8]) -> String? {
-        for missing in 0...min(3, bytes.count) {
-            if let text = String(validating: bytes.dropLast(missing), as: UTF8.self) { return text }
-        }
-        return nil
     }
 }

@@ -4,8 +4,7 @@ extension Transaction {
     /// - Throws: `.notFound`.
     public mutating func classDescriptor(named name: String) throws -> ClassDescriptor {
         guard let found = try ClassObject.find(name, &self) else {
-            throw ObjectError(
-                .notFound, "There is no class \(name); define it in classes/\(name).")
+            throw ObjectError.notFound(.class(name))
         }
         return try classDescriptor(at: found.address)
     }
@@ -13,7 +12,7 @@ extension Transaction {
     /// The class whose `Class` object is at an address.
     public mutating func classDescriptor(at address: Address) throws -> ClassDescriptor {
         guard try header(of: address) == ClassObject.builtIn.header else {
-            throw ObjectError(.notFound, "The object at \(address) is not a class.")
+            throw ObjectError.notFound(.classObject(address))
         }
         return try ClassObject(address).descriptor(&self)
     }
@@ -66,17 +65,8 @@ extension Transaction {
         try defineClass(name: name, try ClassText.parse(text))
     }
 
-    /// Defines a class from the bytes of a file.
-    @discardableResult
-    public mutating func defineClass(
-        name: String, text: UnsafeRawBufferPointer
-    ) throws -> ClassDescriptor {
-        try defineClass(name: name, try unsafe ClassText.parse(text))
-    }
-
     /// Looks whether `defineClass` would succeed, except for want of memory; changes nothing.
-    public mutating func checkClass(name: String, text: UnsafeRawBufferPointer) throws {
-        let declaration = try unsafe ClassText.parse(text)
+    public mutating func checkClass(name: String, _ declaration: ClassDeclaration) throws {
         try checkClassName(name)
         _ = try ClassLayout(declaration)
         if let existing = try ClassObject.find(name, &self),
@@ -91,22 +81,21 @@ extension Transaction {
     public mutating func removeClass(name: String) throws {
         try checkClassName(name)
         guard let found = try ClassObject.find(name, &self) else {
-            throw ObjectError(.notFound, "There is no class \(name).")
+            throw ObjectError.notFound(.class(name))
         }
         guard try load(found.instances).isNull else {
-            throw ObjectError(.busy, "The class \(name) has objects; it stays as long as they do.")
+            throw ObjectError.busy(.hasObjects(name))
         }
         let referrers = try load(found.referrers)
         guard referrers == 0 else {
-            throw ObjectError(
-                .busy,
-                "\(referrers) fields of classes refer to \(name); while those have no objects,"
-                    + " rm them first, or define them anew without these fields.")
+            throw ObjectError.busy(.hasReferrers(name, fields: referrers))
         }
         try found.remove(name, &self)
     }
 
-    private mutating func defineClass(
+    /// Defines a class as its text would.
+    @discardableResult
+    public mutating func defineClass(
         name: String, _ declaration: ClassDeclaration
     ) throws -> ClassDescriptor {
         try checkClassName(name)
@@ -150,10 +139,7 @@ extension Transaction {
             } else if let found = try ClassObject.find(target, &self) {
                 targets.append(found.address)
             } else {
-                throw ObjectError(
-                    .invalid,
-                    "The field \(declaration.name) refers to the class \(target), which is not "
-                        + "there; define it first, an empty text will do.")
+                throw ObjectError.invalid(.targetClass(target, field: declaration.name))
             }
         }
         return targets
@@ -161,15 +147,13 @@ extension Transaction {
 
     private func checkClassName(_ name: String) throws(ObjectError) {
         guard ClassText.isIdentifier(name) else {
-            throw ObjectError(
-                .invalid, "A class name has letters, digits and _, and begins with no digit.")
+            throw ObjectError.invalid(.identifier(of: .class))
         }
         guard name.utf8.count <= ObjectLimits.nameBytes else {
-            throw ObjectError(
-                .nameTooLong, "A class name has at most \(ObjectLimits.nameBytes) bytes.")
+            throw ObjectError.nameTooLong(.class, max: ObjectLimits.nameBytes)
         }
         guard BuiltInClass.named(name) == nil, name != "Object" else {
-            throw ObjectError(.notPermitted, "\(name) is a class of the system; use another name.")
+            throw ObjectError.notPermitted(.systemClass(name))
         }
     }
 }

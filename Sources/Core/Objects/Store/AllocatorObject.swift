@@ -28,7 +28,7 @@ public struct AllocatorInfo: Hashable, Sendable {
 
     func checkNotSystem() throws(ObjectError) {
         guard !isSystem else {
-            throw ObjectError(.notPermitted, "The system allocator belongs to the space itself.")
+            throw ObjectError.notPermitted(.systemAllocator)
         }
     }
 }
@@ -49,7 +49,7 @@ extension AllocatorObject {
     static func key(_ name: String) throws(ObjectError) -> TableKey {
         TableKey(
             .allocators,
-            name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: "allocator"))
+            name: try NameBytes(name, limit: ObjectLimits.nameBytes, what: .allocator))
     }
 
     func info(_ tx: inout Transaction) throws -> AllocatorInfo {
@@ -127,10 +127,9 @@ extension AllocatorObject {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: descriptor.stride)
         guard !overflow, start <= extent.end, bytes <= extent.end.rawValue - start.rawValue else {
             let info = try info(&tx)
-            throw ObjectError(
-                .full,
-                "\(info.name) has \(info.free) of \(info.capacity) bytes left, too few for "
-                    + "\(count) more; raise its capacity or make another allocator.")
+            throw ObjectError.full(
+                .allocator(
+                    info.name, free: info.free, capacity: info.capacity, asked: count))
         }
         try reserveFrames(extent, upTo: start + bytes, &tx)
         try tx.store((start + bytes).rawValue, at: top)
@@ -140,16 +139,14 @@ extension AllocatorObject {
     /// Checks that users may make objects of a class here.
     func checkNew(_ descriptor: ClassDescriptor, _ tx: inout Transaction) throws {
         guard !descriptor.isSystem else {
-            throw ObjectError(
-                .notPermitted, "Objects of the class \(descriptor.name) come with the system only.")
+            throw ObjectError.notPermitted(.instances(class: descriptor.name))
         }
         try tx.checkCurrent(descriptor)
         guard try tx.header(of: address) == AllocatorObject.builtIn.header else {
-            throw ObjectError(.notFound, "The object at \(address) is not an allocator.")
+            throw ObjectError.notFound(.allocatorObject(address))
         }
         guard self != .system else {
-            throw ObjectError(
-                .notPermitted, "The system allocator belongs to the space itself; make your own.")
+            throw ObjectError.notPermitted(.systemAllocator)
         }
     }
 
@@ -160,10 +157,7 @@ extension AllocatorObject {
         let start = descriptor.alignedUp(extent.top)
         let end = start + descriptor.stride
         guard end <= extent.end else {
-            throw ObjectError(
-                .full,
-                "The system allocator has no room for another \(descriptor.name) object; those that"
-                    + " are removed make room only for their like.")
+            throw ObjectError.full(.systemAllocator(class: descriptor.name))
         }
         try reserveFrames(extent, upTo: end, &tx)
         try tx.store(end.rawValue, at: top)

@@ -108,7 +108,7 @@ extension InstanceCursor {
     /// Checks a cursor, which may come from anywhere.
     fileprivate func check(of descriptor: ClassDescriptor, _ tx: inout Transaction) throws {
         guard run >= 0, try tx.isObject(part.address), try tx.isObject(head.address) else {
-            throw ObjectError(.invalid, "The listing of \(descriptor.name) must begin anew.")
+            throw ObjectError.invalid(.listing(class: descriptor.name))
         }
         try part.check(&tx)
         try head.check(&tx)

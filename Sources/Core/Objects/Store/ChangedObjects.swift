@@ -1,11 +1,3 @@
-/// Who may know that an object has changed.
-public enum Audience: Equatable, Sendable {
-    /// Those who may read what has this owner, group and mode.
-    case readers(Ownership)
-    /// It serves others, such as the tables of the space, and says nothing by itself.
-    case nobody
-}
-
 /// The objects that a commit touched, found from the lines that it wrote.
 public struct ChangedObjects: Sendable {
     /// In the order of addresses.
@@ -13,7 +5,7 @@ public struct ChangedObjects: Sendable {
     /// Whether there are more than were asked for, or the commit does not say what it wrote.
     public var isTruncated = false
     /// Lines written in allocators that were not looked at.
-    public var hiddenLines = 0
+    public var skippedLines = 0
 
     public init() {}
 }
@@ -62,7 +54,7 @@ extension Transaction {
             }
             guard let allocator else { continue }
             guard isShown(allocator) else {
-                found.hiddenLines += lines.nonzeroBitCount
+                found.skippedLines += lines.nonzeroBitCount
                 continue
             }
             if found.isTruncated { continue }
@@ -71,20 +63,17 @@ extension Transaction {
         return found
     }
 
-    /// Who may know that an object has changed: those who may read its allocator; of the system's
-    /// objects, those who may read what the object itself stands for.
-    public mutating func audience(of object: ObjectInfo) throws -> Audience {
+    /// Whose an object is: of its allocator; an object of the system, of what it stands for. Nil if
+    /// it only serves others, as the tables of the space do.
+    public mutating func ownership(of object: ObjectInfo) throws -> Ownership? {
         let address = object.address
-        guard object.descriptor.isSystem else {
-            return try ownership(ofObjectAt: address).map { .readers($0) } ?? .nobody
-        }
+        guard object.descriptor.isSystem else { return try ownership(ofObjectAt: address) }
         switch BuiltInClass.named(object.descriptor.name) {
-        case .allocator where address == ObjectSystem.systemAllocator: return .nobody
-        case .allocator:
-            return .readers(try load(AllocatorObject(address).ownership))
-        case .region: return .readers(try load(RegionObject(address).ownership))
-        case .name: return .readers(try systemInfo().names)
-        default: return .nobody
+        case .allocator where address == ObjectSystem.systemAllocator: return nil
+        case .allocator: return try load(AllocatorObject(address).ownership)
+        case .region: return try load(RegionObject(address).ownership)
+        case .name: return try systemInfo().names
+        default: return nil
         }
     }
 

@@ -157,7 +157,7 @@ extension Transaction {
     /// The header word of a live object: the address of its class, and 1.
     mutating func header(of object: Address) throws -> UInt64 {
         guard try isObject(object) else {
-            throw ObjectError(.notFound, "There is no object at \(object).")
+            throw ObjectError.notFound(.object(object))
         }
         guard readsFixedView else { return try load(object, as: UInt64.self) }
         // That of a user's object never changes; one of the system may be removed.

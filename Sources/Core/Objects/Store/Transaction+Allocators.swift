@@ -27,8 +27,7 @@ extension Transaction {
         try region.object.check(&self)
         let table = try load(region.object.allocators)
         guard let entry = try table.entry(try AllocatorObject.key(name), &self) else {
-            throw ObjectError(
-                .notFound, "There is no allocator \(name) in the region \(region.name).")
+            throw ObjectError.notFound(.allocator(name, region: region.name))
         }
         return try AllocatorObject(entry).info(&self)
     }
@@ -37,7 +36,7 @@ extension Transaction {
     /// - Throws: `.notFound`.
     public mutating func allocator(at address: Address) throws -> AllocatorInfo {
         guard try header(of: address) == AllocatorObject.builtIn.header else {
-            throw ObjectError(.notFound, "The object at \(address) is not an allocator.")
+            throw ObjectError.notFound(.allocatorObject(address))
         }
         return try AllocatorObject(address).info(&self)
     }
@@ -72,12 +71,8 @@ extension Transaction {
         try region.object.check(&self)
         let key = try AllocatorObject.key(name)
         let table = try load(region.object.allocators)
-        guard !name.isSame(as: "status") else {
-            throw ObjectError(.invalid, "status is an entry of every region; use another name.")
-        }
         guard try table.entry(key, &self) == nil else {
-            throw ObjectError(
-                .exists, "The region \(region.name) has an allocator \(name) already.")
+            throw ObjectError.exists(.allocator(name, region: region.name))
         }
         let capacity = try RegionObject.wholePages(capacity)
         let base = try region.object.gap(of: capacity, number: region.number, &self)
@@ -93,7 +88,7 @@ extension Transaction {
         let info = try allocator(named: name, in: region)
         try info.checkNotSystem()
         guard info.used == 0, try load(info.object.backpacks).isNull
-        else { throw ObjectError(.notEmpty, "The allocator \(name) holds objects.") }
+        else { throw ObjectError.notEmpty(.allocator(name)) }
         try info.object.remove(info, from: region.object, &self)
     }
 
@@ -108,8 +103,8 @@ extension Transaction {
         try info.checkNotSystem()
         let capacity = try RegionObject.wholePages(capacity)
         guard capacity >= info.used else {
-            throw ObjectError(
-                .invalid, "The objects of \(info.name) take \(info.used) bytes, more than that.")
+            throw ObjectError.invalid(
+                .capacityBelowUse(allocator: info.name, used: info.used))
         }
         let region = try load(info.object.region)
         try region.check(&self)
@@ -120,10 +115,7 @@ extension Transaction {
         } else if info.used == 0 {
             try info.object.move(info, in: region, capacity: capacity, &self)
         } else {
-            throw ObjectError(
-                .full,
-                "\(info.name) holds objects and another allocator begins behind it, so it "
-                    + "cannot grow to \(capacity) bytes; make another allocator.")
+            throw ObjectError.full(.afterAllocator(info.name, asked: capacity))
         }
         return try info.object.info(&self)
     }

@@ -85,17 +85,14 @@ extension Transaction {
     @inline(__always)
     mutating func check(_ object: Address, isOf field: FieldDescriptor) throws {
         guard try header(of: object) == ClassDescriptor.header(ofClassAt: field.classAddress) else {
-            throw ObjectError(
-                .notFound,
-                "The object at \(object) is of another class than the field \(field.name).")
+            throw ObjectError.notFound(.fieldOfObject(field.name, object))
         }
         try ClassObject(field.classAddress).checkCurrent(field.revision, &self)
     }
 
     func checkWritable(isSystem: Bool) throws(ObjectError) {
         guard !isSystem else {
-            throw ObjectError(
-                .notPermitted, "Objects of the system change by commands only, not by writing.")
+            throw ObjectError.notPermitted(.systemObject)
         }
     }
 
@@ -103,27 +100,25 @@ extension Transaction {
     mutating func checkTarget(_ target: Address, of field: FieldDescriptor) throws {
         guard target != .null else { return }
         guard try isObject(target) else {
-            throw ObjectError(
-                .invalid, "\(field.name) must lead to an object; none is at \(target).")
+            throw ObjectError.invalid(.target(target, field: field.name))
         }
         guard field.target != .null else { return }
         let header: UInt64 = try load(target)
         guard header == ClassDescriptor.header(ofClassAt: field.target) else {
             let found = try descriptor(of: target).name
-            throw ObjectError(
-                .invalid,
-                "\(field.name) takes an object of the class \(field.targetName); "
-                    + "\(target) is of the class \(found).")
+            throw ObjectError.invalid(
+                .classOfTarget(
+                    found, target, field: field.name, expected: field.targetName))
         }
     }
 
     func checkScalar(_ field: FieldDescriptor, _ position: Int, _ count: Int) throws(ObjectError) {
         guard !field.isReference else {
-            throw ObjectError(.invalid, "\(field.name) is a reference; it is a link, not bytes.")
+            throw ObjectError.invalid(.reference(field: field.name))
         }
         guard position >= 0, count <= field.byteCount, position <= field.byteCount - count else {
-            throw ObjectError(
-                .notPermitted, "\(field.name) has \(field.byteCount) bytes and cannot be resized.")
+            throw ObjectError.notPermitted(
+                .sizeOfField(field.name, bytes: field.byteCount))
         }
     }
 
@@ -131,11 +126,11 @@ extension Transaction {
         _ object: Address, _ field: FieldDescriptor, _ index: Int
     ) throws(ObjectError) -> Address {
         guard field.isReference else {
-            throw ObjectError(.invalid, "\(field.name) is no reference.")
+            throw ObjectError.invalid(.noReference(field: field.name))
         }
         guard (0..<field.count).contains(index) else {
-            throw ObjectError(
-                .notFound, "\(field.name) has the elements 0 to \(field.count - 1), not \(index).")
+            throw ObjectError.notFound(
+                .element(index, field: field.name, count: field.count))
         }
         return object + field.offset(ofElement: index)
     }

@@ -12,11 +12,9 @@ extension Transaction {
     public mutating func newObjects(
         of descriptor: ClassDescriptor, in allocator: Address, count: Int = 1
     ) throws -> Address {
-        guard count > 0, count <= ObjectLimits.objectBytes / descriptor.stride else {
-            throw ObjectError(
-                .tooBig,
-                "One transaction makes 1 to \(ObjectLimits.objectBytes / descriptor.stride) "
-                    + "objects of the class \(descriptor.name).")
+        let countMax = ObjectLimits.objectBytes / descriptor.stride
+        guard count > 0, count <= countMax else {
+            throw ObjectError.tooBig(.objects(count, class: descriptor.name, max: countMax))
         }
         let start = try AllocatorObject(allocator).takeRoom(for: count, of: descriptor, &self)
         let first = start + 8 * descriptor.referenceCount
@@ -40,19 +38,6 @@ extension Transaction {
             try fill(
                 start: start, stride: stride, count: count, headerOffset: headerOffset,
                 header: descriptor.header)
-        }
-    }
-
-    /// Stores the first values of a new object.
-    public mutating func setInitial(_ values: [InitialValue], of object: Address) throws {
-        for value in values {
-            if value.field.isReference {
-                try setReference(object, value.field, to: value.reference)
-            } else {
-                try unsafe value.bytes.withUnsafeBytes { bytes in
-                    try unsafe writeField(object, value.field, from: bytes)
-                }
-            }
         }
     }
 }
@@ -92,10 +77,7 @@ extension Transaction {
     ) throws -> ObjectBatch {
         let countMax = ObjectBatch.bytesMax / descriptor.stride
         guard count > 0, count <= countMax else {
-            throw ObjectError(
-                .tooBig,
-                "\(countMax) objects of the class \(descriptor.name) can be made at once, not "
-                    + "\(count); make them in several commands.")
+            throw ObjectError.tooBig(.objects(count, class: descriptor.name, max: countMax))
         }
         let start = try AllocatorObject(allocator).takeRoom(for: count, of: descriptor, &self)
         return ObjectBatch(
@@ -134,8 +116,7 @@ extension Transaction {
     private func check(_ field: FieldDescriptor, _ batch: ObjectBatch) throws(ObjectError) {
         let descriptor = batch.descriptor
         guard field.classAddress == descriptor.address, field.revision == descriptor.revision else {
-            throw ObjectError(
-                .notFound, "The class \(descriptor.name) has no such field \(field.name).")
+            throw ObjectError.notFound(.field(field.name, class: descriptor.name))
         }
     }
 
@@ -167,32 +148,5 @@ extension Transaction {
         guard extent.base <= batch.start, batch.end <= extent.top else {
             throw ObjectError.damaged("an allocator that lost objects", at: batch.allocator)
         }
-    }
-}
-
-/// What a field of a new object begins with: the `f=v` of the command `new`.
-public struct InitialValue: Sendable {
-    let field: FieldDescriptor
-    /// The bytes of a scalar field; empty for a reference.
-    let bytes: [UInt8]
-    let reference: Address
-
-    /// A scalar field's value from its text. The values of an array may be separated by commas,
-    /// which need no quotes in a command.
-    public init(_ field: FieldDescriptor, text: some StringProtocol) throws(ObjectError) {
-        self.field = field
-        self.bytes =
-            field.arrayCount == nil
-            ? try FieldText.parse(text, for: field)
-            : try FieldText.parse(FieldText.withBlanks(text), for: field)
-        self.reference = .null
-    }
-
-    /// What a reference field points to; of an array, its first element.
-    public init(_ field: FieldDescriptor, reference: Address) {
-        precondition(field.isReference)
-        self.field = field
-        self.bytes = []
-        self.reference = reference
     }
 }

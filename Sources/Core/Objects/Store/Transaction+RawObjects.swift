@@ -26,16 +26,12 @@ extension Transaction {
         guard position >= 0, position <= descriptor.size,
             bytes.count <= descriptor.size - position
         else {
-            throw ObjectError(
-                .notPermitted, "The object has \(descriptor.size) bytes and cannot be resized.")
+            throw ObjectError.notPermitted(.sizeOfObject(bytes: descriptor.size))
         }
         let end = position + bytes.count
         let header = 8 * descriptor.referenceCount
         guard end <= header || position >= header + 8 else {
-            throw ObjectError(
-                .notPermitted,
-                "Bytes \(header) to \(header + 7) are the header, which never "
-                    + "changes; write before or behind it.")
+            throw ObjectError.notPermitted(.header(header...header + 7))
         }
         if position < header { try unsafe checkReferences(descriptor, position, bytes) }
         try unsafe write(descriptor.start(of: object) + position, from: bytes)
@@ -53,8 +49,7 @@ extension Transaction {
             try unsafe read(object + field.offset, into: bytes)
         }
         guard String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self) != nil else {
-            throw ObjectError(
-                .invalid, "\(field.name) is a string: with these bytes it would be no UTF-8.")
+            throw ObjectError.invalid(.stringBytes(field: field.name))
         }
     }
 
@@ -62,8 +57,7 @@ extension Transaction {
         _ descriptor: ClassDescriptor, _ position: Int, _ bytes: UnsafeRawBufferPointer
     ) throws {
         guard position % 8 == 0, bytes.count % 8 == 0 else {
-            throw ObjectError(
-                .invalid, "References are written whole: eight bytes at a multiple of eight.")
+            throw ObjectError.invalid(.partOfReference)
         }
         for index in 0..<bytes.count / 8 {
             let target = unsafe Address(

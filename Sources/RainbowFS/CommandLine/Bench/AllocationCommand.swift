@@ -87,9 +87,9 @@ enum BenchSpace {
             }
             return try body(space)
         } catch let error as SpaceError {
-            throw CommandFailure(.refused, error.description)
+            throw CommandFailure(.refused, error.explanation)
         } catch let error as ObjectError {
-            throw CommandFailure(.refused, error.message)
+            throw CommandFailure(.refused, error.explanation)
         } catch TransactionError.outOfMemory {
             throw CommandFailure(.refused, "The memory of this machine is full.")
         }

@@ -127,7 +127,7 @@ struct GetCommand: ParsableCommand {
         } catch let error as FileError {
             throw mount.failure(error)
         } catch let error as ObjectError {
-            throw CommandFailure(.refused, error.message)
+            throw CommandFailure(.refused, error.explanation)
         }
     }
 }

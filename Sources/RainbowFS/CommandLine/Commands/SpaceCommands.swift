@@ -14,7 +14,7 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         let spaces: [SpaceSummary]
-        do { spaces = try Space.list() } catch { throw CommandFailure(.refused, error.description) }
+        do { spaces = try Space.list() } catch { throw CommandFailure(.refused, error.explanation) }
         StandardOutput.print(
             json.isOn ? ListCommand.json(spaces).description : ListCommand.table(spaces))
     }
@@ -26,7 +26,7 @@ struct ListCommand: ParsableCommand {
                 ("live_nodes", space.nodes < 0 ? .null : .integer(space.nodes)),
                 ("memory_bytes", space.problem == nil ? .integer(space.bytesUsed) : .null),
                 ("memory_bytes_max", space.bytesMax == 0 ? .null : .integer(space.bytesMax)),
-                ("problem", space.problem.map { .string($0) } ?? .null),
+                ("problem", space.problem.map { .string($0.explanation) } ?? .null),
             ])
         }
         return .object([("spaces", .array(rows))])
@@ -42,7 +42,7 @@ struct ListCommand: ParsableCommand {
             [
                 space.name, space.nodes < 0 ? "?" : String(space.nodes),
                 space.problem == nil ? ByteText.describe(space.bytesUsed) : "?",
-                limit(space), space.problem ?? "",
+                limit(space), space.problem?.explanation ?? "",
             ]
         }
         return TextTable.render(head: ["SPACE", "NODES", "MEMORY", "LIMIT", ""], rows: rows)
@@ -73,7 +73,7 @@ struct CheckCommand: ParsableCommand {
         do {
             space = try Space.attach(self.space, options)
         } catch {
-            throw CommandFailure(.refused, error.description)
+            throw CommandFailure(.refused, error.explanation)
         }
         defer { space.detach() }
         var problems: [String] = []
@@ -143,7 +143,7 @@ struct DestroyCommand: ParsableCommand {
             } catch {
                 guard case .inUse(_, let nodes) = error,
                     SystemClock.monotonicSeconds < begin + patienceSeconds(nodes)
-                else { throw CommandFailure(.refused, error.description) }
+                else { throw CommandFailure(.refused, error.explanation) }
                 usleep(20_000)
             }
         }

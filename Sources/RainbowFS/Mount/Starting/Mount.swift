@@ -81,11 +81,13 @@ struct Mount: ~Copyable {
         do {
             return try Space.open(name, spaceOptions)
         } catch let error as ObjectError {
-            throw MountFailure(.mount, "cannot attach the space \(name): \(error.message)")
+            throw MountFailure(.mount, "cannot attach the space \(name): \(error.explanation)")
         } catch TransactionError.outOfMemory {
             throw noMemory(for: name)
-        } catch let error as SpaceError where error.errno == ENOSPC {
+        } catch SpaceError.system(let error) where error.errno == ENOSPC {
             throw noMemory(for: name)
+        } catch let error as SpaceError {
+            throw MountFailure(.mount, "cannot attach the space \(name): \(error.explanation)")
         } catch {
             throw MountFailure(.mount, "cannot attach the space \(name): \(error)")
         }

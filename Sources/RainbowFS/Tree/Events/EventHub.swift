@@ -140,14 +140,14 @@ final class EventHub: Sendable {
                     stream.mayRead($0.ownership)
                 }
                 for object in changed.objects {
-                    switch try tx.audience(of: object) {
-                    case .readers(let ownership) where stream.mayRead(ownership):
+                    guard let ownership = try tx.ownership(of: object) else { continue }
+                    if stream.mayRead(ownership) {
                         objects.append(object)
-                    case .readers: hidesObjects = true
-                    case .nobody: break
+                    } else {
+                        hidesObjects = true
                     }
                 }
-                (isTruncated, hiddenLines) = (changed.isTruncated, changed.hiddenLines)
+                (isTruncated, hiddenLines) = (changed.isTruncated, changed.skippedLines)
                 if hiddenLines > 0 { hidesObjects = true }
                 if !hidesObjects { objects = changed.objects }
             }

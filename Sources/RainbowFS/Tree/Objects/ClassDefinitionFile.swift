@@ -99,10 +99,19 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
 
     private func checkWhole(_ text: some Sequence<UInt8>) throws(TreeError) {
         try view.transact { tx in
-            try unsafe Array(text).withUnsafeBytes { text in
-                unsafe try tx.checkClass(name: name, text: text)
-            }
+            try tx.checkClass(name: name, ClassDefinitionFile.declaration(Array(text)))
         }
+    }
+
+    /// What the text declares. The directory of an object has entries beside its fields.
+    private static func declaration(_ text: [UInt8]) throws -> ClassDeclaration {
+        let declaration = try unsafe text.withUnsafeBytes { try unsafe ClassText.parse($0) }
+        let entries = [ObjectDirectory.className, ObjectDirectory.rawName]
+        guard !declaration.fields.contains(where: { entries.contains($0.name) }) else {
+            throw TreeError(
+                EINVAL, "class and raw are entries of every object; choose another field name.")
+        }
+        return declaration
     }
 
     /// A failure that has to do with the text ends the definition and takes back what there is of
@@ -146,9 +155,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
                 if !state.isDirty, try optional({ try tx.classDescriptor(named: name) }) != nil {
                     return
                 }
-                try unsafe state.text.withUnsafeBytes { text in
-                    _ = unsafe try tx.defineClass(name: name, text: text)
-                }
+                try tx.defineClass(name: name, ClassDefinitionFile.declaration(state.text))
             }
         } catch {
             noteFailure(error, &state)
@@ -248,5 +255,49 @@ final class PendingClasses: Sendable {
             !state.files.isEmpty
                 && state.files.values.contains { $0.isClosing && (name == nil || $0.name == name) }
         }
+    }
+}
+
+/// Class text that comes in pieces, cut anywhere.
+extension ClassText {
+    /// What the last line of a text could become once the rest of it is there: lines to try in its
+    /// place, one for each kind of cut. If none of them makes a class, nothing that follows will.
+    ///
+    /// - Parameter line: without a line end.
+    static func completions(of line: some Sequence<UInt8>) -> [String] {
+        guard let line = withoutCutCharacter(Array(line)) else { return [] }
+        let cuts = ["", name, "[1]", "1]", "]", " \(name)", " \(name)[1]", "\(name)[1]"]
+        var lines = cuts.map { line + $0 }
+        let words = line.split { " \t\r".contains($0) }
+        let type = words.last ?? ""
+        if words.count <= 1, type.isEmpty || isIdentifier(type) {
+            for word in typeWords where word.hasPrefix(type) {
+                lines += ["\(word) \(name)", "\(word) \(name)[1]", word]
+            }
+        }
+        // A class name that is not complete need not be there.
+        if let bracket = line.firstIndex(of: "<"), !line.contains(">") {
+            let target = line[line.index(after: bracket)...].drop { " \t".contains($0) }
+            if target.isEmpty || isIdentifier(target.prefix { !" \t".contains($0) }) {
+                lines.append("\(line[..<bracket])<Object> \(name)")
+            }
+        }
+        return lines
+    }
+
+    /// The name of a field that no class has.
+    private static let name = "completed_0_"
+
+    /// With what a line may begin.
+    private static let typeWords =
+        FieldType.allCases.map { $0 == .reference ? "ref<Object>" : $0.name } + ["align 64"]
+
+    /// The text without the bytes of a character whose others are missing; nil if it is no UTF-8
+    /// even so.
+    private static func withoutCutCharacter(_ bytes: [UInt8]) -> String? {
+        for missing in 0...min(3, bytes.count) {
+            if let text = String(validating: bytes.dropLast(missing), as: UTF8.self) { return text }
+        }
+        return nil
     }
 }

@@ -158,12 +158,7 @@ enum ClassName {
                 ENAMETOOLONG,
                 "The name of a class has at most \(ObjectLimits.nameBytes) bytes.")
         }
-        let isName = name.utf8.enumerated().allSatisfy { index, byte in
-            let isLetter = (65...90).contains(byte) || (97...122).contains(byte)
-            return isLetter || byte == UInt8(ascii: "_")
-                || index > 0 && (48...57).contains(byte)
-        }
-        guard isName else {
+        guard ClassText.isIdentifier(name) else {
             throw TreeError(
                 EPERM,
                 "\(TreeError.quoted(name)) cannot be the name of a class: those are letters, digits"

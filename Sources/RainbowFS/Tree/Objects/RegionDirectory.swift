@@ -50,6 +50,7 @@ struct RegionDirectory: DirectoryNode {
             return ListedEntry(
                 name: allocator.name, node: node, key: allocator.key, type: S_IFDIR)
         }
+        entries.removeAll { $0.name.isSame(as: RegionDirectory.statusName) }
         if key < ListingKey.first {
             let status = NodeID(.regionStatus, part: id.part)
             entries.insert(
@@ -189,6 +190,10 @@ struct RegionsDirectory: DirectoryNode {
         -> NodeID
     {
         let parts = RegionsDirectory.split(name)
+        guard !parts.name.utf8.contains(UInt8(ascii: ".")) else {
+            throw TreeError(
+                EINVAL, "The name of a region has no dot: mkdir NAME or NAME.MODEL.")
+        }
         let region = try tx.createRegion(
             name: parts.name, model: parts.model ?? "transactional", ownership: Ownership(request))
         return RegionDirectory.node(region)
@@ -213,9 +218,7 @@ extension Ownership {
 func optional<R>(_ body: () throws -> R) throws -> R? {
     do {
         return try body()
-    } catch let error as ObjectError
-        where [.notFound, .invalid, .nameTooLong].contains(error.kind)
-    {
+    } catch ObjectError.notFound, ObjectError.invalid, ObjectError.nameTooLong {
         return nil
     }
 }

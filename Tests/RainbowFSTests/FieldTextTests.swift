@@ -1,7 +1,9 @@
+import Glibc
 import TestSupport
 import Testing
 
 @testable import RainbowCore
+@testable import RainbowFS
 
 @Suite("The text of a field")
 struct FieldTextTests {
@@ -41,23 +43,23 @@ struct FieldTextTests {
     @Test(
         "A text that is no value of the type is refused",
         arguments: [
-            ("int8 x", "", ObjectError.Kind.invalid), ("int8 x", "\n", .invalid),
-            ("int8 x", "1 2", .invalid), ("int8 x", "1.0", .invalid), ("int8 x", "x", .invalid),
-            ("int8 x", "-", .invalid), ("int8 x", "0x", .invalid), ("int8 x", "0x80", .range),
-            ("int8 x", "128", .range), ("int8 x", "-129", .range), ("uint8 x", "-1", .range),
-            ("uint64 x", "18446744073709551616", .range),
-            ("uint64 x", "99999999999999999999999999", .range),
-            ("int64 x", "9223372036854775808", .range), ("int64 x", "1e3", .invalid),
-            ("bool x", "2", .invalid), ("bool x", "yes", .invalid), ("float32 x", "1e39", .range),
-            ("float64 x", "-1e999", .range), ("float64 x", "1,5", .invalid),
-            ("int8 x[3]", "1 2", .invalid), ("int8 x[3]", "1 2 3 4", .invalid),
-            ("string x[4]", "abcde", .range), ("string x[4]", "a\0b", .invalid),
-            ("ref<Object> x", "0x10", .invalid),
+            ("int8 x", "", EINVAL), ("int8 x", "\n", EINVAL),
+            ("int8 x", "1 2", EINVAL), ("int8 x", "1.0", EINVAL), ("int8 x", "x", EINVAL),
+            ("int8 x", "-", EINVAL), ("int8 x", "0x", EINVAL), ("int8 x", "0x80", ERANGE),
+            ("int8 x", "128", ERANGE), ("int8 x", "-129", ERANGE), ("uint8 x", "-1", ERANGE),
+            ("uint64 x", "18446744073709551616", ERANGE),
+            ("uint64 x", "99999999999999999999999999", ERANGE),
+            ("int64 x", "9223372036854775808", ERANGE), ("int64 x", "1e3", EINVAL),
+            ("bool x", "2", EINVAL), ("bool x", "yes", EINVAL), ("float32 x", "1e39", ERANGE),
+            ("float64 x", "-1e999", ERANGE), ("float64 x", "1,5", EINVAL),
+            ("int8 x[3]", "1 2", EINVAL), ("int8 x[3]", "1 2 3 4", EINVAL),
+            ("string x[4]", "abcde", ERANGE), ("string x[4]", "a\0b", EINVAL),
+            ("ref<Object> x", "0x10", EINVAL),
         ])
-    func refuses(declaration: String, text: String, kind: ObjectError.Kind) throws {
+    func refuses(declaration: String, text: String, errno: Int32) throws {
         let field = try FieldTextTests.field(declaration)
-        let error = #expect(throws: ObjectError.self) { try FieldText.parse(text, for: field) }
-        #expect(error?.kind == kind)
+        let error = #expect(throws: TreeError.self) { try FieldText.parse(text, for: field) }
+        #expect(error?.errno == errno)
         #expect(error?.message.contains("x") == true)
     }
 
@@ -97,8 +99,8 @@ struct FieldTextTests {
                     }
                 }
                 _ = FieldText.format(value, field)
-            } catch let error as ObjectError {
-                #expect([.invalid, .range].contains(error.kind))
+            } catch let error as TreeError {
+                #expect([EINVAL, ERANGE].contains(error.errno))
             }
         }
     }

@@ -1,10 +1,13 @@
+import Glibc
+import RainbowCore
+
 /// The text form of one number or truth value.
 enum FieldValue {
     /// Turns one word into the bytes of a value of the field's type.
     static func parse(
         _ word: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into location: UnsafeMutableRawPointer
-    ) throws(ObjectError) {
+    ) throws(TreeError) {
         switch field.type {
         case .int8: try unsafe integer(word, field, Int8.self, location)
         case .int16: try unsafe integer(word, field, Int16.self, location)
@@ -48,7 +51,7 @@ enum FieldValue {
     private static func integer<T: FixedWidthInteger>(
         _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ type: T.Type,
         _ location: UnsafeMutableRawPointer
-    ) throws(ObjectError) {
+    ) throws(TreeError) {
         var digits = unsafe word[...]
         let isNegative = unsafe digits.first == UInt8(ascii: "-")
         if unsafe isNegative || digits.first == UInt8(ascii: "+") { unsafe digits.removeFirst() }
@@ -73,8 +76,8 @@ enum FieldValue {
             magnitude = sum
         }
         guard !isTooLarge, let value = signed(magnitude, isNegative, as: type) else {
-            throw ObjectError(
-                .range, "\(field.name) is \(field.type.name): \(T.min) to \(T.max).")
+            throw TreeError(
+                ERANGE, "\(field.name) is \(field.type.name): \(T.min) to \(T.max).")
         }
         unsafe location.storeBytes(of: value, as: type)
     }
@@ -123,14 +126,14 @@ enum FieldValue {
     private static func float<T: BinaryFloatingPoint & LosslessStringConvertible>(
         _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor, _ type: T.Type,
         _ location: UnsafeMutableRawPointer
-    ) throws(ObjectError) {
+    ) throws(TreeError) {
         let text = unsafe String(decoding: word, as: UTF8.self)
         guard let value = T(text) else { throw unsafe invalid(word, field) }
         // A number that is too large reads as infinity, as does the word for it.
-        let isNumber = unsafe word.contains { ClassText.isDigit($0) }
+        let isNumber = unsafe word.contains { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         guard value.isFinite || !isNumber || value.isNaN else {
-            throw ObjectError(
-                .range,
+            throw TreeError(
+                ERANGE,
                 "\(field.name) is \(field.type.name), at most \(T.greatestFiniteMagnitude)."
             )
         }
@@ -142,7 +145,7 @@ enum FieldValue {
     private static func bool(
         _ word: UnsafeRawBufferPointer, _ field: FieldDescriptor,
         _ location: UnsafeMutableRawPointer
-    ) throws(ObjectError) {
+    ) throws(TreeError) {
         let value: UInt8
         switch unsafe String(decoding: word.prefix(8), as: UTF8.self).lowercased() {
         case "1", "true": value = 1
@@ -153,11 +156,11 @@ enum FieldValue {
     }
 
     private static func invalid(_ word: UnsafeRawBufferPointer, _ field: FieldDescriptor)
-        -> ObjectError
+        -> TreeError
     {
         let shown = unsafe String(decoding: word.prefix(40), as: UTF8.self)
-        return ObjectError(
-            .invalid, "\(field.name) is \(field.type.name); \"\(shown)\" is no such value.")
+        return TreeError(
+            EINVAL, "\(field.name) is \(field.type.name); \"\(shown)\" is no such value.")
     }
 }
 
@@ -171,37 +174,37 @@ enum FieldValue {
 /// - `bytes`: the bytes themselves, padded with NUL.
 ///
 /// References have no text: they are links.
-public enum FieldText {
+enum FieldText {
     /// Turns the text of a whole field into its bytes.
     ///
     /// - Parameter bytes: what is filled; `field.byteCount` bytes, undefined if an error is thrown.
-    /// - Throws: `.invalid` if the text is no value of the type, `.range` if the type cannot hold
+    /// - Throws: EINVAL if the text is no value of the type, ERANGE if the type cannot hold
     ///   it.
-    public static func parse(
+    static func parse(
         _ text: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into bytes: UnsafeMutableRawBufferPointer
-    ) throws(ObjectError) {
+    ) throws(TreeError) {
         precondition(bytes.count == field.byteCount)
         guard !field.isReference else {
-            throw ObjectError(.invalid, "\(field.name) is a reference; make a link of it instead.")
+            throw TreeError(EINVAL, "\(field.name) is a reference; make a link of it instead.")
         }
         guard !field.isRaw else { return try unsafe parseRaw(text, for: field, into: bytes) }
         var words = unsafe FieldWords(text)
         for index in 0..<field.count {
             guard let word = unsafe words.next() else {
-                throw ObjectError(.invalid, countMessage(field, found: index))
+                throw TreeError(EINVAL, countMessage(field, found: index))
             }
             let location = unsafe bytes.baseAddress! + index * field.type.elementSize
             unsafe try FieldValue.parse(word, for: field, into: location)
         }
         guard unsafe words.next() == nil else {
-            throw ObjectError(.invalid, countMessage(field, found: nil))
+            throw TreeError(EINVAL, countMessage(field, found: nil))
         }
     }
 
     /// Turns the text of a whole field into its bytes.
-    public static func parse(_ text: some StringProtocol, for field: FieldDescriptor)
-        throws(ObjectError)
+    static func parse(_ text: some StringProtocol, for field: FieldDescriptor)
+        throws(TreeError)
         -> [UInt8]
     {
         let text = text.systemBytes
@@ -209,7 +212,7 @@ public enum FieldText {
         // The closures of the standard library hand on errors untyped, so the result carries it.
         let result = unsafe text.withUnsafeBytes { text in
             unsafe bytes.withUnsafeMutableBytes { bytes in
-                Result { () throws(ObjectError) in
+                Result { () throws(TreeError) in
                     try unsafe parse(text, for: field, into: bytes)
                 }
             }
@@ -219,13 +222,13 @@ public enum FieldText {
     }
 
     /// The values of an array as a command has them, parted by commas, parted by blanks.
-    public static func withBlanks(_ text: some StringProtocol) -> String {
+    static func withBlanks(_ text: some StringProtocol) -> String {
         let scalars = text.unicodeScalars.map { $0 == "," ? " " : $0 }
         return String(String.UnicodeScalarView(scalars))
     }
 
     /// Appends the text of a field's bytes: each value and a line end; of `bytes` them alone.
-    public static func format(
+    static func format(
         _ bytes: UnsafeRawBufferPointer, _ field: FieldDescriptor, into text: inout [UInt8]
     ) {
         precondition(bytes.count >= field.byteCount)
@@ -247,13 +250,13 @@ public enum FieldText {
     }
 
     /// The text of a string field's bytes: those up to its first NUL.
-    public static func string(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    static func string(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         let end = unsafe bytes.firstIndex(of: 0) ?? bytes.count
         return unsafe UnsafeRawBufferPointer(rebasing: bytes[..<end])
     }
 
     /// The text of a field's bytes.
-    public static func format(_ bytes: [UInt8], _ field: FieldDescriptor) -> String {
+    static func format(_ bytes: [UInt8], _ field: FieldDescriptor) -> String {
         var text: [UInt8] = []
         unsafe bytes.withUnsafeBytes { unsafe format($0, field, into: &text) }
         return String(decoding: text, as: UTF8.self)
@@ -262,16 +265,16 @@ public enum FieldText {
     private static func parseRaw(
         _ text: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into bytes: UnsafeMutableRawBufferPointer
-    ) throws(ObjectError) {
+    ) throws(TreeError) {
         guard text.count <= field.byteCount else {
-            throw ObjectError(
-                .range,
+            throw TreeError(
+                ERANGE,
                 "\(field.name) holds \(field.byteCount) bytes, the value has \(text.count).")
         }
         if field.type == .string {
             guard unsafe !text.contains(0), unsafe String(validating: text, as: UTF8.self) != nil
             else {
-                throw ObjectError(.invalid, "\(field.name) is a string: UTF-8 text without NUL.")
+                throw TreeError(EINVAL, "\(field.name) is a string: UTF-8 text without NUL.")
             }
         }
         unsafe bytes.copyMemory(from: text)
@@ -322,19 +325,19 @@ extension FieldText {
     /// - Parameter bytes: `field.byteCount` bytes, of which those of the values found are filled;
     ///   undefined if an error is thrown.
     /// - Returns: how many values the text has.
-    /// - Throws: `.invalid` if there are more than the field has or one is no value of the type,
-    ///   `.range` if the type cannot hold one.
-    public static func parsePrefix(
+    /// - Throws: EINVAL if there are more than the field has or one is no value of the type,
+    ///   ERANGE if the type cannot hold one.
+    static func parsePrefix(
         _ text: UnsafeRawBufferPointer, for field: FieldDescriptor,
         into bytes: UnsafeMutableRawBufferPointer
-    ) throws(ObjectError) -> Int {
+    ) throws(TreeError) -> Int {
         precondition(bytes.count == field.byteCount && !field.isReference && !field.isRaw)
         var words = unsafe FieldWords(text)
         var count = 0
         while let word = unsafe words.next() {
             guard count < field.count else {
-                throw ObjectError(
-                    .invalid, "\(field.name) takes \(field.count) values, the text has more.")
+                throw TreeError(
+                    EINVAL, "\(field.name) takes \(field.count) values, the text has more.")
             }
             let location = unsafe bytes.baseAddress! + count * field.type.elementSize
             unsafe try FieldValue.parse(word, for: field, into: location)
