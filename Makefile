@@ -98,9 +98,9 @@ test: packages-test
 
 # Suites that take less than some seconds each: all layers, the house rules, and sessions in a mount.
 SMOKE_CORE  := Address|SystemText|SharedWord|Layout|Folder|Conflict|ConflictLog|Snapshot|CommitFeed
-SMOKE_CORE  := $(SMOKE_CORE)|OpenTransaction|ClassText|FieldText|BuiltInClass|Classes|Names|Table
+SMOKE_CORE  := $(SMOKE_CORE)|OpenTransaction|ClassText|BuiltInClass|Classes|Names|Table
 SMOKE_CORE  := $(SMOKE_CORE)|Allocators|Objects
-SMOKE_TREE  := Tidy|CommandLine|KeptLines|Permission|TransactionLife|Top|TreeHotPath
+SMOKE_TREE  := Tidy|FieldText|ProgramName|CommandLine|KeptLines|Permission|TransactionLife|Top|TreeHotPath
 SMOKE_TREE  := $(SMOKE_TREE)|Semantics(NewFile|Structure|String|Other|Byte|Reference|Transaction|Metrics|Field)
 SMOKE_MOUNT := Scenario
 

@@ -98,7 +98,7 @@ extension ObjectError {
             case .fieldOfObject(let field, let object):
                 "the object at \(object) is of another class than the field \(field)"
             case .element(let index, let field, let count):
-                "\(field) has the elements 0 to \(count - 1), not \(index)"
+                "the field \(field) has the elements 0 to \(count - 1), not \(index)"
             case .name(let name): "there is no name \(name)"
             case .nameObject(let address): "there is no name at \(address) any more"
             case .region(let name): "there is no region \(name)"
@@ -163,26 +163,25 @@ extension ObjectError {
             case .classText(let line, let what): "line \(line) of the class text: \(what)"
             case .classTextNotUTF8: "the text of a class must be UTF-8"
             case .targetClass(let name, let field):
-                "the field \(field) refers to the class \(name), which is not there; define it"
-                    + " first"
+                "the field \(field) refers to the class \(name), which is not there"
             case .model(let model):
-                "\(model) is no consistency model of this version; transactional is the only one"
+                "this version has no consistency model \(model); transactional is the only one"
             case .capacity(let max): "a capacity is 1 to \(max) bytes"
             case .capacityBelowUse(let name, let used):
                 "the objects of \(name) take \(used) bytes, more than that"
-            case .noReference(let field): "\(field) is no reference"
-            case .reference(let field): "\(field) is a reference"
+            case .noReference(let field): "the field \(field) is no reference"
+            case .reference(let field): "the field \(field) is a reference"
             case .type(let type, let field, let asked):
-                "\(field) is \(type.name), the program asks for \(asked.name)"
+                "the field \(field) is \(type.name), the program asks for \(asked.name)"
             case .stringBytes(let field):
-                "\(field) is a string: with these bytes it would be no UTF-8"
+                "the field \(field) is a string: with these bytes it would be no UTF-8"
             case .partOfReference:
                 "references are written whole: eight bytes at a multiple of eight"
             case .target(let target, let field):
-                "\(field) must lead to an object; none is at \(target)"
+                "the field \(field) must lead to an object; none is at \(target)"
             case .classOfTarget(let found, let target, let field, let expected):
-                "\(field) takes an object of the class \(expected); \(target) is of the class"
-                    + " \(found)"
+                "the field \(field) takes an object of the class \(expected); \(target) is of the"
+                    + " class \(found)"
             case .namedObject(let target): "a name must lead to an object; none is at \(target)"
             case .listing(let name): "the listing of the objects of \(name) must begin again"
             case .layout(let found, let known):
@@ -211,14 +210,14 @@ extension ObjectError {
             switch self {
             case .systemAllocator:
                 "the system allocator belongs to the space itself; make your own"
-            case .systemClass(let name): "\(name) is a class of the system; use another name"
+            case .systemClass(let name): "the class \(name) belongs to the system; use another name"
             case .instances(let name): "objects of the class \(name) come with the system only"
-            case .systemField(let field): "\(field) belongs to a class of the system"
+            case .systemField(let field): "the field \(field) belongs to a class of the system"
             case .systemObject: "objects of the system cannot be written"
             case .systemRegion(let name): "the region \(name) belongs to every space"
             case .sizeOfObject(let bytes): "the object has \(bytes) bytes and cannot be resized"
             case .sizeOfField(let field, let bytes):
-                "\(field) has \(bytes) bytes and cannot be resized"
+                "the field \(field) has \(bytes) bytes and cannot be resized"
             case .header(let bytes):
                 "bytes \(bytes.lowerBound) to \(bytes.upperBound) are the header, which never"
                     + " changes; write before or after it"
@@ -228,13 +227,17 @@ extension ObjectError {
     }
 
     public enum UsedClass: Hashable, Sendable, CustomStringConvertible {
-        case hasObjects(String)
+        /// One that cannot change, nor be removed, since it has objects.
+        case change(String)
+        case removal(String)
         /// So many fields of classes lead to objects of this one.
         case hasReferrers(String, fields: UInt32)
 
         public var description: String {
             switch self {
-            case .hasObjects(let name): "the class \(name) has objects, and stays as it is"
+            case .change(let name): "the class \(name) has objects, so it cannot change"
+            case .removal(let name):
+                "the class \(name) has objects, and stays as long as they do"
             case .hasReferrers(let name, let fields): "\(fields) fields of classes refer to \(name)"
             }
         }
@@ -251,8 +254,8 @@ extension ObjectError {
         public var description: String {
             switch self {
             case .allocator(let name, let free, let capacity, let asked):
-                "\(name) has \(free) of \(capacity) bytes left, too few for \(asked) more; raise"
-                    + " its capacity or make another allocator"
+                "the allocator \(name) has \(free) of \(capacity) bytes left, too few for \(asked)"
+                    + " more; raise its capacity or make another allocator"
             case .systemAllocator(let name):
                 "the system allocator has no room for another \(name) object; those that are"
                     + " removed make room only for their like"
@@ -260,8 +263,8 @@ extension ObjectError {
                 "the region has no \(asked) bytes in a row left; make another region or a smaller"
                     + " allocator"
             case .afterAllocator(let name, let asked):
-                "\(name) holds objects and another allocator begins after it, so it cannot grow to"
-                    + " \(asked) bytes; make another allocator"
+                "the allocator \(name) holds objects and another one begins after it, so it cannot"
+                    + " grow to \(asked) bytes; make another allocator"
             case .regions(let max): "a space has \(max) regions at most; remove an empty one"
             }
         }

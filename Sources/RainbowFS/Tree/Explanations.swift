@@ -9,12 +9,12 @@ extension ObjectError {
     private var advice: String? {
         switch self {
         case .notFound(.class(let name)): "define it in classes/\(name)"
-        case .invalid(.targetClass): "an empty text will do"
+        case .invalid(.targetClass): "define it first, an empty text will do"
         case .invalid(.reference): "it is a link, not bytes"
         case .invalid(.layout): "use the rainbowfs that made it, or destroy it"
         case .invalid(.damage): "run rainbowfs fsck to see more"
         case .notPermitted(.systemObject): "they change by commands only"
-        case .busy(.hasObjects): "use a new name"
+        case .busy(.change): "use a new name"
         case .busy(.hasReferrers):
             "while those have no objects, rm them first, or define them again without these fields"
         case .notEmpty(.region): "rmdir removes those without objects"

@@ -121,10 +121,10 @@ struct FieldTests {
                 refusals == [
                     "there is no class Nobody",
                     "the class Node has no field zz",
-                    "d is int64, the program asks for int32",
-                    "d is int64, the program asks for ref",
-                    "next is ref, the program asks for int64",
-                    "created belongs to a class of the system",
+                    "the field d is int64, the program asks for int32",
+                    "the field d is int64, the program asks for ref",
+                    "the field next is ref, the program asks for int64",
+                    "the field created belongs to a class of the system",
                     "there is no name nobody", "there is no object at \(Address(12))",
                 ])
         }

@@ -35,7 +35,7 @@ extension ClassObject {
 
     func checkHasNoObjects(_ name: String, _ tx: inout Transaction) throws {
         guard try tx.load(instances).isNull else {
-            throw ObjectError.busy(.hasObjects(name))
+            throw ObjectError.busy(.change(name))
         }
     }
 

@@ -84,7 +84,7 @@ extension Transaction {
             throw ObjectError.notFound(.class(name))
         }
         guard try load(found.instances).isNull else {
-            throw ObjectError.busy(.hasObjects(name))
+            throw ObjectError.busy(.removal(name))
         }
         let referrers = try load(found.referrers)
         guard referrers == 0 else {

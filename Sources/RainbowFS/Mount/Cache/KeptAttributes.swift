@@ -63,7 +63,7 @@ extension KeptAttributes {
     ///
     /// - Returns: for how long the kernel may keep them; nil: what is read says it.
     func keepDirectory(_ node: NodeID) -> Double? {
-        guard let fixed = node.fixed, fixed.isDirectory else { return nil }
+        guard let fixed = node.fixed, fixed.keepsAttributes else { return nil }
         let bit = UInt64(1) << UInt64(fixed.rawValue)
         if directories.load(ordering: .sequentiallyConsistent) & bit == 0 {
             directories.bitwiseOr(bit, ordering: .sequentiallyConsistent)
@@ -188,7 +188,8 @@ extension KeptAttributes {
 }
 
 extension NodeID.Fixed {
-    fileprivate var isDirectory: Bool {
+    /// Whether the attributes change with commits only.
+    fileprivate var keepsAttributes: Bool {
         switch self {
         case .root, .regions, .classes, .objects, .names, .nodes: true
         case .system, .systemObjects, .systemClasses: true

@@ -17,25 +17,7 @@ import Glibc
     private(set) var rerun: UInt = 0
     private var answerDescriptor: Int32 = -1
 
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        let result = unsafe pthread_key_create(&key) { memory in
-            guard let memory = unsafe memory else { return }
-            unsafe memory.assumingMemoryBound(to: KernelChannel.self).deallocate()
-        }
-        precondition(result == 0, "no thread-specific key is left")
-        return key
-    }()
-
-    private static var current: UnsafeMutablePointer<KernelChannel> {
-        if let memory = unsafe pthread_getspecific(key) {
-            return unsafe memory.assumingMemoryBound(to: KernelChannel.self)
-        }
-        let channel = UnsafeMutablePointer<KernelChannel>.allocate(capacity: 1)
-        unsafe channel.initialize(to: KernelChannel())
-        unsafe pthread_setspecific(key, channel)
-        return unsafe channel
-    }
+    private static let ofThread = ThreadSpecific(KernelChannel())
 
     /// Puts it between libfuse and the kernel, for a session that is mounted and has read nothing.
     ///
@@ -45,12 +27,12 @@ import Glibc
         unsafe calls.read = { descriptor, buffer, size, _ in
             let count = unsafe Glibc.read(descriptor, buffer, size)
             if count > 0 {
-                unsafe KernelChannel.current.pointee.note(descriptor, buffer, count)
+                unsafe KernelChannel.ofThread.current.pointee.note(descriptor, buffer, count)
             }
             return count
         }
         unsafe calls.writev = { descriptor, pieces, count, _ in
-            let channel = unsafe KernelChannel.current
+            let channel = unsafe KernelChannel.ofThread.current
             if unsafe channel.pointee.opcode == FUSE_INIT.rawValue, let pieces = unsafe pieces {
                 unsafe KernelChannel.allowParallelLookups(pieces, count)
             }
@@ -120,19 +102,19 @@ struct KernelMessage: Sendable {
 
 extension KernelChannel {
     fileprivate static var currentMessage: (descriptor: Int32, bytes: [UInt8]) {
-        let channel = unsafe current.pointee
+        let channel = unsafe ofThread.current.pointee
         let bytes = unsafe UnsafeRawBufferPointer(start: channel.message, count: channel.count)
         return unsafe (channel.descriptor, Array(bytes))
     }
 
     /// The request that this thread runs again; 0: none.
-    static var rerun: UInt { unsafe current.pointee.rerun }
+    static var rerun: UInt { unsafe ofThread.current.pointee.rerun }
 
     fileprivate static func withAnswers(
         to descriptor: Int32, for request: UInt, _ message: UnsafeRawBufferPointer,
         _ body: () -> Void
     ) {
-        let channel = unsafe current
+        let channel = unsafe ofThread.current
         unsafe channel.pointee.note(
             descriptor, UnsafeMutableRawPointer(mutating: message.baseAddress), message.count)
         unsafe channel.pointee.rerun = request

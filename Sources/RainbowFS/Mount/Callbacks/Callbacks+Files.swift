@@ -173,11 +173,12 @@ extension Callbacks {
             // The kernel does not say for whom it closes a file: for its opener, by this process.
             let own = Committer.current.processID
             system.tree.space.committer = Committer(processID: own, userID: file.opener)
-            RequestScope.begin(UInt(bitPattern: request))
-            defer { RequestScope.end() }
-            do throws(TreeError) {
-                try file.about { () throws(TreeError) in try file.finish() }
-            } catch {
+            let outcome = RequestScope.serving(UInt(bitPattern: request)) {
+                Result { () throws(TreeError) in
+                    try file.about { () throws(TreeError) in try file.finish() }
+                }
+            }
+            if case .failure(let error) = outcome {
                 if let wait = error.wait {
                     return unsafe system.waiting.add(request, .release, wait)
                 }

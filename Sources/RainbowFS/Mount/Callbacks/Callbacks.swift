@@ -32,13 +32,12 @@ enum Callbacks {
         guard let request = unsafe request else { return }
         let call = unsafe Call(request)
         let reply = unsafe Reply(request)
-        RequestScope.begin(UInt(bitPattern: request))
-        defer { RequestScope.end() }
-        do throws(TreeError) {
-            let result = try work(call)
-            answer(reply, result)
-        } catch {
-            call.system.fail(reply, error, operation, for: call.caller)
+        let outcome = RequestScope.serving(UInt(bitPattern: request)) {
+            Result { () throws(TreeError) in try work(call) }
+        }
+        switch outcome {
+        case .success(let result): answer(reply, result)
+        case .failure(let error): call.system.fail(reply, error, operation, for: call.caller)
         }
     }
 }

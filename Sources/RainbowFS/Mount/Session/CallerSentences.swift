@@ -68,13 +68,7 @@ final class CallerSentences: Sendable {
 enum ProcessName {
     /// The name that ps(1) shows; nil for a process that is gone or in another namespace.
     static func of(_ pid: UInt32) -> String? {
-        guard pid != 0 else { return nil }
-        let file = unsafe open("/proc/\(pid)/comm", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 64)
-        let count = unsafe read(file, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        return String(decoding: bytes.prefix(count).prefix { $0 != 10 }, as: UTF8.self)
+        guard pid != 0, let text = ProcFile.content(of: "/proc/\(pid)/comm") else { return nil }
+        return String(decoding: text.prefix { $0 != 10 }, as: UTF8.self)
     }
 }

@@ -176,7 +176,7 @@ enum MountTable {
 
     /// All mounts; one that covers another comes after it.
     static func lines() -> [Line] {
-        parse(String(systemBytes: read("/proc/self/mountinfo") ?? []))
+        parse(String(systemBytes: ProcFile.content(of: "/proc/self/mountinfo") ?? []))
     }
 
     static func parse(_ table: String) -> [Line] {
@@ -205,19 +205,5 @@ enum MountTable {
             }
         }
         return String(systemBytes: bytes)
-    }
-
-    private static func read(_ path: String) -> [UInt8]? {
-        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16384)
-        while true {
-            let count = unsafe Glibc.read(file, &chunk, chunk.count)
-            guard count > 0 else { break }
-            bytes += chunk[..<count]
-        }
-        return bytes
     }
 }

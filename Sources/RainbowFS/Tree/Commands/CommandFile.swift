@@ -7,7 +7,7 @@ protocol CommandInterpreter: Sendable {
     /// Carries out some commands: all of them or none.
     func execute(_ commands: [Command]) throws -> CommandAnswer
     /// What can be read after a command that failed; nil for the text that the file began with.
-    var status: String? { get }
+    func status() throws -> String?
     /// Whether a line without an end may be the beginning of a longer one, as of a list.
     ///
     /// - Parameter commands: those of the lines before it.
@@ -15,7 +15,7 @@ protocol CommandInterpreter: Sendable {
 }
 
 extension CommandInterpreter {
-    var status: String? { nil }
+    func status() throws -> String? { nil }
 
     func mayContinue(_ line: ArraySlice<UInt8>, after commands: [Command]) -> Bool { true }
 }
@@ -37,7 +37,7 @@ final class CommandFile: OpenFile, @unchecked Sendable {
         var isUsed = false
     }
 
-    private let text: @Sendable () -> String
+    private let text: @Sendable () throws -> String
     private let commands: any CommandInterpreter
     private let isRead: Bool
     private let state = Mutex(State())
@@ -49,7 +49,7 @@ final class CommandFile: OpenFile, @unchecked Sendable {
     ///   - text: what can be read before the first command; asked for at the first read.
     ///   - isRead: whether anybody can read the answers.
     init(
-        text: @autoclosure @escaping @Sendable () -> String, isRead: Bool,
+        text: @autoclosure @escaping @Sendable () throws -> String, isRead: Bool,
         _ commands: any CommandInterpreter
     ) {
         self.text = text
@@ -61,20 +61,20 @@ final class CommandFile: OpenFile, @unchecked Sendable {
         throws(TreeError) -> Int
     {
         try takeWaitingLine()
-        makeText()
+        try makeText()
         return state.withLock { unsafe $0.answers.read(at: offset, into: buffer) }
     }
 
     override var textSize: UInt64? {
-        makeText()
+        guard (try? makeText()) != nil else { return nil }
         return state.withLock { $0.answers.statusBytes }
     }
 
     /// Makes the text, if nothing was written yet.
-    private func makeText() {
+    private func makeText() throws(TreeError) {
         let isEmpty = state.withLock { $0.answers.isEmpty && !$0.isUsed }
         guard isEmpty else { return }
-        let text = CommandAnswer.text(text().systemBytes)
+        let text = CommandAnswer.text(try TreeError.translating(text).systemBytes)
         state.withLock { if $0.answers.isEmpty { $0.answers.set(status: text) } }
     }
 
@@ -160,14 +160,14 @@ final class CommandFile: OpenFile, @unchecked Sendable {
     /// has to wait or was interrupted may come again.
     private func noteFailure(_ error: TreeError, _ waiting: [UInt8], at offset: UInt64) {
         let isInterrupted = error.errno == EINTR || error.wait != nil
-        let status = isInterrupted || !isRead ? nil : (commands.status ?? text()).systemBytes
+        let status = isInterrupted || !isRead ? nil : try? commands.status() ?? text()
         state.withLock { state in
             if isInterrupted {
                 state.waiting = waiting
                 state.isWaitingForWrite = true
             } else {
                 state.answers.noteWrite(at: offset, count: 0)
-                if let status { state.answers.set(status: .text(status)) }
+                if let status { state.answers.set(status: .text(status.systemBytes)) }
             }
         }
     }

@@ -19,7 +19,7 @@ final class PendingFiles: Sendable {
     private struct State {
         /// The oldest first.
         var entries: [Entry] = []
-        var serial = 0
+        var lastPart = 0
 
         func index(_ parent: NodeID, _ name: String) -> Int? {
             entries.firstIndex { $0.parent == parent && $0.name?.isSame(as: name) == true }
@@ -69,10 +69,10 @@ final class PendingFiles: Sendable {
                 state.entries.remove(at: oldest)
             }
             repeat {
-                state.serial = (state.serial + 1) % NodeID.partCount
-            } while state.entries.contains { $0.file.node.part == state.serial }
+                state.lastPart = (state.lastPart + 1) % NodeID.partCount
+            } while state.entries.contains { $0.file.node.part == state.lastPart }
             let file = PendingFile(
-                node: NodeID(.pendingFile, part: state.serial), request)
+                node: NodeID(.pendingFile, part: state.lastPart), request)
             state.entries.append(Entry(parent: parent, name: name, file: file, opens: 1))
             return file
         }

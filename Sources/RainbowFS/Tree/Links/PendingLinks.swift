@@ -17,7 +17,7 @@ final class PendingLinks: Sendable {
 
     private struct State {
         var links: [Link] = []
-        var serial = 0
+        var lastPart = 0
     }
 
     private let state = Mutex(State())
@@ -38,10 +38,10 @@ final class PendingLinks: Sendable {
             else {
                 return nil
             }
-            state.serial = (state.serial + 1) % NodeID.partCount
+            state.lastPart = (state.lastPart + 1) % NodeID.partCount
             let link = Link(
                 parent: parent, name: name, target: target,
-                node: NodeID(.pendingLink, part: state.serial))
+                node: NodeID(.pendingLink, part: state.lastPart))
             state.links.append(link)
             if state.links.count > PendingLinks.countMax { state.links.removeFirst() }
             return link

@@ -165,15 +165,3 @@ extension LinkNode {
                 id, S_IFLNK, ownership, size: UInt64(target.systemByteCount), version: version))
     }
 }
-
-/// A symbolic link that belongs to the object of its address.
-protocol ObjectLinkNode: LinkNode {}
-
-extension ObjectLinkNode {
-    func describe(_ tx: inout Transaction) throws -> Description {
-        let state = try ObjectState(id.address, &tx)
-        var description = link(try readLink(&tx), state.ownership, version: state.version)
-        description.isPermanent = state.isPermanent
-        return description
-    }
-}

@@ -1,3 +1,4 @@
+import Glibc
 import RainbowCore
 
 /// The number that the kernel knows a node of the tree by.
@@ -77,6 +78,24 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
         case regions, classes, objects, names, nodes, metrics, messages, control
         case transactions, snapshots, events
         case system, systemObjects, systemClasses
+
+        /// What it is called in its directory; empty for the top.
+        var name: String {
+            switch self {
+            case .root: ""
+            case .systemObjects: "objects"
+            case .systemClasses: "classes"
+            default: "\(self)"
+            }
+        }
+
+        /// The type bits of `st_mode`.
+        var type: UInt32 {
+            switch self {
+            case .events, .metrics, .messages, .control: S_IFREG
+            default: S_IFDIR
+            }
+        }
     }
 
     var fixed: Fixed? {

@@ -31,11 +31,9 @@ extension View {
 
     private func fixedPath(_ id: NodeID) -> String? {
         switch id.fixed {
-        case .root: ""
         case nil: nil
-        case .systemObjects: "system/objects"
-        case .systemClasses: "system/classes"
-        case let fixed?: "\(fixed)"
+        case .systemObjects?, .systemClasses?: id.fixed.map { "system/\($0.name)" }
+        case let fixed?: fixed.name
         }
     }
 

@@ -9,14 +9,9 @@ struct RootDirectory: DirectoryNode {
     let refusal =
         "Nothing can be made, moved or removed at the top of the tree; its entries are fixed."
 
-    private static let entries: [(name: String, node: NodeID.Fixed, type: UInt32)] = [
-        ("regions", .regions, S_IFDIR), ("classes", .classes, S_IFDIR),
-        ("objects", .objects, S_IFDIR), ("names", .names, S_IFDIR), ("nodes", .nodes, S_IFDIR),
-        ("events", .events, S_IFREG),
-        ("metrics", .metrics, S_IFREG), ("messages", .messages, S_IFREG),
-        ("control", .control, S_IFREG), ("transactions", .transactions, S_IFDIR),
-        ("snapshots", .snapshots, S_IFDIR), ("system", .system, S_IFDIR),
-    ]
+    private static let entries = FixedEntries(
+        .regions, .classes, .objects, .names, .nodes, .events, .metrics, .messages, .control,
+        .transactions, .snapshots, .system)
 
     func describe(_ tx: inout Transaction) throws -> Description {
         try view.ownDirectory(id, mode: nil, &tx)
@@ -29,17 +24,11 @@ struct RootDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        RootDirectory.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
+        RootDirectory.entries.find(name).map { NodeID($0) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let entries = RootDirectory.entries.enumerated().map { index, entry in
-            let node = NodeID(entry.node)
-            return ListedEntry(
-                name: entry.name, node: node, key: ListingKey.first + UInt64(index),
-                type: entry.type)
-        }
-        return page(entries, after: key, limit: limit)
+        page(RootDirectory.entries.listed, after: key, limit: limit)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
@@ -72,24 +61,17 @@ struct SystemDirectory: DirectoryNode {
         + " names/ and regions/ only."
     let refusal = SystemDirectory.fixed
 
-    private static let entries: [(name: String, node: NodeID.Fixed)] = [
-        ("classes", .systemClasses), ("objects", .systemObjects),
-    ]
+    private static let entries = FixedEntries(.systemClasses, .systemObjects)
 
     func describe(_ tx: inout Transaction) throws -> Description {
         try view.ownDirectory(id, mode: 0o555, &tx)
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        SystemDirectory.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
+        SystemDirectory.entries.find(name).map { NodeID($0) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let listed = SystemDirectory.entries.enumerated().map { index, entry in
-            ListedEntry(
-                name: entry.name, node: NodeID(entry.node), key: ListingKey.first + UInt64(index),
-                type: S_IFDIR)
-        }
-        return page(listed, after: key, limit: limit)
+        page(SystemDirectory.entries.listed, after: key, limit: limit)
     }
 }

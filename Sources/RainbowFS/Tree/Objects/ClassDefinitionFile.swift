@@ -82,7 +82,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
 
     /// Whether the text is that of a class, or can become one by what is written next.
     private func check(_ text: [UInt8]) throws(TreeError) {
-        if (try? checkWhole(text)) != nil { return }
+        if refusal(of: text) == nil { return }
         // It may refer to a class that is about to come.
         view.pendingClasses.settle()
         do throws(TreeError) {
@@ -90,10 +90,21 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
         } catch {
             let end = (text.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
             guard end < text.count else { throw error }
-            let isPart = ClassText.completions(of: text[end...]).contains { line in
-                (try? checkWhole(text[..<end] + Array(line.utf8))) != nil
+            for line in ClassText.completions(of: text[end...]) {
+                let refusal = refusal(of: text[..<end] + Array(line.utf8))
+                guard let refusal else { return }
+                if refusal.wait != nil { throw refusal }
             }
-            guard isPart else { throw error }
+            throw error
+        }
+    }
+
+    private func refusal(of text: some Sequence<UInt8>) -> TreeError? {
+        do throws(TreeError) {
+            try checkWhole(text)
+            return nil
+        } catch {
+            return error
         }
     }
 
@@ -187,7 +198,7 @@ final class PendingClasses: Sendable {
 
     private struct State {
         var files: [NodeID: File] = [:]
-        var serial = 0
+        var lastPart = 0
     }
 
     private let state = Mutex(State())
@@ -200,8 +211,8 @@ final class PendingClasses: Sendable {
             guard state.files.count < PendingClasses.countMax else { return nil }
             var id: NodeID
             repeat {
-                state.serial = (state.serial + 1) % NodeID.partCount
-                id = NodeID(.pendingClass, part: state.serial)
+                state.lastPart = (state.lastPart + 1) % NodeID.partCount
+                id = NodeID(.pendingClass, part: state.lastPart)
             } while state.files[id] != nil
             state.files[id] = File(name: name)
             return id

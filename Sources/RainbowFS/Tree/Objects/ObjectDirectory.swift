@@ -172,9 +172,16 @@ struct ClassLink: LinkNode {
 }
 
 /// `objects/0x.../raw`
-struct RawLink: ObjectLinkNode {
+struct RawLink: LinkNode {
     let view: View
     let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let state = try ObjectState(id.address, &tx)
+        var description = link(try readLink(&tx), state.ownership, version: state.version)
+        description.isPermanent = state.isPermanent
+        return description
+    }
 
     func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
         ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))

@@ -29,6 +29,9 @@ struct HotSpots {
     private static let linesMax = 256
     private static let namesMax = 4096
 
+    /// None.
+    init() {}
+
     /// - Parameter now: milliseconds since the machine was started.
     init(of space: Space, now: UInt64) {
         let lines = space.conflicts(since: now - min(now, HotSpots.milliseconds))

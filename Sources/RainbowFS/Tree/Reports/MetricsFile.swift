@@ -11,22 +11,23 @@ struct MetricsFile: TextNode {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         var size = view.metricsBytes.load(ordering: .relaxed)
-        if size == 0 { size = text().utf8.count }
+        if size == 0 { size = text(HotSpots()).utf8.count }
         return try view.ownFile(id, mode: 0o444, size: size, version: 0, &tx)
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         try refuseWriting(request)
-        return TextFile(text())
+        let now = SystemClock.bootMilliseconds
+        return TextFile(text(HotSpots(of: view.space, now: now)))
     }
 
-    private func text() -> String {
+    private func text(_ spots: HotSpots) -> String {
         let now = SystemClock.bootMilliseconds
         var text = MetricsText()
         text.addSpace(view.space)
         text.addNodes(view.space.liveNodes)
         text.addLostEvents(view.events.lostCounts)
-        text.addHotSpots(HotSpots(of: view.space, now: now))
+        text.addHotSpots(spots)
         text.addViews(view.space, now: now)
         view.metricsBytes.store(text.text.utf8.count, ordering: .relaxed)
         return text.text

@@ -6,16 +6,16 @@ struct TransactionReport {
 
     let transaction: NamedTransaction
 
-    var text: String {
-        (try? transaction.space.transact { tx in text(&tx) }) ?? ""
+    func text() throws -> String {
+        try transaction.space.transact { tx in try text(&tx) }
     }
 
     /// - Parameter tx: reads the present, for a transaction that has ended.
-    func text(_ tx: inout Transaction) -> String {
+    func text(_ tx: inout Transaction) throws -> String {
         let phase = transaction.phase
         let memory = transaction.open.memory
         let touched = transaction.lines
-        let (read, written) = (objects(touched.read, &tx), objects(touched.written, &tx))
+        let (read, written) = (try objects(touched.read, &tx), try objects(touched.written, &tx))
         var lines = [
             "state: \(phase.name)",
             "snapshot: \(transaction.version)",
@@ -56,7 +56,9 @@ struct TransactionReport {
 
     /// The objects that have a part in any of the lines, in the order of their addresses. Those of
     /// the system are left out: tables and the like, which every path leads through.
-    private func objects(_ lines: [Range<Address>], _ tx: inout Transaction) -> [ShownObject] {
+    private func objects(
+        _ lines: [Range<Address>], _ tx: inout Transaction
+    ) throws -> [ShownObject] {
         let find: (inout Transaction) throws -> [ShownObject] = { tx in
             var found: [ShownObject] = []
             var next = Address.null
@@ -66,8 +68,13 @@ struct TransactionReport {
             return found.filter { !$0.isSystem }
         }
         // What a transaction made itself is seen by it alone; of one that has ended, by nobody.
-        let seen = transaction.phase == .running ? try? transaction.peek(find) : try? find(&tx)
-        return seen ?? []
+        do {
+            return try transaction.phase == .running ? transaction.peek(find) : find(&tx)
+        } catch {
+            // It may have ended by now. Who finds something busy asks again later.
+            if TreeError(error).wait != nil { throw error }
+            return []
+        }
     }
 
     /// Appends the objects that have a part in a range and are at or after an address.
@@ -94,7 +101,8 @@ struct TransactionReport {
 
     /// `objects/0x... (Account) changed by node 1 at version 1240`
     static func text(of conflict: Conflict, in space: Space) -> String {
-        (try? space.transact { tx in text(of: conflict, &tx) }) ?? ""
+        let found = try? space.transact { tx in text(of: conflict, &tx) }
+        return found ?? "the memory at \(conflict.line), which changed"
     }
 
     private static func text(of conflict: Conflict, _ tx: inout Transaction) -> String {

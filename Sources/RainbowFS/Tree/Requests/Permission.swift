@@ -174,6 +174,14 @@ extension View {
         }
     }
 
+    /// Throws unless the caller may take an entry of this owner out of a directory.
+    func requireRemoval(
+        of name: String, from directory: any DirectoryNode, owner: Ownership, for caller: Caller
+    ) throws {
+        let attributes = try examine(directory) { tx in try directory.describe(&tx) }.attributes
+        try caller.requireRemoval(of: name, from: attributes) { owner.uid }
+    }
+
     /// What access(2) asks: whether opening the node in this way would be refused.
     func access(_ id: NodeID, _ access: Access, _ caller: Caller) throws(TreeError) {
         if access.contains(.write) { try checkWritable() }
@@ -190,7 +198,7 @@ extension View {
 enum ProcessGroups {
     /// Those of a thread; none if it is gone, or out of sight in another namespace.
     static func of(_ thread: UInt32) -> [UInt32] {
-        CallerThread.content(of: "/proc/\(thread)/status").map(parse) ?? []
+        ProcFile.content(of: "/proc/\(thread)/status").map(parse) ?? []
     }
 
     /// The line `Groups:` has them parted by blanks.

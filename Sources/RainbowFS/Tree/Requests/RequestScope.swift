@@ -20,45 +20,25 @@ import Synchronization
     /// Whether the caller of a request was interrupted, so that it need not be done any more.
     static let interruptCheck = Mutex<@Sendable (UInt) -> Bool>({ _ in false })
 
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        let result = unsafe pthread_key_create(&key) { memory in
-            guard let memory = unsafe memory else { return }
-            unsafe memory.assumingMemoryBound(to: RequestScope.self).deallocate()
-        }
-        precondition(result == 0, "no thread-specific key is left")
-        return key
-    }()
+    private static let ofThread = ThreadSpecific(RequestScope())
 
-    private static var existing: UnsafeMutablePointer<RequestScope>? {
-        guard let memory = unsafe pthread_getspecific(key) else { return nil }
-        return unsafe memory.assumingMemoryBound(to: RequestScope.self)
-    }
-
-    private static var current: UnsafeMutablePointer<RequestScope> {
-        if let scope = unsafe existing { return unsafe scope }
-        let scope = UnsafeMutablePointer<RequestScope>.allocate(capacity: 1)
-        unsafe scope.initialize(to: RequestScope())
-        unsafe pthread_setspecific(key, scope)
-        return unsafe scope
-    }
-
-    static func begin(_ request: UInt) {
-        unsafe current.pointee = RequestScope(request: request)
-    }
-
-    static func end() {
-        unsafe current.pointee = RequestScope()
+    /// Runs the work for a request, by its number.
+    @inline(__always)
+    static func serving<R>(_ request: UInt, _ work: () -> R) -> R {
+        let scope = unsafe ofThread.current
+        unsafe scope.pointee = RequestScope(request: request)
+        defer { unsafe scope.pointee = RequestScope() }
+        return work()
     }
 
     /// Something was changed that others can see, or that the request must not do twice.
     static func noteEffect() {
-        unsafe existing?.pointee.effect = .permanent
+        unsafe ofThread.existing?.pointee.effect = .permanent
     }
 
     /// Runs a change of several transactions; if it fails, `undo` leaves nothing of it.
     static func undoably<R>(_ body: () throws -> R, undo: () -> Void) throws -> R {
-        let scope = unsafe current
+        let scope = unsafe ofThread.current
         let before = unsafe scope.pointee.effect
         if before == .none { unsafe scope.pointee.effect = .undoable }
         do {
@@ -75,126 +55,47 @@ import Synchronization
 
     /// Whether the thread may wait for what another process has.
     static var mayWait: Bool {
-        guard let scope = unsafe existing?.pointee, scope.request != 0 else { return false }
+        guard let scope = unsafe ofThread.existing?.pointee, scope.request != 0 else {
+            return false
+        }
         return scope.effect == .permanent || scope.effect == .undoable && !shouldGiveUp
     }
 
     /// Whether the request can be given up, since nobody waits for it and nothing of it lasts.
     static var shouldGiveUp: Bool {
-        guard let scope = unsafe existing?.pointee, scope.request != 0,
+        guard let scope = unsafe ofThread.existing?.pointee, scope.request != 0,
             scope.effect != .permanent
         else { return false }
         return interruptCheck.withLock { $0 }(scope.request)
     }
 }
 
-/// What /proc tells of the thread that made a request. It waits for the answer meanwhile, so what
-/// is found stays so.
-struct CallerThread {
-    private let folder: String
+/// A value that each thread has for itself: made at the first use, freed when the thread ends.
+/// Its type must be plain data.
+final class ThreadSpecific<Value: BitwiseCopyable>: @unchecked Sendable {
+    private let key: pthread_key_t
+    private let initial: Value
 
-    init(_ caller: Caller) {
-        folder = "/proc/\(caller.pid)"
+    init(_ initial: Value) {
+        var key = pthread_key_t()
+        let result = unsafe pthread_key_create(&key) { unsafe $0?.deallocate() }
+        precondition(result == 0, "no thread-specific key is left")
+        self.key = key
+        self.initial = initial
     }
 
-    /// Whether the thread is in a call that makes what must not be there yet: symlink(2) and
-    /// symlinkat(2), or open(2) and openat(2) with O_EXCL; nil if this may not be seen.
-    ///
-    /// The kernel looks a name up before it makes something there, and does not say what for.
-    var isMaking: Bool? {
-        // A thread that has sent its request is about to wait, and until it does it is "running".
-        for _ in 0..<Self.patience {
-            guard let bytes = CallerThread.content(of: folder + "/syscall") else { return nil }
-            let words = bytes.split { $0 <= 32 }.map { String(decoding: $0, as: UTF8.self) }
-            if words.first != "running" { return Self.makes(words) }
-            usleep(50)
-        }
-        return nil
+    /// That of this thread; nil if it has not used it yet.
+    var existing: UnsafeMutablePointer<Value>? {
+        guard let memory = unsafe pthread_getspecific(key) else { return nil }
+        return unsafe memory.assumingMemoryBound(to: Value.self)
     }
 
-    private static let patience = 200
-
-    /// - Parameter words: the number of the call, and its arguments in hexadecimal digits.
-    private static func makes(_ words: [String]) -> Bool {
-        guard let number = words.first.flatMap({ Int($0) }) else { return false }
-        if linkCalls.contains(number) { return true }
-        guard let location = openCalls[number], words.count > location,
-            let flags = UInt64(words[location].dropFirst(2), radix: 16)
-        else { return false }
-        let both = UInt64(O_CREAT | O_EXCL)
-        return flags & both == both
-    }
-
-    /// The numbers of the calls; of those that open a file, and which argument has the flags.
-    #if arch(x86_64)
-    private static let linkCalls: Set<Int> = [88, 266]
-    private static let openCalls = [2: 2, 257: 3]
-    #else
-    private static let linkCalls: Set<Int> = [36]
-    private static let openCalls = [56: 3]
-    #endif
-
-    /// Whether the process reads one of these directories: it has it open, and has read of it.
-    ///
-    /// - Parameter paths: ends of paths, each from a slash on.
-    func isReading(_ paths: [String]) -> Bool {
-        for name in descriptors {
-            guard let target = target(of: name),
-                paths.contains(where: { target.hasSuffix($0) }), isRead(name)
-            else { continue }
-            return true
-        }
-        return false
-    }
-
-    /// The numbers of what is open; none if this may not be seen.
-    private var descriptors: [String] {
-        guard let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name),
-            let directory = unsafe opendir(folder + "/fd")
-        else { return [] }
-        defer { unsafe closedir(directory) }
-        var found: [String] = []
-        while let entry = unsafe readdir(directory) {
-            let name = unsafe UnsafeRawPointer(entry) + nameOffset
-            let text = unsafe String(cString: name.assumingMemoryBound(to: CChar.self))
-            if Int(text) != nil { found.append(text) }
-        }
-        return found
-    }
-
-    /// The path that a descriptor was opened by.
-    private func target(of descriptor: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe readlink("\(folder)/fd/\(descriptor)", &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        let path = String(
-            decoding: buffer[..<count].lazy.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        // The kernel may have dropped the name since.
-        let dropped = " (deleted)"
-        return path.hasSuffix(dropped) ? String(path.dropLast(dropped.count)) : path
-    }
-
-    /// Whether a descriptor stands past its start: tar holds a directory open to find files by.
-    private func isRead(_ descriptor: String) -> Bool {
-        guard let bytes = CallerThread.content(of: "\(folder)/fdinfo/\(descriptor)") else {
-            return false
-        }
-        let words = bytes.split { $0 <= 32 }.prefix(2).map { String(decoding: $0, as: UTF8.self) }
-        return words.first == "pos:" && words.last != "0"
-    }
-
-    /// The text of a file below /proc; nil if it cannot be read.
-    static func content(of path: String) -> [UInt8]? {
-        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var text: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = unsafe read(file, &buffer, buffer.count)
-            guard count >= 0 else { return nil }
-            if count == 0 { return text }
-            text += buffer[..<count]
-        }
+    /// That of this thread.
+    var current: UnsafeMutablePointer<Value> {
+        if let value = unsafe existing { return unsafe value }
+        let value = UnsafeMutablePointer<Value>.allocate(capacity: 1)
+        unsafe value.initialize(to: initial)
+        unsafe pthread_setspecific(key, value)
+        return unsafe value
     }
 }

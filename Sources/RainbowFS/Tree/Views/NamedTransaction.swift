@@ -189,17 +189,18 @@ extension NamedTransaction {
 
 /// Its life.
 extension NamedTransaction {
+    /// - Returns: the version, and the lines that were written.
     /// - Throws: ECANCELED if it lost to another commit, ESTALE if it has ended before.
-    func commit() throws -> UInt64 {
+    func commit() throws -> (version: UInt64, written: [Range<Address>]) {
         let restarts = try beginOperation()
         defer { endOperation() }
-        let phase: Phase
+        let (phase, written): (Phase, [Range<Address>])
         do {
-            phase = try transition.withLock { _ in try commitOpen() }
+            (phase, written) = try transition.withLock { _ in (try commitOpen(), lines.written) }
         } catch TransactionError.stale {
             throw lost(restarts)
         }
-        if case .committed(let version) = phase { return version }
+        if case .committed(let version) = phase { return (version, written) }
         guard case .conflict(let conflict) = phase else { throw staleError(phase) }
         throw TreeError(
             ECANCELED,

@@ -55,18 +55,13 @@ struct SnapshotsDirectory: DirectoryNode {
         try view.ownDirectory(id, mode: 0o1777, &tx)
     }
 
-    private func views() throws(TreeError) -> ViewTable {
-        guard let views = view.views else { throw TreeError(ESTALE, refusal) }
-        return views
-    }
-
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        try views().snapshot(name)?.viewID.root
+        try view.otherViews().snapshot(name)?.viewID.root
     }
 
     /// An entry's key comes from its name, which is all that the mounts have in common.
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
-        let entries = try views().snapshots.map { snapshot in
+        let entries = try view.otherViews().snapshots.map { snapshot in
             let hash = snapshot.name.utf8.reduce(14_695_981_039_346_656_037 as UInt64) {
                 ($0 ^ UInt64($1)) &* 1_099_511_628_211
             }
@@ -79,14 +74,13 @@ struct SnapshotsDirectory: DirectoryNode {
 
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID {
         try view.transact(for: self, [.write, .search], request.caller) { _ in }
-        return try views().takeSnapshot(name, request.caller).viewID.root
+        return try view.otherViews().takeSnapshot(name, request.caller).viewID.root
     }
 
     func removeDirectory(_ name: String, _ caller: Caller) throws {
-        let views = try views()
+        let views = try view.otherViews()
         guard let snapshot = views.snapshot(name) else { throw TreeError.notFound(name) }
-        let attributes = try view.examine(self) { tx in try describe(&tx) }.attributes
-        try caller.requireRemoval(of: name, from: attributes) { snapshot.ownership.uid }
+        try view.requireRemoval(of: name, from: self, owner: snapshot.ownership, for: caller)
         views.remove(snapshot)
     }
 }
@@ -101,10 +95,7 @@ struct SnapshotRoot: DirectoryNode {
 
     var outlivesView: Bool { true }
 
-    private static let entries: [(name: String, node: NodeID.Fixed)] = [
-        ("regions", .regions), ("classes", .classes), ("objects", .objects), ("names", .names),
-        ("system", .system),
-    ]
+    private static let entries = FixedEntries(.regions, .classes, .objects, .names, .system)
 
     func describe(_ tx: inout Transaction) throws -> Description {
         Description(
@@ -118,17 +109,12 @@ struct SnapshotRoot: DirectoryNode {
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         try checkReadable()
-        return SnapshotRoot.entries.first { name.isSame(as: $0.name) }.map { NodeID($0.node) }
+        return SnapshotRoot.entries.find(name).map { NodeID($0) }
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
         try checkReadable()
-        let listed = SnapshotRoot.entries.enumerated().map { index, entry in
-            ListedEntry(
-                name: entry.name, node: NodeID(entry.node), key: ListingKey.first + UInt64(index),
-                type: S_IFDIR)
-        }
-        return page(listed, after: key, limit: limit)
+        return page(SnapshotRoot.entries.listed, after: key, limit: limit)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {

@@ -31,7 +31,7 @@ struct TransactionControl: Node {
         return Description(
             attributes: view.ownAttributes(
                 id, S_IFREG, ownership,
-                size: TransactionReport(transaction: transaction).text(&tx).systemByteCount,
+                size: try TransactionReport(transaction: transaction).text(&tx).systemByteCount,
                 milliseconds: transaction.began))
     }
 
@@ -47,7 +47,7 @@ private struct TransactionCommands: CommandInterpreter {
     let caller: Caller
     let hold: @Sendable () -> Void
 
-    var status: String? { TransactionReport(transaction: transaction).text }
+    func status() throws -> String? { try TransactionReport(transaction: transaction).text() }
 
     /// Only a list of `set` may be longer than a write.
     func mayContinue(_ line: ArraySlice<UInt8>, after commands: [Command]) -> Bool {
@@ -65,8 +65,8 @@ private struct TransactionCommands: CommandInterpreter {
         switch commands[0].words {
         case ["help"]: return .text(Array(TransactionControl.help.utf8))
         case ["commit"]:
-            let version = try transaction.commit()
-            view.noteCommit(of: transaction.lines.written)
+            let (version, written) = try transaction.commit()
+            view.noteCommit(of: written)
             return answer("version: \(version)\n")
         case ["abort"]:
             try transaction.checkRunning()
@@ -107,7 +107,7 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
         self.holder = holder
         self.transaction = transaction
         file = CommandFile(
-            text: TransactionReport(transaction: transaction).text, isRead: request.reads,
+            text: try TransactionReport(transaction: transaction).text(), isRead: request.reads,
             TransactionCommands(
                 view: view, transaction: transaction, caller: request.caller.kept
             ) {

@@ -96,7 +96,8 @@ extension View {
         _ directory: any DirectoryNode, _ name: String, _ caller: Caller
     ) throws(TreeError) {
         let holder = try examine(directory) { tx in
-            try directory.lookup(name, &tx) == nil ? nil : directory.holder(&tx)
+            try requireRemoval(of: name, from: directory, for: caller, &tx)
+            return try directory.lookup(name, &tx) == nil ? nil : directory.holder(&tx)
         }
         guard let holder else { return }
         guard !CallerThread(caller).isReading(holder.paths) else {

@@ -20,11 +20,12 @@ extension View {
     ) throws(TreeError) -> (Attributes, seconds: Double) {
         let node = try self.node(node)
         if change.changes || change.times != .none { try checkWritable() }
-        if change.changes, source.isTransaction {
+        if source.isTransaction {
             let allowed = try examine(node) { tx in
                 try self.allowed(change, of: node, caller, &tx)
             }
-            try transact(for: node) { tx in try node.change(allowed, &tx) }
+            if change.changes { try transact(for: node) { tx in try node.change(allowed, &tx) } }
+            if change.times == .now { node.touch() }
             let description = try examine(node) { tx in try node.describe(&tx) }
             return (description.attributes, 0)
         }
@@ -137,9 +138,12 @@ extension View {
             throw View.attributesAreFixed(name)
         }
         guard file == nil, name != View.attributePrefix + "version" else { return }
-        guard (try? extendedAttribute(node, name, caller)) == value else {
-            throw View.attributesAreFixed(name)
+        do throws(TreeError) {
+            if try extendedAttribute(node, name, caller) == value { return }
+        } catch {
+            if error.wait != nil { throw error }
         }
+        throw View.attributesAreFixed(name)
     }
 
     static func removeExtendedAttribute(_ name: String) throws(TreeError) {

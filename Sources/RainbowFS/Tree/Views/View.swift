@@ -148,7 +148,7 @@ extension View {
         return TransactionControl(view: self, transaction: transaction)
     }
 
-    private static var stale: TreeError {
+    static var stale: TreeError {
         TreeError(ESTALE, "This file belongs to another mount. Open it again by its path.")
     }
 

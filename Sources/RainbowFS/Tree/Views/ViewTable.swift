@@ -69,6 +69,15 @@ final class ViewTable: Sendable {
     private static let nameBytesMax = 192
 }
 
+extension View {
+    /// The other views of the mount.
+    /// - Throws: ESTALE except in the present, which alone has directories of them.
+    func otherViews() throws(TreeError) -> ViewTable {
+        guard let views else { throw View.stale }
+        return views
+    }
+}
+
 extension ViewTable {
     /// - Throws: EEXIST, EAGAIN if the mount has as many as it may.
     func begin(_ name: String, _ caller: Caller) throws -> ViewID {
