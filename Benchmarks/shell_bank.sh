@@ -161,7 +161,7 @@ prepare_transactions() {
     exec {control}<>control
 }
 
-# Commits and begins anew; false if another commit was in the way.
+# Commits and begins again; false if it lost to another commit.
 commit_and_restart() {
     local is_committed=true
     echo commit >&"$control" || is_committed=false
@@ -169,7 +169,7 @@ commit_and_restart() {
     $is_committed
 }
 
-# One transaction that begins anew each time.
+# One transaction that begins again each time.
 run_transactions() { # START
     until transfer_in_files "$1" && commit_and_restart; do :; done
 }
@@ -238,7 +238,7 @@ sum_true_atomic() { echo 0; }
 
 # -------------------------------------------------------------------------------------------------
 
-# Prints the microseconds since some moment.
+# Sets the variable to the microseconds since 1970.
 now() { printf -v "$1" '%d' "${EPOCHREALTIME/[.,]/}"; }
 
 measure() { # KIND MILLISECONDS

@@ -44,7 +44,7 @@ philosopher() {
     echo "$name|$(<"$name/meals")|$waits" >"$scratch/row.$1"
 }
 
-# look: prints who uses the forks, again and again, each time at one moment.
+# look: prints who uses the forks, again and again, each time at one version.
 look() {
     cd "$scratch/mount"
     while :; do

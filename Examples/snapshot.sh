@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A backup of a bank at full speed: two shells move money, each transfer a transaction, as fast as
-# they can. tar of a snapshot always has all the money; tar of the bank itself seldom has.
+# they can. tar of a snapshot always has all the money; tar of the bank itself rarely has.
 # shellcheck source=lib/setup.bash
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.bash"
 

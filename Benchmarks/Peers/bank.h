@@ -43,7 +43,7 @@ static const char *bank_name(const struct bank_options *options);
 static void *bank_open(const struct bank_options *options);
 /// Moves 1 from one account to another, however many attempts it takes.
 static void bank_transfer(void *handle, unsigned from, unsigned to, uint64_t *aborts);
-/// The sum of all accounts, read as one moment.
+/// The sum of all accounts, read in one transaction.
 static int64_t bank_total(void *handle, uint64_t *aborts);
 static void bank_close(void *handle);
 /// Removes what bank_setup created, after all workers are gone.
@@ -150,7 +150,7 @@ static void bank_join(struct worker *worker)
         fail("worker %u ended with status %#x", worker->index, (unsigned)status);
 }
 
-/// Waits until all workers are ready. One that dies before would be waited for in vain.
+/// Waits until all workers are ready. It fails if one dies before that.
 static void bank_wait_ready(struct worker *workers, const struct bank_options *options,
                             struct bank_control *control)
 {

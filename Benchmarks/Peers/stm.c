@@ -105,8 +105,8 @@ static bool validate(const struct stm_sets *sets)
     return true;
 }
 
-/// Gives back the locks as they were and begins again. The owner of the lock in the way may not
-/// be running: after many aborts, let it.
+/// Gives back the locks as they were and begins again. The owner of the lock that this needs may
+/// not be running: after many aborts, let it run.
 __attribute__((noreturn)) static void restart(struct stm_transaction *transaction)
 {
     const struct stm_sets *sets = transaction->sets;

@@ -4,7 +4,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-# What is printed and compared is the same whoever runs it.
+# What is printed and compared is the same for every user.
 export LC_ALL=C.UTF-8
 unset CDPATH LANGUAGE
 umask 022

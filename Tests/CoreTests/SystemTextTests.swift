@@ -34,7 +34,7 @@ struct SystemTextTests {
         }
     }
 
-    @Test("Text that is Unicode is itself, but for the characters that stand for bytes")
+    @Test("Text that is Unicode is itself, except for the characters that stand for bytes")
     func unicode() {
         for text in ["", "alice", "\u{e9}", "e\u{301}", "\u{1f600}", "\u{10ff7f}"] {
             #expect(String(systemBytes: Array(text.utf8)).isSame(as: text))

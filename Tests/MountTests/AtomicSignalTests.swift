@@ -75,7 +75,7 @@ struct AtomicSignalTests {
         #expect(result.output == "INT\n143\n0\n" || result.output == "INT\n0\n5\n")
     }
 
-    @Test("A command that is killed leaves nothing behind, and others go on.")
+    @Test("A command that is killed leaves nothing, and others go on.")
     func killedCommand() throws {
         let fixture = try AtomicFixture()
         let result = try fixture.bash(

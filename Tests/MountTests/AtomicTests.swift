@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The lines of Docs/Semantics.md about `rainbowfs atomic`, but for conflicts and signals.
+/// The lines of Docs/Semantics.md about `rainbowfs atomic`, except for conflicts and signals.
 @Suite("atomic: a command as a transaction")
 struct AtomicTests {
     @Test("The command runs where it was called, inside the transaction, or at its top; see `-C`.")

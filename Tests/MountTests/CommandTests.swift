@@ -12,7 +12,7 @@ struct CommandTests {
         let result = try mount.bash(
             """
             cd "$MOUNT"
-            printf 'int64 balance\\nref<Account> heir\\nstring label[16]\\nint8 marks[3]\\n' \\
+            printf 'int64 balance\\nref<Account> heir\\nstring label[16]\\nint8 grades[3]\\n' \\
                 > classes/Account
             mkdir regions/transactional/bank
             """)
@@ -30,7 +30,7 @@ struct CommandTests {
         let one = try mount.bash(
             """
             cd "$MOUNT/regions"
-            a=$(rainbowfs new transactional/bank Account balance=-5 label='a "b" #c' marks=1,2,3)
+            a=$(rainbowfs new transactional/bank Account balance=-5 label='a "b" #c' grades=1,2,3)
             rainbowfs get -m "$MOUNT" "$a"
             rainbowfs new -m .. regions/transactional/bank Account heir="$a" -n 3 | wc -l
             rainbowfs new "$MOUNT/regions/transactional/bank" Account --json
@@ -39,7 +39,7 @@ struct CommandTests {
         let lines = one.output.split(separator: "\n").map(String.init)
         try #require(lines.count == 6)
         #expect(
-            Array(lines[0..<4]) == ["balance=-5", "heir=null", "label=a \"b\" #c", "marks=1,2,3"])
+            Array(lines[0..<4]) == ["balance=-5", "heir=null", "label=a \"b\" #c", "grades=1,2,3"])
         #expect(lines[4] == "3")
         #expect(((try json(lines[5]))["objects"] as? [String])?.count == 1)
     }
@@ -66,7 +66,7 @@ struct CommandTests {
         let object = try json(lines[5])
         #expect(object["class"] as? String == "Account")
         let fields = try #require(object["fields"] as? [String: Any])
-        #expect(fields["balance"] as? Int == 7 && fields["marks"] as? [Int] == [0, 0, 0])
+        #expect(fields["balance"] as? Int == 7 && fields["grades"] as? [Int] == [0, 0, 0])
         #expect(fields["heir"] is NSNull)
     }
 
@@ -77,12 +77,12 @@ struct CommandTests {
             """
             cd "$MOUNT"
             a=$(rainbowfs new regions/transactional/bank Account)
-            rainbowfs set "$a" balance=1 label='two words' 'marks[1]=9' heir="$a" || exit
-            rainbowfs set "$a" balance=2 marks=1000,1
+            rainbowfs set "$a" balance=1 label='two words' 'grades[1]=9' heir="$a" || exit
+            rainbowfs set "$a" balance=2 grades=1000,1
             echo $?
-            rainbowfs get "$a" balance marks label
+            rainbowfs get "$a" balance grades label
             """)
-        #expect(result.output == "3\nbalance=1\nmarks=0,9,0\nlabel=two words\n")
+        #expect(result.output == "3\nbalance=1\ngrades=0,9,0\nlabel=two words\n")
         #expect(result.errors.contains("-128 to 127"))
     }
 
@@ -203,7 +203,7 @@ struct CommandTests {
     }
 
     @Test(
-        "The benchmarks run, and the bank keeps its sum",
+        "The benchgrades run, and the bank keeps its sum",
         arguments: [
             ["--threads", "2"], ["--processes", "2", "--pin"], ["--read-all", "50"],
             ["--snapshot-milliseconds", "1"], ["--snapshot-milliseconds", "0", "--processes", "2"],

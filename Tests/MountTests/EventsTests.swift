@@ -88,7 +88,7 @@ struct EventsTests {
     func tools(script: String, output: String) throws {
         let mount = try Self.counter("tools")
         let isDone = Atomic<Bool>(false)
-        // As long as it takes: whoever comes late finds something to read, too.
+        // As long as it takes: a reader that comes late finds something to read, too.
         let writer = startThread {
             var value = 0
             while !isDone.load(ordering: .relaxed) {
@@ -172,7 +172,7 @@ struct EventsTests {
     func signals(signal: Int32) throws {
         let mount = try Self.counter("signals")
         let readers = try (0..<8).map { index in
-            // Whoever runs the tests may ignore signals, which children inherit.
+            // The user of the tests may ignore signals, which children inherit.
             try Child(
                 "/usr/bin/env",
                 ["--default-signal", "cat", "\(index % 2 == 0 ? mount.one : mount.two)/events"])

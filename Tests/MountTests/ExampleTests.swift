@@ -24,7 +24,7 @@ struct ExampleTests {
     }
 
     @Test(
-        "An example that is interrupted leaves nothing behind, also if it is again meanwhile",
+        "An example that is interrupted leaves nothing, also if it is again meanwhile",
         arguments: ["bank.sh", "work-queue.sh", "snapshot.sh"])
     func interruption(_ name: String) throws {
         let script = """

@@ -8,7 +8,7 @@ import Testing
 struct HistoryTests {
     static let seconds = environmentNumber("RAINBOWFS_HISTORY_SECONDS", default: 6)
 
-    @Test("What many clients of two mounts saw is strictly serializable, whoever is killed")
+    @Test("What many clients of two mounts saw is strictly serializable, also if some are killed")
     func manyClients() throws {
         let scene = try HistoryScene(seed: printedSeed("history of clients"))
         try scene.start([
@@ -18,7 +18,7 @@ struct HistoryTests {
         try scene.run(
             seconds: Double(Self.seconds), secondsMax: Double(Self.seconds) + 300,
             until: Self.isEnough)
-        let (history, errors) = try withDeadline(seconds: 300, "clients that shall stop") {
+        let (history, errors) = try withDeadline(seconds: 300, "clients that are to stop") {
             try scene.stop()
         }
         #expect(errors == [])

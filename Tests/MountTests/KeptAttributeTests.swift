@@ -107,7 +107,7 @@ struct KeptAttributeTests {
         #expect(kernel.end() == .exited(0))
     }
 
-    @Test("Are the new ones soon, whoever looks while others commit")
+    @Test("Are the new ones soon, also for one that looks while others commit")
     func neverOldForLong() throws {
         let (mount, object) = try mountedCounters()
         #expect(try mount.mount(at: mount.two).status == 0)

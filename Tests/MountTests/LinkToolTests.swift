@@ -80,7 +80,7 @@ struct LinkToolTests {
             ln -sfn ../${o#*/} $p/next; tar cf $SCRATCH/p.tar -C $p .
             for how in "tar xf $SCRATCH/p.tar -C $o" "tar xf $SCRATCH/p.tar --overwrite -C $o" \\
                 "cp -a $p/. $o/" "cp -af $p/. $o/"; do
-                reset; timeout 60 $how > /dev/null 2>&1; [[ $? = 124 ]] && echo for ever
+                reset; timeout 60 $how > /dev/null 2>&1; [[ $? = 124 ]] && echo forever
                 readlink $o/next | grep -c ${o#*/}
                 show; echo
             done

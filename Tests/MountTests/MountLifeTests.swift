@@ -17,12 +17,12 @@ struct MountLifeTests {
     }
 
     @Test(
-        "Whoever is interrupted or killed while it mounts leaves no mount",
+        "A process that is interrupted or killed while it mounts leaves no mount",
         arguments: ["INT", "KILL"])
     func interruptedStart(_ signal: String) throws {
         let mount = try TestMount("interrupted")
         let seed = printedSeed("interrupted while it mounts")
-        // Whoever waited for an interrupted one finds a mount or none, and none that is to come.
+        // One that waited for an interrupted one finds a mount or none, and none that is to come.
         // One that was killed cannot wait: what it had begun ends by itself, unless done.
         let result = try mount.bash(
             """

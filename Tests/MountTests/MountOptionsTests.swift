@@ -22,12 +22,12 @@ struct MountOptionsTests {
         #expect(options.nodeName == "left" && options.isReadOnly)
         #expect(try MountOptions.parse(["attr_timeout=0.5"]).attributeSeconds == 0.5)
         #expect(options.sourceName == "a,b")
-        let moments = try MountOptions.parse([
+        let limits = try MountOptions.parse([
             "snapshot_memory=1M,transaction_memory=2K,transaction_timeout=3,serial_timeout=4"
         ])
-        #expect(moments.snapshotBytesMax == 1 << 20)
+        #expect(limits.snapshotBytesMax == 1 << 20)
         #expect(
-            moments.transactions
+            limits.transactions
                 == TransactionLimits(idleSeconds: 3, serialSeconds: 4, bytesMax: 2048))
     }
 

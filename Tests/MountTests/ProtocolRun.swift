@@ -34,14 +34,14 @@ struct ProtocolRun {
             body.add(Array((folder == "snapshots" ? "s" : "t").utf8))
             try exchange(RequestMaker.Request(operation: .mkdir, node: parent, body: body))
         }
-        for moment in [[], ["snapshots", "s"], ["transactions", "t"]] {
+        for view in [[], ["snapshots", "s"], ["transactions", "t"]] {
             for path in [
                 ["objects"], ["regions", "transactional", "bank", "allocator"], ["names", "a"],
                 ["classes", "Account"], ["events"], ["control"], ["metrics"], ["messages"],
             ] {
-                _ = try lookUp(moment + path)
+                _ = try lookUp(view + path)
             }
-            try listObjects(moment + ["objects"])
+            try listObjects(view + ["objects"])
         }
     }
 

@@ -8,7 +8,7 @@ import Testing
 /// second one of the same space, `$SCRATCH` an empty folder outside, and `rainbowfs` is in the
 /// path. Output and errors are compared together. Addresses are called `0x#1`, `0x#2`, ... in the
 /// order in which they first appear, processes `#`, and the folders by the names of their
-/// variables. Running the tests with UPDATE_EXPECTED=1 writes the `.expected` files anew; read the
+/// variables. Running the tests with UPDATE_EXPECTED=1 writes the `.expected` files again; read the
 /// difference before you commit it.
 @Suite("Sessions in a mount")
 struct ScenarioTests {

@@ -59,7 +59,7 @@ struct TransactionTests {
         #expect(lines == ["60", "90"])
     }
 
-    @Test("The transactions of a mount that is killed leave nothing behind; other mounts go on.")
+    @Test("The transactions of a mount that is killed leave nothing; other mounts go on.")
     func killed() throws {
         let mount = try mounted("killed")
         try mount.mount(at: mount.two)
@@ -121,12 +121,12 @@ struct TransactionTests {
             """
             cd "$MOUNT"; objects=$(rainbowfs new regions/transactional/bank Account -n 40)
             mkdir transactions/t transactions/u; echo 'restart serial' > transactions/t/control
-            # The kernel passes on one write to a file at a time, and whoever waits for another's
-            # cannot be interrupted, so each has a file of its own.
+            # The kernel passes on one write to a file at a time, and a process that waits for
+            # another's cannot be interrupted, so each has a file of its own.
             for o in $objects; do echo 5 > $o/balance & done
             ln -s ../$o names/carol &
             (echo 1 > transactions/u/names/bob/balance; echo commit > transactions/u/control) &
-            # Whoever is interrupted does not wait.
+            # A process that is interrupted does not wait.
             timeout 1 bash -c 'echo 7 > names/alice/balance'; echo $?
             (cd transactions/t; x=$(<names/alice/balance); echo $((x + 1)) > names/alice/balance)
             echo commit > transactions/t/control; wait
@@ -223,7 +223,7 @@ struct TransactionTests {
             lines == ["100", "100", "3", "inside", "1", "2", "1", "refused", "1"], "\(lines)")
     }
 
-    @Test("`tar` of a snapshot has one moment of a bank at work, and finds no file changed.")
+    @Test("`tar` of a snapshot has one version of a bank at work, and finds no file changed.")
     func tarOfSnapshot() throws {
         let mount = try mounted("tar")
         let lines = try run(

@@ -103,7 +103,7 @@ struct WaitingTests {
         let result = try mount.bash(
             """
             \(Self.prologue)
-            cat $x/v > /dev/null    # So that the kernel knows the way there.
+            cat $x/v > /dev/null    # So that the kernel knows the path.
             RAINBOWFS_FAILPOINT=stop:lock-all:1 rainbowfs mount "$SPACE" "$MOUNT2" || exit
             DAEMON=$(pgrep -f "mount $SPACE $MOUNT2"); FIRST=$(pgrep -f "$SPACE $MOUNT( |$)")
             \(Self.stopScript)
@@ -175,14 +175,14 @@ struct WaitingTests {
             \(Self.prologue)
             \(Self.stopped)
             ln -s ../$x names/n 2> "$SCRATCH/error"; echo $?
-            grep -o busy "$SCRATCH/error"; grep -c "process $DAEMON is in the way" messages
+            grep -o busy "$SCRATCH/error"; grep -c "process $DAEMON did not end" messages
             ls names; ln -s ../$y names/m; ls names
             """)
         #expect(
             result.output == "1\nbusy\n1\nm\n", "\(result.output) \(result.errors.suffix(800))")
     }
 
-    @Test("Look-ups in a directory do not queue behind one that waits.")
+    @Test("A look-up that waits holds up no other one in its directory.")
     func parallelLookups() throws {
         let mount = try TestMount("lookups")
         try mount.mount()

@@ -35,7 +35,7 @@ struct Bank: Sendable {
         return String(answer.split(separator: "\n").last ?? "")
     }
 
-    /// The address behind `objects/0x...`.
+    /// The address in `objects/0x...`.
     static func address(_ path: String) -> String {
         String(path.split(separator: "/")[1])
     }

@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(
-        "The tree to work on is the one around the path: the mount's or that of a moment",
+        "The tree to work on is the one around the path: the mount's or that of a view",
         arguments: [
             ("/mnt/a", "/mnt/a"), ("/mnt/a/names/alice", "/mnt/a"),
             ("/mnt/a/transactions", "/mnt/a"), ("/mnt/a/transactions/t", "/mnt/a/transactions/t"),

@@ -23,7 +23,7 @@ struct KeptLinesTests {
         #expect(lines.isEmpty)
     }
 
-    @Test("Until the kernel is told, whoever comes takes them as well")
+    @Test("Until the kernel is told, each one that comes takes them as well")
     func untold() {
         let lines = KeptLines()
         #expect(lines.insert(7, 0b0111) && lines.insert(8, 1))

@@ -48,7 +48,7 @@ import Testing
         #expect(ProcessGroups.parse([]) == [] && ProcessGroups.of(0) == [])
     }
 
-    @Test("A file that came to be since the kernel looked for it opens for who may open it.")
+    @Test("A file made after the kernel looked for it opens for those who may open it.")
     func lateFiles() throws {
         let alice = try bank.new("balance=1")
         let object = try fixture.node(alice)
@@ -68,8 +68,8 @@ import Testing
         try open(O_WRONLY, stranger)
     }
 
-    @Test("A change is made only if it is allowed at the moment at which it is made.")
-    func oneMoment() throws {
+    @Test("A change is made only if it is allowed at the time at which it is made.")
+    func timeOfCheck() throws {
         let region = try fixture.node(Self.region)
         let ends = Atomic<Bool>(false)
         let (fixture, stranger) = (fixture, stranger)
@@ -109,7 +109,7 @@ import Testing
         #expect(made.load(ordering: .relaxed) > 0)
     }
 
-    @Test("A mode that is set by who is not in the group loses the set-group-ID bit.")
+    @Test("A mode that a caller outside the group sets loses the set-group-ID bit.")
     func setGroupID() throws {
         let path = Bank.allocator
         func mode(_ mode: UInt32, _ caller: Caller) throws -> UInt32 {

@@ -89,7 +89,7 @@ private final class Counter: Sendable {
         #expect(addresses(try news(events)[0]) == [one, two].map(Bank.address))
     }
 
-    @Test("A line names 1000 objects at most, and is marked `truncated` if there are more.")
+    @Test("A line names 1000 objects at most, and says `truncated` if there are more.")
     func truncation() throws {
         let events = try fixture.open("events", O_RDONLY)
         defer { events.close() }
@@ -133,7 +133,7 @@ private final class Counter: Sendable {
     }
 
     @Test(
-        "A reader 1 MiB behind gets a `lost` line for what it missed; writers never wait."
+        "A reader with 1 MiB unread gets a `lost` line for what it missed; writers never wait."
     )
     func slowReader() throws {
         let alice = try bank.new("balance=1")
@@ -158,8 +158,8 @@ private final class Counter: Sendable {
         #expect(versions == Array(end - 19_999..<end - 19_999 + UInt64(versions.count)))
         try fixture.write("7", to: alice + "/balance")
         #expect(try news(slow).map { $0["version"] as? UInt64 } == [end + 1])
-        #expect(try lost(behind: "reader") == 20_000 - versions.count)
-        #expect(try lost(behind: "mount") == 0)
+        #expect(try lost(by: "reader") == 20_000 - versions.count)
+        #expect(try lost(by: "mount") == 0)
     }
 
     @Test("A follower that the commits overtake says so with a `lost` line, once.")
@@ -175,12 +175,13 @@ private final class Counter: Sendable {
         let found = try news(events)
         #expect(found.count == 1 && found[0]["lost"] as? Bool == true)
         #expect(found[0]["version"] as? UInt64 == fixture.space.usage.version)
-        #expect(try lost(behind: "mount") == 20_000)
-        #expect(try lost(behind: "mount", in: "transactions/t/metrics") == 20_000)
-        #expect(try lost(behind: "reader") == 0)
+        #expect(try lost(by: "mount") == 20_000)
+        #expect(try lost(by: "mount", in: "transactions/t/metrics") == 20_000)
+        #expect(try lost(by: "reader") == 0)
     }
 
-    @Test("`metrics` counts the commits that readers of `events` missed, and who fell behind.")
+    @Test(
+        "`metrics` counts the commits that readers of `events` missed, and says who was too slow.")
     func lostCounts() throws {
         let place = Address(region: 1, offset: 0x2000_0000)
         func commit(_ count: Int) throws {
@@ -193,7 +194,7 @@ private final class Counter: Sendable {
         // Nobody reads, so nobody misses anything.
         try commit(20_000)
         follow()
-        #expect(try lost(behind: "mount") == 0)
+        #expect(try lost(by: "mount") == 0)
         let readers = try (0..<2).map { _ in try fixture.open("events", O_RDONLY) }
         defer { for reader in readers { reader.close() } }
         try commit(100)
@@ -203,13 +204,13 @@ private final class Counter: Sendable {
         // What the mount missed is a line among the others, and keeps none of them out.
         try commit(1)
         #expect(try news(readers[0]).count == 102)
-        #expect(try lost(behind: "mount") == 40_000)
-        #expect(try lost(behind: "reader") == 0)
+        #expect(try lost(by: "mount") == 40_000)
+        #expect(try lost(by: "reader") == 0)
     }
 
-    private func lost(behind: String, in path: String = "metrics") throws -> Int? {
+    private func lost(by slow: String, in path: String = "metrics") throws -> Int? {
         let samples = try MetricsFormat(fixture.read(path))["events_lost_total"]
-        return samples.first { $0.labels["behind"] == behind }.map { Int($0.value) }
+        return samples.first { $0.labels["behind"] == slow }.map { Int($0.value) }
     }
 
     @Test("Paths of objects written to an open `events` restrict it to commits that touch them.")
@@ -302,7 +303,7 @@ private final class Counter: Sendable {
         #expect(try fixture.attributes("events").mode == S_IFREG | 0o666)
     }
 
-    @Test("Whoever closes `events` is told nothing more, and nothing of it stays")
+    @Test("A reader that closes `events` is told nothing more, and nothing of it stays")
     func closing() throws {
         #expect(fixture.tree.events.isEmpty)
         let files = try (0..<3).map { _ in try fixture.open("events", O_RDONLY) }
@@ -333,7 +334,7 @@ private final class Counter: Sendable {
         #expect(try raw.readiness() == [.readable, .urgent, .writable])
     }
 
-    @Test("All other files can be read and written at any time, and those of other moments.")
+    @Test("All other files can be read and written at any time, and so can those of other views.")
     func otherFiles() throws {
         let object = try wide()
         try fixture.makeDirectory("transactions/t")

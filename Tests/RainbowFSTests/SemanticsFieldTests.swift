@@ -42,7 +42,7 @@ import Testing
             let attributes = try fixture.attributes(object)
             return attributes.mtimeSeconds * 1000 + attributes.mtimeNanoseconds / 1_000_000
         }
-        // As if the clock had been an hour ahead a moment ago.
+        // As if the clock had just been an hour ahead.
         var now = Timeline.Instant.now
         now.wall += 3_600_000
         now.monotonic += 17
@@ -238,7 +238,7 @@ import Testing
         #expect(try fixture.read(object + "/open") == "1\n")
     }
 
-    @Test("Reading in pieces gives one moment: that of the read at the start.")
+    @Test("Reading in pieces gives one version: that of the read at the start.")
     func pieces() throws {
         let object = try bank.new("samples=1000,2000,3000,4000")
         let file = try fixture.open(object + "/samples", O_RDONLY)

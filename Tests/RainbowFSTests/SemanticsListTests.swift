@@ -48,7 +48,7 @@ import Testing
         #expect(try balances() == numbers)
     }
 
-    @Test("A line without an end waits if the write may have cut it, and is else a whole command.")
+    @Test("A line without an end waits if the write may have cut it; else it is a whole command.")
     func waiting() throws {
         let file = try fixture.open(allocatorFile, O_WRONLY)
         try file.put(bytes("new Account balance=1"), at: 0)

@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test("`metrics` shows each running transaction and snapshot with its age and its memory.")
-    func moments() throws {
+    func views() throws {
         let object = try field(bank.new())
         let snapshot = try fixture.space.takeSnapshot(named: "kept")
         let transaction = try fixture.space.begin(name: "running")

@@ -296,10 +296,10 @@ import Testing
         expectError(EPERM) { try fixture.remove("system/objects/0x0000008000001028") }
         try fixture.makeDirectory("snapshots/s")
         try fixture.makeDirectory("transactions/t")
-        for moment in ["snapshots/s/", "transactions/t/"] {
-            #expect(try fixture.list(moment + "objects") == [Bank.address(alice)])
-            #expect(try fixture.list(moment + "system/objects").count > 10)
-            #expect(try fixture.list(moment + "system/classes").sorted() == builtIn)
+        for view in ["snapshots/s/", "transactions/t/"] {
+            #expect(try fixture.list(view + "objects") == [Bank.address(alice)])
+            #expect(try fixture.list(view + "system/objects").count > 10)
+            #expect(try fixture.list(view + "system/classes").sorted() == builtIn)
         }
     }
 

@@ -38,7 +38,7 @@ import Testing
         return found
     }
 
-    @Test("`mkdir` in `snapshots` keeps the present moment readable, `rmdir` gives it up.")
+    @Test("`mkdir` in `snapshots` keeps the newest version readable, `rmdir` gives it up.")
     func life() throws {
         try fixture.write("1", to: alice + "/balance")
         #expect(try fixture.read("snapshots/s/\(alice)/balance") == "100\n")

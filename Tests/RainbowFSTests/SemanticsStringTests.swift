@@ -34,7 +34,7 @@ import Testing
         let file = try fixture.open(label, O_RDWR)
         let first = try file.piece(at: 0, 2)
         try fixture.write("other", to: label)
-        #expect(try first + file.all(1, from: 2) == Array("abc\n".utf8), "one moment")
+        #expect(try first + file.all(1, from: 2) == Array("abc\n".utf8), "one version")
         try file.put(Array("O".utf8), at: 0)
         #expect(try file.piece(at: 1, 9) == Array("ther\n".utf8), "its own write is seen")
     }

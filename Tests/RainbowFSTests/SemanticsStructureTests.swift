@@ -233,7 +233,7 @@ import Testing
     }
 
     @Test("What they are set to is the space's: of each mount, in snapshots and transactions.")
-    func ownersInMoments() throws {
+    func ownersInViews() throws {
         for path in ["names", "classes"] {
             try change(path, mode: 0o750)
             try fixture.makeDirectory("snapshots/" + path)
@@ -368,7 +368,7 @@ import Testing
         }
     }
 
-    @Test("A definition that fails leaves no class behind.")
+    @Test("A definition that fails leaves no class.")
     func failingDefinition() throws {
         let bad = [
             "int65 x", "int64", "int64 x\nint64 x", "ref<Nobody> x", "int64 x[0]", "string x",

@@ -33,9 +33,9 @@ import Testing
     private func account(_ path: String) -> String { "objects/\(Bank.address(path)) (Account)" }
 
     @Test(
-        "`mkdir` in `transactions` begins one, which reads that moment and what it writes itself."
+        "`mkdir transactions/t` begins one; it reads the version of that time and its own writes."
     )
-    func moment() throws {
+    func beginning() throws {
         try fixture.write("1", to: alice + "/balance")
         #expect(try fixture.read(inner + "/balance") == "100\n")
         try fixture.write("7", to: inner + "/balance")
@@ -210,7 +210,7 @@ import Testing
         }
     }
 
-    @Test("`restart` forgets everything and begins anew at the present moment.")
+    @Test("`restart` forgets everything and begins again at the newest version.")
     func restarted() throws {
         let point = try makeAll()
         try fixture.write("1", to: alice + "/balance")
@@ -256,7 +256,7 @@ import Testing
         #expect(try report().contains("serial: no"))
     }
 
-    @Test("Once it has ended, all below it fails with ESTALE but `control`, until `restart`.")
+    @Test("Once it has ended, all below it except `control` fails with ESTALE, until `restart`.")
     func stale() throws {
         let file = try fixture.open(inner + "/balance", O_RDWR)
         let node = try fixture.node(inner)
@@ -400,7 +400,7 @@ import Testing
         expectError(EINVAL) { try fixture.link("../\(new.dropLast())", "names/x") }
     }
 
-    @Test("A file has another inode number at each moment.")
+    @Test("A file has another inode number in each view.")
     func inodes() throws {
         try fixture.makeDirectory("transactions/u")
         for path in [alice, alice + "/balance", bank.raw(alice), "objects", "names"] {
@@ -414,7 +414,7 @@ import Testing
     }
 
     @Test("The kernel keeps no name that the end of a transaction, or a new beginning, may change")
-    func lastingNames() throws {
+    func keptNames() throws {
         #expect(try fixture.entry("transactions/t").entrySeconds == 0)
         for name in try fixture.list("transactions/t") {
             #expect(try fixture.entry("transactions/t/" + name).entrySeconds == 0)
@@ -433,7 +433,7 @@ import Testing
         #expect(try fixture.entry(inner + "/balance").entrySeconds > 0)
     }
 
-    @Test("The numbers of moments come again only after all others, and are told apart then.")
+    @Test("The number of a view comes again only after all others, and is told apart then.")
     func numbers() throws {
         var places: [UInt64: UInt64] = [:]
         for _ in 0..<NodeID.viewMax + 10 {

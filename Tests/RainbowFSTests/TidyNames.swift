@@ -57,10 +57,12 @@ extension TidyRules {
         return ["has \(count) lines, and is not one public type alone"]
     }
 
+    private static let glossaryHeading = "\n## Words given up"
+
     /// The words that the glossary says to use no more: the first column of its last table. Those
     /// with "(in names)" are plain English in a sentence.
     static func wordsGivenUp(glossary: String) -> (anywhere: [String], inNames: [String]) {
-        guard let section = glossary.range(of: "## Words given up") else { return ([], []) }
+        guard let section = glossary.range(of: glossaryHeading) else { return ([], []) }
         let words = glossary[section.upperBound...].split(separator: "\n")
             .filter { $0.hasPrefix("| ") }.dropFirst()
             .flatMap { $0.split(separator: "|")[0].split(separator: ",") }
@@ -72,12 +74,21 @@ extension TidyRules {
         )
     }
 
-    /// Where `text` has one of the words, in comments and the parts of names; texts for users are
-    /// not looked at.
+    /// What may have a word that was given up: a label of a format, and the term that the glossary
+    /// keeps.
+    static let formats = ["\"behind\"", "**Mark**"]
+
+    /// Where `text` has one of the words, as parts of names too. Of the glossary the table is not
+    /// looked at.
     static func words(_ words: [String], in text: String) -> [String] {
         let sought = words.map { $0.split(separator: " ").map(String.init) }
         let first = Set(sought.map { $0[0] })
-        let found = parts(of: withoutStrings(text))
+        let end = text.range(of: glossaryHeading)?.lowerBound ?? text.endIndex
+        // The letter of an escape is no part of a word.
+        let plain = formats.reduce(text[..<end].replacing("\\n", with: "  ")) {
+            $0.replacing($1, with: "")
+        }
+        let found = parts(of: plain)
         return found.indices.flatMap { start -> [String] in
             guard first.contains(found[start].word) else { return [] }
             return sought.filter { phrase in
@@ -86,16 +97,9 @@ extension TidyRules {
         }
     }
 
-    private static func withoutStrings(_ text: String) -> String {
-        text.replacing(/"""[\s\S]*?"""/) { match in
-            String(repeating: "\n", count: match.output.count { $0 == "\n" })
-        }
-        .replacing(/"(?:[^"\\\n]|\\.)*"/, with: "")
-    }
-
     /// The words of a text in lower case, with names such as `firstMark` split. Those all in
     /// capitals, as `MARK`, are none.
-    private static func parts(of text: String) -> [(word: String, line: Int)] {
+    private static func parts(of text: some StringProtocol) -> [(word: String, line: Int)] {
         var parts: [(word: String, line: Int)] = []
         var word: [UInt8] = []
         var line = 1

@@ -41,7 +41,7 @@ import Testing
         return isDone
     }
 
-    @Test("One that was removed does not begin anew", arguments: ["restart", "restart serial"])
+    @Test("One that was removed does not begin again", arguments: ["restart", "restart serial"])
     func removed(command: String) throws {
         let control = try fixture.open("transactions/t/control", O_RDWR)
         defer { control.close() }
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(
-        "Ended and begun anew at once, it is in serial mode only if it says so",
+        "Ended and begun again at once, it is in serial mode only if it says so",
         arguments: ["abort", "commit", "rmdir"])
     func endedAndBegunAtOnce(end: String) throws {
         for round in 0..<300 {

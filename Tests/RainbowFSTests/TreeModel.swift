@@ -3,7 +3,7 @@ import Testing
 
 @testable import RainbowFS
 
-/// What the tree should hold at one moment, as plain values.
+/// What the tree should hold in one view, as plain values.
 struct TreeModel: Equatable {
     struct Object: Equatable {
         var allocator: String
@@ -48,7 +48,7 @@ struct ModelPlan {
     }
 }
 
-/// Everything that can be seen of the tree at a moment, against the model.
+/// Everything that can be seen of the tree in a view, against the model.
 extension TreeFixture {
     func expect(_ model: TreeModel, below root: String, _ place: String) throws {
         let region = try Set(list("\(root)regions/transactional"))

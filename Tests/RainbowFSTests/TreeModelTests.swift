@@ -19,10 +19,10 @@ import Testing
     }
 
     @Test("Transactions and snapshots show a copy; commits happen whole, and where they may")
-    func moments() throws {
+    func views() throws {
         var total = ModelRun.Counts()
         for _ in 0..<6 {
-            var run = try ModelRun(seed: printedSeed("tree with moments"))
+            var run = try ModelRun(seed: printedSeed("tree with views"))
             for step in 0..<500 {
                 try run.step()
                 if step % 50 == 49 { try run.comparePresent() }
@@ -154,7 +154,7 @@ extension ModelRun {
         expectError(EROFS) { try fixture.makeDirectory("snapshots/\(name)/regions/other") }
     }
 
-    /// Commits a transaction, aborts it or lets it begin anew.
+    /// Commits a transaction, aborts it or lets it begin again.
     private mutating func end(_ index: Int) throws {
         var open = transactions[index]
         switch Int.random(in: 0..<8, using: &random) {

@@ -5,7 +5,7 @@ import TestSupport
 /// What workers do while they are killed.
 enum CrashCommands {
     /// Steps of the crash workload, each acknowledged once it is committed; a snapshot is always
-    /// open, and shows a sound moment.
+    /// open, and shows a sound version.
     static func steps(_ request: SpaceWorker.Request) throws {
         let space = try attached(request)
         space.committer = CrashWorkload.committer(request.worker)

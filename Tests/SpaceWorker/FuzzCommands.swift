@@ -38,7 +38,7 @@ enum FuzzCommands {
         @Sendable (Space, Int, inout SeededGenerator) throws -> Void
 
     private static let operations: [Operation] = [
-        transfer, fill, look, moment, open, check, define, make, name, list, list, report, serial,
+        transfer, fill, look, snapshot, open, check, define, make, name, list, list, report, serial,
     ]
 
     private static func transfer(
@@ -84,7 +84,7 @@ enum FuzzCommands {
     }
 
     /// A snapshot, while others overwrite what it reads.
-    private static func moment(
+    private static func snapshot(
         _ space: Space, _ worker: Int, _ generator: inout SeededGenerator
     ) throws {
         let snapshot = try space.takeSnapshot(named: "worker-\(worker)")

@@ -91,7 +91,7 @@ struct RegisterCommands {
         }
     }
 
-    /// Reads one moment bit by bit, while others go on. It is the moment when the snapshot was
+    /// Reads one version bit by bit, while others go on. It is the one at which the snapshot was
     /// taken, however late it is read.
     private mutating func snapshot() throws {
         let began = HistoryLog.now()

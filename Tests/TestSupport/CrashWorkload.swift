@@ -4,7 +4,7 @@ import RainbowCore
 ///
 /// Each step of a worker is one transaction that counts the worker's counter up, copies the count
 /// into lines on several pages, moves money between two of all workers' accounts, turns three
-/// nodes of a ring that all workers share, and at times fills an array anew. So a commit that is
+/// nodes of a ring that all workers share, and at times fills an array again. So a commit that is
 /// torn, lost or done twice shows. Workers acknowledge each committed count on the scoreboard.
 public struct CrashWorkload: Sendable {
     public static let accountCount = 64
@@ -92,7 +92,7 @@ public struct CrashWorkload: Sendable {
         try tx.store(try tx.load(account(to), as: Int64.self) + amount, at: account(to))
     }
 
-    /// Takes the node behind `first` out of the ring and puts it in one place further on.
+    /// Takes the node after `first` out of the ring and puts it in one place further on.
     public static func turnRing(_ tx: inout Transaction, _ first: Int) throws(TransactionError) {
         let second: Int = try tx.load(ringNode(first))
         let third: Int = try tx.load(ringNode(second))

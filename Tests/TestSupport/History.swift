@@ -19,7 +19,7 @@ public enum History {
         case short
         /// One operation at a time, by an `OpenTransaction`.
         case open
-        /// Reads only, of a snapshot, whose moment is that when it was taken.
+        /// Reads only, of a snapshot, which shows the version at which it was taken.
         case snapshot
     }
 
@@ -61,7 +61,7 @@ public enum History {
         }
     }
 
-    /// - Returns: what was read, and a time after the moment at which it took place.
+    /// - Returns: what was read, and a time after it took place.
     private static func carryOut(
         _ plan: Plan, _ space: Space
     ) throws -> (numbers: [UInt64], ended: UInt64) {

@@ -34,7 +34,7 @@ public struct MetricsFormat {
                 guard words.count == 4, words[2] == helped,
                     ["counter", "gauge"].contains(words[3]),
                     (words[3] == "counter") == words[2].hasSuffix("_total")
-                else { throw Refusal(description: "bad type, or not behind its help: \(line)") }
+                else { throw Refusal(description: "bad type, or not after its help: \(line)") }
                 families[words[2]] = Family(type: words[3])
                 current = words[2]
             } else {

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// Words that a test shares with the processes it starts, outside every space: what they have
-/// done, and whether they shall stop. It has no name, so nothing stays behind.
+/// done, and whether they are to stop. It has no name, so nothing of it stays.
 @safe
 public final class Scoreboard: @unchecked Sendable {
     public static let wordCount = 1 << 20

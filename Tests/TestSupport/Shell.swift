@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a command left behind.
+/// How a command ended, and what it printed.
 public struct CommandResult: Sendable {
     public var status: Int32
     public var output: String

@@ -26,8 +26,8 @@ private final class ThreadBody: Sendable {
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
 
-/// Ends the whole run with a message if `body` takes longer than `seconds`: a lock that stays
-/// for ever must fail the tests, not hang them.
+/// Ends the whole run with a message if `body` takes longer than `seconds`: a lock that
+/// nobody gives back must fail the tests, not hang them.
 public func withDeadline<R>(
     seconds: Int, _ what: String, _ body: () throws -> R
 ) rethrows -> R {
@@ -62,7 +62,7 @@ private final class Deadline: @unchecked Sendable {
         var request = pollfd(fd: descriptors[0], events: Int16(POLLIN), revents: 0)
         var left = seconds * 1000
         while left > 0 {
-            // In slices: a machine that was asleep shall not count.
+            // In slices: the time that a machine was asleep does not count.
             if unsafe poll(&request, 1, Int32(min(left, 1000))) > 0 { return }
             left -= 1000
         }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What programs that tests start find around them, whoever runs the tests.
+/// What programs that tests start find around them, for every user that runs the tests.
 enum UsualSurroundings {
     /// Messages are in English, and no program complains of a locale that this machine lacks.
     static let variables = ["LC_ALL": "C.UTF-8", "LANGUAGE": ""]

@@ -44,7 +44,7 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .tooManySnapshots(let limit):
             "the space has its limit of \(limit) open snapshots and transactions: end some"
         case .detached: "the space is detached"
-        case .busy: "another process is in the way and does not go on; try again"
+        case .busy: "another process holds what this needs and does not go on; try again"
         case .system(let error): error.description
         }
     }

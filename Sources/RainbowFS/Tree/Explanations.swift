@@ -99,7 +99,7 @@ extension TransactionError {
         case .stale:
             "The transaction or snapshot has ended, or the old versions that it reads had to be"
                 + " given up for want of memory; mount with a larger snapshot_memory=."
-        case .busy: "Another process is in the way and does not go on. Try again."
+        case .busy: "Another process holds what this needs and does not go on. Try again."
         case .readOnly: "The space is attached for reading only."
         }
     }

@@ -5,7 +5,7 @@ import Testing
 @testable import RainbowCore
 
 extension TransactionalMemory {
-    /// Spaces come and go, while others come, too, or are killed on the way.
+    /// Spaces come and go, while others come, too, or are killed meanwhile.
     @Suite struct AttachTests {
         static let counter = Address(region: 1, offset: 0x10000)
 
@@ -68,7 +68,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("Makers killed at random moments leave a space that the next one can use")
+        @Test("Makers killed at random times leave a space that the next one can use")
         func killedMakers() throws {
             let seed = printedSeed("killed makers")
             var generator = SeededGenerator(seed: seed)
@@ -116,7 +116,7 @@ extension TransactionalMemory {
         }
 
         @Test(
-            "Whoever is attached to a space destroyed by force touches no later space of its name")
+            "A node of a space destroyed by force touches no later space of its name")
         func destroyByForce() throws {
             let name = uniqueSpaceName("core")
             let old = try Space.attach(name)

@@ -92,7 +92,7 @@ extension TransactionalMemory {
             #expect(summary?.problem != nil)
         }
 
-        @Test("A file whose maker was killed early is made anew")
+        @Test("A file whose maker was killed early is made again")
         func halfMade() throws {
             for size in [0, SpaceLayout.metaSize] {
                 let (error, _) = try Self.errorAfter(removingRegions: true) { meta in
@@ -112,7 +112,7 @@ extension TransactionalMemory {
                     for word in 1..<10 where word != 5 {
                         Self.put(Self.anything(&generator), at: slot + word * 8, meta)
                     }
-                    // A dead node's slot in the middle of a commit, with a log behind it.
+                    // A dead node's slot in the middle of a commit, with a log.
                     Self.put(1, at: slot, meta)
                     let phase = UInt64.random(in: 1...2, using: &generator)
                     Self.put(phase << 62 | 5, at: slot + 8, meta)

@@ -139,7 +139,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("Another user's space is refused, but for root that says whose it is")
+        @Test("Another user's space is refused, except to root that says whose it is")
         func otherOwner() throws {
             guard geteuid() == 0 else { return }
             let (user, group): (UInt32, UInt32) = (65534, 65534)
@@ -172,7 +172,7 @@ extension TransactionalMemory {
                 Self.attachError(name, .user(user)),
                 .untrusted("\(path)/region-1", .ownerOfFile(0, folder: user)))
             #expect(unsafe chown("\(path)/region-1", user, group) == 0)
-            // What others than that user may write is refused, whoever asks.
+            // What others than that user may write is refused to everybody.
             #expect(unsafe chmod(path, 0o720) == 0)
             Self.expect(Self.attachError(name, .user(user)), .untrusted(path, .mode(0o720)))
             Self.expect(Self.destroyError(name, force: true), .untrusted(path, .mode(0o720)))

@@ -354,7 +354,7 @@ enum LayoutFacts {
             "\(at(new.line.rawValue)) address of the line",
             "\(at(new.milliseconds)) milliseconds",
             "\(check ?? -1) check of the other words and the position in the upper 48 bits;",
-            "\(at(new.version)) version of the line at that moment, 0 if it was locked",
+            "\(at(new.version)) version of the line at that time, 0 if it was locked",
         ]
     }
 

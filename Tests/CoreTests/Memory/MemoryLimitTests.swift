@@ -46,7 +46,7 @@ extension TransactionalMemory {
         }
 
         @Test(
-            "A range may end where its region ends, and not behind", arguments: [1, 63, 64, 9000])
+            "A range may end where its region ends, and not after it", arguments: [1, 63, 64, 9000])
         func regionEnds(count: Int) throws {
             try withTestSpace("core") { space in
                 let last = Self.regionEnd - count
@@ -172,7 +172,7 @@ extension TransactionalMemory {
                     #expect(failure == .outOfMemory)
                 }
                 #expect(space.usage.bytesUsed == UInt64(pages) * 4096)
-                // A larger limit, given by whoever attaches next, makes room.
+                // A larger limit, given by the next that attaches, makes room.
                 options.sizeBytesMax = bytes + 4096
                 let other = try Space.attach(space.name, options)
                 defer { other.detach() }
@@ -209,7 +209,7 @@ extension TransactionalMemory {
                 let filling = try Self.runWorker("fill-memory", on: space.name, in: memory, board)
                 #expect(filling == .exited(0))
                 #expect(board[BoardPlace.result(0)] > 100)
-                // Whoever comes later finds a space that works.
+                // A process that comes later finds a space that works.
                 let attaching = try Self.runWorker("attach", on: space.name, in: memory, board)
                 #expect(attaching == .exited(0))
             }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Regions and allocators")
 struct AllocatorsTests {
-    @Test("Allocators lie one behind the other, and are found by name and by any address inside")
+    @Test("Allocators lie one after the other, and are found by name and by any address inside")
     func places() throws {
         try withObjectSpace { space in
             try space.run { tx throws in
@@ -51,7 +51,7 @@ struct AllocatorsTests {
                     try tx.setCapacity(of: allocator.address, to: 16384)
                 }
                 #expect(blocked?.kind == .full)
-                // An empty one moves behind the last, and leaves its room to the one before.
+                // An empty one moves to after the last, and leaves its room to the one before.
                 _ = try tx.makeAllocator("c", capacity: 4096)
                 let moved = try tx.setCapacity(of: empty.address, to: 1 << 20)
                 #expect(moved.base > empty.base && moved.capacity == 1 << 20)
@@ -158,7 +158,7 @@ struct AllocatorsTests {
                 let all = try tx.allObjects(after: .null, limit: 1000)
                 #expect(all.next == nil)
                 #expect(all.objects.suffix(3).map(\.address) == (0..<3).map { object + $0 * 16 })
-                // Any number is a place to go on behind.
+                // A listing may go on after any number.
                 let allocator = try tx.allocator(containing: object)?.address ?? .null
                 for number in [65 << 39, 64 << 39, 63 << 39, 1 << 63, .max - 7, .max] as [UInt64] {
                     let place = Address(number)

@@ -89,7 +89,7 @@ struct ClassTextTests {
         #expect(try ClassLayout(try ClassText.parse("bytes a[1048568]")).size == 1 << 20)
     }
 
-    @Test("References lie below the header, scalars aligned behind it")
+    @Test("References lie below the header, scalars aligned above it")
     func layout() throws {
         let text = """
             int8 a

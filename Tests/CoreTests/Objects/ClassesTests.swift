@@ -23,7 +23,7 @@ struct ClassesTests {
         }
     }
 
-    @Test("A class without objects can be defined anew, one with objects only as it is")
+    @Test("A class without objects can be defined again, one with objects only as it is")
     func redefine() throws {
         try withObjectSpace { space in
             let old = try space.run { tx throws in
@@ -51,7 +51,7 @@ struct ClassesTests {
         }
     }
 
-    @Test("A definition that is thrown away leaves nothing behind, in this process neither")
+    @Test("A definition that is thrown away leaves nothing, nor does it in this process")
     func undone() throws {
         struct Undo: Error {}
         try withObjectSpace { space in

@@ -159,8 +159,8 @@ struct FieldTests {
         }
     }
 
-    @Test("A field of a class that was defined anew fits no object of the new definition")
-    func definedAnew() throws {
+    @Test("A field of a class that was defined again fits no object of the new definition")
+    func definedAgain() throws {
         try withNodes { space in
             func define(_ text: String) throws {
                 try space.transact { tx in _ = try tx.defineClass(name: "New", text: text) }

@@ -38,7 +38,7 @@ struct ObjectBatchTests {
             }
         }
 
-        func marks() throws -> Int {
+        func objectCount() throws -> Int {
             try space.run { tx throws in
                 try (0..<batch.count).reduce(0) { try $0 + (tx.isObject(batch[$1]) ? 1 : 0) }
             }
@@ -51,12 +51,12 @@ struct ObjectBatchTests {
             let made = try Batch(space, count: 100_000)
             try made.fill()
             let before = try space.takeSnapshot(named: "before")
-            #expect(try made.marks() == 0)
+            #expect(try made.objectCount() == 0)
             try space.run { tx throws in
                 #expect(try tx.objectCount(in: made.allocator) == 0)
                 try tx.publish(made.batch)
             }
-            #expect(try made.marks() == 100_000)
+            #expect(try made.objectCount() == 100_000)
             try space.run { tx throws in
                 let field = try #require(made.batch.descriptor.field(named: "x"))
                 for index in [0, 1, 63, 64, 99_999] {
@@ -73,19 +73,19 @@ struct ObjectBatchTests {
         }
     }
 
-    @Test("Objects made meanwhile lie behind it, and keep their marks", arguments: 1...70)
+    @Test("Objects made meanwhile lie above it, and stay objects", arguments: 1...70)
     func neighbours(count: Int) throws {
         for fields in ["", "int64 x", "int64 x\nref<Node> next", "bytes x[200]"] {
             try withObjectSpace { space in
                 let made = try Batch(space, count: count, fields: fields)
-                let behind = try space.run { tx throws in
+                let above = try space.run { tx throws in
                     try tx.newObjects(of: made.batch.descriptor, in: made.allocator, count: 3)
                 }
                 try space.run { tx throws in
                     try tx.initialise(0..<count, of: made.batch)
                     try tx.publish(made.batch)
                     for index in 0..<3 {
-                        let object = behind + index * made.batch.descriptor.stride
+                        let object = above + index * made.batch.descriptor.stride
                         #expect(try tx.isObject(object))
                     }
                     #expect(try tx.objectCount(in: made.allocator) == UInt64(count + 3))
@@ -95,7 +95,7 @@ struct ObjectBatchTests {
         }
     }
 
-    @Test("What is given back is room again, unless more was taken behind it")
+    @Test("What is given back is room again, unless more was taken above it")
     func givenBack() throws {
         try withObjectSpace { space in
             let made = try Batch(space, count: 1000)
@@ -107,9 +107,9 @@ struct ObjectBatchTests {
                 #expect(next == made.batch.first)
                 let other = try tx.reserveObjects(
                     of: made.batch.descriptor, in: made.allocator, count: 10)
-                let behind = try tx.newObjects(of: made.batch.descriptor, in: made.allocator)
+                let above = try tx.newObjects(of: made.batch.descriptor, in: made.allocator)
                 try tx.giveBack(other)
-                #expect(behind == other[10])
+                #expect(above == other[10])
                 #expect(try tx.objectCount(in: made.allocator) == 2)
             }
             #expect(throws: ObjectError.self) {

@@ -44,8 +44,8 @@ struct ObjectCheckTests {
                 case 0: try tx.store(object.rawValue + 8, at: object - 8)  // a link to no object
                 case 1: try tx.store(allocator.rawValue, at: object - 8)  // to a wrong class
                 case 2: try tx.store(UInt64(0), at: object)  // no header
-                case 3: try ObjectMap.remove(object + 24, &tx)  // an object unmarked
-                case 4: try ObjectMap.insert(object + 8, &tx)  // a scalar marked
+                case 3: try ObjectMap.remove(object + 24, &tx)  // an object without its bit
+                case 4: try ObjectMap.insert(object + 8, &tx)  // a scalar with a bit
                 case 5: try tx.store(UInt64(101), at: head.memberCount)
                 case 6: try tx.store(UInt64.max, at: head.runCount)
                 case 7: try tx.store(head, at: head.next)

@@ -38,7 +38,7 @@ struct TableTests {
             for name in names { try space.run { tx throws in try tx.bind(name, to: target) } }
             try space.run { tx throws in
                 try tx.bind("before", to: target)
-                try tx.bind("behind", to: target)
+                try tx.bind("after", to: target)
                 for name in names { #expect(try tx.target(ofName: name) == target) }
             }
             var found: [String] = []
@@ -52,7 +52,7 @@ struct TableTests {
                 found += page.map(\.name)
             }
             #expect(keys.count == 3)
-            #expect(found.sorted() == (names + ["before", "behind"]).sorted())
+            #expect(found.sorted() == (names + ["before", "after"]).sorted())
             #expect(try problems(of: space) == [])
             for (index, name) in names.enumerated() {
                 try space.run { tx throws in try tx.unbind(name) }

@@ -1,7 +1,7 @@
 import TestSupport
 
 /// Random histories that have an order: transactions of several processes, each of which takes
-/// effect at one moment between its beginning and its end.
+/// effect at one time between its beginning and its end.
 struct GoodHistory {
     var transactions: [RecordedTransaction] = []
     private var random: SeededGenerator

@@ -13,8 +13,8 @@ import Testing
     func good() {
         let write = Transaction("a", 10, 20, [.read(0, 0), .write(0, 1)])
         let beside = Transaction("b", 15, 30, [.read(0, 0)])
-        let behind = Transaction("c", 21, 30, [.read(0, 1)])
-        #expect(problems(write, beside, behind) == [])
+        let later = Transaction("c", 21, 30, [.read(0, 1)])
+        #expect(problems(write, beside, later) == [])
         #expect(
             SerialOrder([Transaction("a", 1, 2, [.read(7, 5)])], initial: [7: 5]).problems == [])
         #expect(problems() == [])
@@ -65,7 +65,7 @@ import Testing
         let passing = Transaction("passing", 10, 20, [.write(0, 1), .write(0, 2)])
         #expect(problems(passing, Transaction("r", 12, 20, [.read(0, 2)])) == [])
         #expect(problems(passing, Transaction("r", 12, 20, [.read(0, 1)])).count == 1)
-        // A transaction that failed saw one moment, too.
+        // A transaction that failed saw one version, too.
         let reads: [Transaction.Operation] = [.read(0, 1), .read(1, 0), .write(2, 1)]
         #expect(problems(both, Transaction("r", 12, 20, reads, .aborted)).count == 1)
         #expect(problems(Transaction("r", 1, 2, [.write(0, 1), .read(0, 0)])).count == 1)

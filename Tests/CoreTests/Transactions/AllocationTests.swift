@@ -6,7 +6,7 @@ import Testing
 extension TransactionalMemory {
     /// Accesses and commits ask for no memory once they run.
     @Suite struct AllocationTests {
-        @Test("A million transactions of the optimised build allocate only to read old moments")
+        @Test("A million transactions of the optimised build allocate only to read snapshots")
         func optimised() throws {
             let own = builtProgram("space-worker")
             guard let range = own.range(ofText: "/debug/") else { return }

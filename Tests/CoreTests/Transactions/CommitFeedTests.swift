@@ -193,7 +193,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("A follower that stays within the ring gets all, one that falls behind is told")
+        @Test("A follower that stays within the ring gets all, one that is too slow is told")
         func overrun() throws {
             try withTestSpace("core") { space in
                 let steady = space.commitFeed()

@@ -175,7 +175,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("Counts begin anew with the next node of the same number")
+        @Test("Counts begin again with the next node of the same number")
         func beginning() throws {
             try withTestSpace("core") { space in
                 let name = space.name

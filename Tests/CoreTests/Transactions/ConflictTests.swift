@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension TransactionalMemory {
-    /// Who loses against whom, and that nobody loses for ever.
+    /// Who loses against whom, and that nobody loses forever.
     @Suite struct ConflictTests {
         static let page = Address(region: 1, offset: 0x8000)
 
@@ -132,7 +132,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("A long reader among writers reads one moment, and ends")
+        @Test("A long reader among writers reads one version, and ends")
         func longReader() throws {
             try withTestSpace("core") { space in
                 let lineCount = 4096

@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized, .leavesNoSpace)
 enum TransactionalMemory {}
 
-/// Fails a test that leaves a space of its own behind.
+/// Fails a test that does not remove its own space.
 struct LeavesNoSpace: SuiteTrait, TestTrait, TestScoping {
     let isRecursive = true
 

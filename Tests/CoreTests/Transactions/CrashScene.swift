@@ -81,7 +81,7 @@ final class CrashScene {
     }
 
     /// All holds now: an acknowledged commit is there, and of a worker that is dead at most the one
-    /// behind it.
+    /// after it.
     func expectSound(_ space: Space, at location: SourceLocation = #_sourceLocation) throws {
         let counts = children.indices.map { worker in
             let isDead = children[worker]?.hasEnded ?? true
@@ -104,7 +104,7 @@ final class CrashScene {
         try expectSound(space, at: location)
     }
 
-    /// Attaches anew, so that whatever is left is recovered; then all holds, and nothing is left.
+    /// Attaches again, so that all that is left is recovered; then all holds, and nothing is left.
     func expectSoundAfterAttach(at location: SourceLocation = #_sourceLocation) throws {
         let space = try Space.attach(name)
         defer { space.detach() }

@@ -8,9 +8,9 @@ extension TransactionalMemory {
     @Suite struct CrashTests {
         static let randomKills = environmentNumber("RAINBOWFS_KILLS", default: 600)
 
-        @Test("Workers killed at random moments leave no torn sum, lost commit or lock")
-        func randomMoments() throws {
-            let seed = printedSeed("kills at random moments")
+        @Test("Workers killed at random times leave no torn sum, lost commit or lock")
+        func randomTimes() throws {
+            let seed = printedSeed("kills at random times")
             let scene = try CrashScene(workers: 3, seed: seed)
             defer { scene.close() }
             let space = try Space.attach(scene.name)
@@ -85,7 +85,7 @@ extension TransactionalMemory {
     }
 }
 
-/// Passes time without giving the processor away: a random moment, not a wait for anything.
+/// Passes time without giving the processor away: a random time, not a wait for anything.
 func spin(microseconds: Int) {
     let end = monotonicNanoseconds() + UInt64(microseconds) * 1000
     while monotonicNanoseconds() < end {}

@@ -46,7 +46,7 @@ extension TransactionalMemory {
             try scene.expectSoundAfterAttach()
         }
 
-        @Test("Whoever sees nonsense would be noticed")
+        @Test("A transaction that sees nonsense would be noticed")
         func violationsAreNoticed() throws {
             let scene = try CrashScene(workers: 1, seed: 1)
             defer { scene.close() }
@@ -109,7 +109,7 @@ extension TransactionalMemory {
     }
 }
 
-/// Lets a number of threads go on together; they spin, so that they go on at the same moment.
+/// Lets a number of threads go on together; they spin, so that they go on at the same time.
 final class TestBarrier: Sendable {
     private let count: Int
     private let arrived = Atomic<Int>(0)

@@ -19,7 +19,7 @@ extension TransactionalMemory {
             try space.transact { tx in try tx.store(value, at: address) }
         }
 
-        @Test("It reads the moment of its beginning and its own writes, which nobody else sees")
+        @Test("It reads the version at its beginning and its own writes, which nobody else sees")
         func isolation() throws {
             try withTestSpace("core") { space in
                 try Self.set(space, Self.a, 1)
@@ -250,7 +250,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("Hundreds at once leave nothing behind")
+        @Test("Hundreds at once leave nothing")
         func many() throws {
             try withTestSpace("core") { space in
                 var all: [OpenTransaction] = []

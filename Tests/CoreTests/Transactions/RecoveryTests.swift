@@ -105,7 +105,7 @@ extension TransactionalMemory {
                 // All work shares the accounts and the ring: the other one meets the locks.
                 #expect(scene.waitForDeath(1) == .signaled(SIGKILL))
                 try scene.expectSoundAfterAttach()
-                // With a third one that is there all the time, whoever of them recovers.
+                // With a third one that is there all the time; either of them may recover.
                 try scene.start(1, failpoint: recoverer.rawValue)
                 try scene.start(2)
                 #expect(scene.waitForSteps(2, 1))

@@ -9,7 +9,7 @@ extension TransactionalMemory {
     /// How long the lines of a killed process stay locked.
     @Suite struct RecoveryTimeTests {
         struct Sample {
-            /// From the last moment at which the kernel still held the dead process's lock, without
+            /// From the last time at which the kernel still held the dead process's lock, without
             /// the time for which the threads of this test were ready but had no processor.
             var wallMicroseconds: UInt64
             /// What the survivor's thread worked for it, waiting included.

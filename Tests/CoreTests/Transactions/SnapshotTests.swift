@@ -6,7 +6,7 @@ import Testing
 @testable import RainbowCore
 
 extension TransactionalMemory {
-    /// Moments that stay readable while commits pass.
+    /// Versions that stay readable while commits pass.
     @Suite struct SnapshotTests {
         static let accounts = 64
 
@@ -43,8 +43,8 @@ extension TransactionalMemory {
             return bytes
         }
 
-        @Test("A snapshot shows its moment however many commits pass, by words and by bytes")
-        func oneMoment() throws {
+        @Test("A snapshot shows its version however many commits pass, by words and by bytes")
+        func oneVersion() throws {
             try withTestSpace("core") { space in
                 try Self.open(space)
                 var generator = SeededGenerator(seed: printedSeed("snapshot"))
@@ -68,7 +68,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("What nobody had written is zero at the moment, objects made in a batch too")
+        @Test("What nobody had written yet is zero, objects made in a batch too")
         func unwritten() throws {
             try withTestSpace("core") { space in
                 let place = Address(region: 1, offset: 0x100000)
@@ -108,7 +108,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("Many snapshots, taken and dropped while threads write, each show their moment")
+        @Test("Many snapshots, taken and dropped while threads write, each show their version")
         func many() throws {
             let seed = printedSeed("many snapshots")
             try withTestSpace("core") { space in

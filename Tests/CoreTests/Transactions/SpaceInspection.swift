@@ -19,7 +19,7 @@ struct SpaceInspection {
         }
     }
 
-    /// What a killed process left behind and nobody recovered; nobody else may be attached.
+    /// What a killed process left and nobody recovered; nobody else may be attached.
     func leftovers() -> [String] {
         var found = lockedLines().map { "the line at \($0) is locked" }
         for index in 0..<SpaceLayout.slotCountMax {

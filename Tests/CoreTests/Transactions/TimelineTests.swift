@@ -29,7 +29,7 @@ extension TransactionalMemory {
                 var commits: [(version: UInt64, before: UInt64, after: UInt64)] = []
                 let end = Self.wallMilliseconds() + 500
                 while Self.wallMilliseconds() < end {
-                    // The clock of ticks is behind the other one, more so on a busy machine.
+                    // The clock of ticks shows earlier times, more so on a busy machine.
                     let before = Self.wallMilliseconds(CLOCK_REALTIME_COARSE)
                     let version = try Self.commit(space)
                     commits.append((version, before, Self.wallMilliseconds()))
@@ -108,7 +108,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("What was said of a version beside threads that commit is said of it for ever")
+        @Test("What was said of a version beside threads that commit never changes")
         func stability() throws {
             try withTestSpace("core") { space in
                 let rival = try Space.attach(space.name)
@@ -180,7 +180,7 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("What was said of the versions of days is said of them for ever")
+        @Test("What was said of the versions of days never changes")
         func staysForDays() throws {
             try withTestSpace("core") { space in
                 var generator = SeededGenerator(seed: printedSeed("days of commits"))
@@ -216,7 +216,7 @@ extension TransactionalMemory {
                 clocks.now.wall += 3_600_000
                 clocks.pass(16)
                 #expect(clocks.commit() == clocks.now.wall)
-                // After a start of the machine the other clock begins anew.
+                // After a start of the machine the other clock begins again.
                 clocks.now.monotonic = 1
                 space.timeline.restart()
                 clocks.pass(60_000)

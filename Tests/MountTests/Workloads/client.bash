@@ -32,7 +32,7 @@ file() {
     path=$1/objects/$cell/${names[register % 4]}
 }
 
-# Prints the value of the register below ROOT; of an array the whole is one moment.
+# Prints the value of the register below ROOT; of an array all elements are of one version.
 look() {
     local values
     file "$1"
@@ -154,7 +154,7 @@ attempt() {
             return 0
             ;;
         1)
-            begin_anew "$1" restart
+            begin_again "$1" restart
             return
             ;;
     esac
@@ -165,15 +165,15 @@ attempt() {
         end unknown
         wait_for_mount
     elif ((++losses < 3)); then
-        begin_anew "$1" restart
+        begin_again "$1" restart
     else
         # At last it keeps the others waiting.
-        begin_anew "$1" "restart serial"
+        begin_again "$1" "restart serial"
     fi
 }
 
 # Fails if there is another run, as attempt does.
-begin_anew() {
+begin_again() {
     now
     local before=$time
     if echo "$2" >"$1/control"; then
@@ -187,7 +187,7 @@ begin_anew() {
 atomically() {
     local own=$log.atomic-$((++commands))
     now
-    echo "mark $time" >>"$own"
+    echo "from $time" >>"$own"
     rainbowfs atomic -m "$mount" -- bash "$0" "$mount" "$own" "$first" "$RANDOM"
     case $? in
         0) end committed ;;
@@ -208,11 +208,11 @@ run_atomically() {
     steps "$RAINBOW" || exit 3
     ((RANDOM % 10)) || exit 3
     now
-    echo "try mark $time"
+    echo "try from $time"
     exit 0
 }
 
-# A snapshot, which shows the moment when it was taken however late it is read, by any mount.
+# A snapshot, which shows the version at which it was taken, however late and by any mount.
 snapshot() {
     local name=snapshots/client-$first-$((++number)) taken root
     begin

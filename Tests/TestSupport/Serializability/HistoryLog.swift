@@ -4,11 +4,11 @@ import Glibc
 /// that they tell of a client that was killed what it had done.
 ///
 ///     begin TIME   read REGISTER VALUE   write REGISTER VALUE   try
-///     end TIME committed|aborted|unknown   again TIME   mark TIME
+///     end TIME committed|aborted|unknown   again TIME   from TIME
 ///
 /// A write is noted before it is done, and `try` before a transaction can take effect: without it
 /// the transaction of a killed client has failed. `again` is the end of a run that failed, if there
-/// was one, and the beginning of the next; that began at the `mark` before it, if there is one.
+/// was one, and the beginning of the next; that began at the `from` before it, if there is one.
 /// Times are microseconds of the clock that bash has too.
 public final class HistoryLog {
     private let descriptor: Int32
@@ -64,7 +64,7 @@ extension HistoryLog {
         var found: [RecordedTransaction] = []
         var current: RecordedTransaction?
         var hasTried = false
-        var mark: UInt64?
+        var from: UInt64?
 
         mutating func parse() throws {
             while let word = words.popFirst() {
@@ -74,9 +74,9 @@ extension HistoryLog {
                     if word == "again" { close(time, .aborted) }
                     guard current == nil else { throw BadLog("\(client): two begin at once") }
                     current = RecordedTransaction(
-                        "\(client).\(found.count)", mark ?? time, time, [])
-                    (hasTried, mark) = (false, nil)
-                case "mark": mark = UInt64(try number())
+                        "\(client).\(found.count)", from ?? time, time, [])
+                    (hasTried, from) = (false, nil)
+                case "from": from = UInt64(try number())
                 case "read", "write":
                     let (register, value) = (Int(try number()), try number())
                     current?.operations.append(

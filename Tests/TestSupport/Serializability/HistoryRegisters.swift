@@ -39,7 +39,7 @@ public struct HistoryRegisters: Sendable {
         }
     }
 
-    /// Does a step and notes it: a write before it is done, a read behind it.
+    /// Does a step and notes it: a write before it is done, a read after it.
     /// - Parameter lastValue: what was written last; each write gets the next number.
     public func take(
         _ step: HistoryStep, _ tx: inout Transaction, _ log: HistoryLog, _ lastValue: inout Int64

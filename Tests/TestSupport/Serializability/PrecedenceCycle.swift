@@ -18,7 +18,7 @@ extension PrecedenceGraph {
 
     /// The shortest one through a node, found backwards; empty if there is none.
     private func cycle(through start: Int, _ isLeft: [Bool]) -> [(node: Int, reason: Reason)] {
-        // For each node that was met the one behind it, and the edge to that one.
+        // For each node that was met the one after it, and the edge to that one.
         var next: [Int: (node: Int, reason: Reason)] = [:]
         var queue = [start]
         var position = 0
@@ -72,7 +72,7 @@ extension PrecedenceGraph {
         case .overwrite(let register):
             return "it read the \(observed.registers[register]) that \(name(node)) wrote over"
         case .version(let register, let reader):
-            return "\(name(reader)), behind it, read the \(observed.registers[register])"
+            return "\(name(reader)), after it, read the \(observed.registers[register])"
                 + " of \(name(node))"
         }
     }

@@ -3,7 +3,7 @@
 /// Edges come from time (one ended before the other began) and from values (one wrote what the
 /// other read). From these follow more, until nothing new does: let a transaction R read a
 /// register's value of W, and let V write the register, too. If V stands before R, it stands
-/// before W; if it stands behind W, it stands behind R.
+/// before W; if it stands after W, it stands after R.
 ///
 /// The nodes are spread over chains in which each begins after the one before it ended; as many as
 /// transactions overlap in time. So "all that stand before X" is one place in each chain.
@@ -14,7 +14,7 @@ struct PrecedenceGraph {
         case read(register: Int)
         /// The second wrote over what the first read.
         case overwrite(register: Int)
-        /// The first wrote over before the second wrote what a third one, behind the first, read.
+        /// The first wrote over before the second wrote what a third one, after the first, read.
         case version(register: Int, reader: Int)
     }
 
@@ -33,7 +33,7 @@ struct PrecedenceGraph {
     /// For each node and chain the last place that stands before the node, -1 for none; its own
     /// place counts as before it.
     private(set) var before: [Int32] = []
-    /// Likewise the first place that stands behind it.
+    /// Likewise the first place that stands after it.
     private var after: [Int32] = []
     /// For each register and chain the places of writers, ascending.
     private var writerPlaces: [[Int32]] = []
@@ -189,7 +189,7 @@ extension PrecedenceGraph {
         return true
     }
 
-    /// The first writer of a chain that stands behind the writer of what was read stands behind
+    /// The first writer of a chain that stands after the writer of what was read stands after
     /// the reader.
     private mutating func addLater(
         _ number: Int, _ reader: Int, _ read: ObservedHistory.Read

@@ -1,4 +1,4 @@
-/// Puts the transactions of a history one behind the other, and takes back what leads nowhere.
+/// Puts the transactions of a history one after the other, and takes back what leads nowhere.
 ///
 /// What can come next depends only on which transactions are placed already, not on their order: a
 /// register is written only when all readers of its present value are placed. So a set that led

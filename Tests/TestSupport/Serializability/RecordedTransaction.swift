@@ -17,7 +17,7 @@ public struct RecordedTransaction: Sendable {
 
     /// For explanations: who ran it.
     public var name: String
-    /// A moment before it began, and one after it ended, of a clock that all share. If the outcome
+    /// A time before it began, and one after it ended, of a clock that all share. If the outcome
     /// is unknown, all that it read was read before `ended`; its commit may be later.
     public var began: UInt64
     public var ended: UInt64

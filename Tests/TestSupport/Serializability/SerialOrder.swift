@@ -3,7 +3,7 @@
 /// began stands before it.
 ///
 /// Transactions that failed count as well, as ones that only read: what they saw must have been one
-/// moment too. Of those with an unknown outcome the writes count if somebody saw one of them; if
+/// version too. Of those with an unknown outcome the writes count if somebody saw one of them; if
 /// nobody did, an order with them is one without them, so nothing is lost by leaving them out.
 ///
 /// 1. `ObservedHistory`: values that nobody or a failed transaction wrote, or that were

@@ -105,7 +105,7 @@ extension Table {
     @inline(__always)
     private init?(inner object: Address, _ tx: inout Transaction) throws {
         guard object.rawValue & 7 == 0 else {
-            throw ObjectError.damaged("a table leads astray", at: object)
+            throw ObjectError.damaged("a table leads to no object", at: object)
         }
         guard try tx.load(object, as: UInt64.self) == Table.builtIn.header else { return nil }
         self.init(object)

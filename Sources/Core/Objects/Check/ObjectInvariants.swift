@@ -35,7 +35,7 @@ extension AllocatorInfo {
         }
         let next = try extents.entries(.extents, after: key.number, limit: 1, &tx).first
         if let next, try AllocatorObject(next).info(&tx).base < end {
-            problems.append("\(name) overlaps the one behind it.")
+            problems.append("\(name) overlaps the next one.")
         }
     }
 

@@ -51,7 +51,7 @@ struct AtomicCommand: ParsableCommand {
             throw ValidationError("There is no option \(first).")
         }
         guard arguments.command.first != nil else {
-            throw ValidationError("Name the command to run, behind two hyphens.")
+            throw ValidationError("Name the command to run, after two hyphens.")
         }
         guard (retries ?? 0) >= 0 else {
             throw ValidationError("--retries takes a number that is not negative.")

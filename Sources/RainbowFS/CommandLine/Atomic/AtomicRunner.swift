@@ -156,7 +156,7 @@ struct AtomicRunner {
             .atomic,
             mount.isSnapshot
                 ? "\(mount.path) is a snapshot: nothing there can be changed, and all commands see"
-                    + " one moment. Run the command without atomic, or leave the snapshot first."
+                    + " one version. Run the command without atomic, or leave the snapshot first."
                 : "Transactions do not nest, and \(mount.path) is a transaction. Run the command"
                     + " without atomic, or leave the transaction first.")
     }

@@ -65,7 +65,7 @@ struct GetCommand: ParsableCommand {
         abstract: "Print fields of an object.",
         discussion: """
             With one field, its value alone; otherwise a line FIELD=VALUE for each. The values are \
-            those of one moment. bytes fields are shown in hexadecimal, elements of arrays are \
+            those of one version. bytes fields are shown in hexadecimal, elements of arrays are \
             separated by commas.
 
             Example: rainbowfs get names/alice balance
@@ -102,7 +102,8 @@ struct GetCommand: ParsableCommand {
         }
         guard let values else {
             throw CommandFailure(
-                .refused, "\(object.name) is written without pause; no moment could be read.")
+                .refused,
+                "\(object.name) is written without pause; no single version could be read.")
         }
         if json.isOn {
             let className = try mount.withFailures { () throws(FileError) in try object.className }

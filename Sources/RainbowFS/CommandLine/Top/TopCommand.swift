@@ -6,7 +6,7 @@ struct TopCommand: ParsableCommand {
         commandName: "top",
         abstract: "Watch the transactions of a mounted space.",
         discussion: """
-            Shows, anew every second: commits, aborts, restarts and conflicts of each node, the \
+            Shows every second: commits, aborts, restarts and conflicts of each node, the \
             objects and pages with the most conflicts of the last minute, memory, running \
             transactions and snapshots. AVOIDED/S counts commits that would have been lost if \
             whole pages were compared and not lines. q or Ctrl-C ends it.

@@ -202,8 +202,9 @@ extension WaitingRequests {
         let who = space.holder(of: wait).map { " of the process \($0.processID)" } ?? ""
         return TreeError(
             EBUSY,
-            "\(what)\(who) is in the way and did not end within \(Self.directorySecondsMax)"
-                + " seconds. Nothing was changed; try again, or see what that process does.")
+            "\(what)\(who) did not end within \(Self.directorySecondsMax) seconds, so this change"
+                + " no longer waits for it. Nothing was changed; try again, or see what that"
+                + " process does.")
     }
 
     /// Answers all, when the mount ends.

@@ -243,7 +243,7 @@ struct EventsFile: Node {
             throw TreeError(
                 EINVAL,
                 "Open events for reading; or for reading and writing, to write the paths of the"
-                    + " objects that it shall tell of.")
+                    + " objects that it is to tell of.")
         }
         return EventStream(view, request.caller)
     }

@@ -79,7 +79,7 @@ struct FieldAssignment: Sendable {
             }
         }
         guard count > 0 else {
-            throw TreeError(EINVAL, "There is no value for \(field.name) behind the =.")
+            throw TreeError(EINVAL, "There is no value for \(field.name) after the =.")
         }
         return Array(value[..<(count * field.type.elementSize)])
     }

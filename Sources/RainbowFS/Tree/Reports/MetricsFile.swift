@@ -91,7 +91,7 @@ extension MetricsText {
         add(
             "events_lost_total", .counter,
             "Commits that readers of this mount's events were only told of as lost, each counted"
-                + " once a reader: the reader fell behind, or the mount did.",
+                + " once a reader: the reader was too slow, or the mount was.",
             [
                 Sample([("behind", "reader")], counts.byReaders),
                 Sample([("behind", "mount")], counts.byMount),

@@ -162,8 +162,8 @@ extension NamedTransaction {
         if open.state == .stale {
             end(
                 restarts,
-                "Its moment was given up: the memory for old versions of the space is used up"
-                    + " (snapshot_memory=).")
+                "The version that it reads was given up: the memory for old versions of the space"
+                    + " is used up (snapshot_memory=).")
         }
         return staleError(phase)
     }
@@ -176,7 +176,7 @@ extension NamedTransaction {
     func staleError(_ phase: Phase) -> TreeError {
         let reason =
             switch phase {
-            case .running: "began anew"
+            case .running: "began again"
             case .committed(let version): "was committed as version \(version)"
             case .conflict: "was not committed: control says what it conflicted with"
             case .aborted: "was aborted"

@@ -15,7 +15,7 @@ struct TransactionControl: Node {
 
         commit           make everything visible at once, or fail with ECANCELED
         abort            forget everything
-        restart          forget everything and begin anew at the present moment
+        restart          forget everything and begin again at the newest version
         restart serial   the same, and nobody else commits until this transaction ends
         hold             end and remove the transaction when this open file is closed
         set OBJECT FIELD=VALUE ...   change several fields of an object at once

@@ -2,10 +2,10 @@ import Glibc
 import RainbowCore
 import TestSupport
 
-/// What workers do with moments that stay readable, while they are killed and others write.
-enum MomentCommands {
+/// What workers do with snapshots and open transactions, while they are killed and others write.
+enum ViewCommands {
     /// Snapshots and open transactions, over and over. Some stay open, so that a kill leaves them.
-    static func moments(_ request: SpaceWorker.Request) throws {
+    static func views(_ request: SpaceWorker.Request) throws {
         let space = try CrashCommands.attached(request)
         var generator = SeededGenerator(seed: request.seed)
         var kept: [Snapshot] = []
@@ -25,7 +25,7 @@ enum MomentCommands {
         space.detach()
     }
 
-    /// Looks at one moment several times; each time all must be right.
+    /// Looks at one version several times; each time all must be right.
     private static func look(
         _ space: Space, _ name: String, _ generator: inout SeededGenerator
     ) throws -> Snapshot {
@@ -44,8 +44,8 @@ enum MomentCommands {
         try InvariantRound.check(&tx) { SpaceWorker.fail($0, status: 3) }
     }
 
-    /// A transfer and a turn of the ring, an operation at a time; what loses begins anew, at last
-    /// alone.
+    /// A transfer and a turn of the ring, an operation at a time. After a conflict it begins again,
+    /// from the second on in serial mode.
     private static func change(_ space: Space, _ generator: inout SeededGenerator) throws {
         let transaction = try space.begin(name: "change of \(getpid()),")
         for attempt in 1... {

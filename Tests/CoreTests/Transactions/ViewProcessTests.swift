@@ -5,14 +5,14 @@ import Testing
 
 extension TransactionalMemory {
     /// Snapshots and open transactions of processes that go on writing, and are killed.
-    @Suite struct MomentProcessTests {
+    @Suite struct ViewProcessTests {
         static let kills = environmentNumber("RAINBOWFS_KILLS", default: 600) / 6
 
         private static func balances(_ tx: inout Transaction) throws -> [Int64] {
             try (0..<CrashWorkload.accountCount).map { try tx.load(CrashWorkload.account($0)) }
         }
 
-        @Test("A long reader sees one moment however many commits of other processes pass")
+        @Test("A long reader sees one version however many commits of other processes pass")
         func longReader() throws {
             let seed = printedSeed("a long reader")
             let scene = try CrashScene(workers: 2, seed: seed)
@@ -51,7 +51,7 @@ extension TransactionalMemory {
             let space = try Space.attach(scene.name)
             let bytesMax: UInt64 = 256 << 10
             space.setSnapshotMemory(bytesMax: bytesMax)
-            for worker in 0..<2 { try scene.start(worker, command: "moments") }
+            for worker in 0..<2 { try scene.start(worker, command: "views") }
             for worker in 0..<2 { #expect(scene.waitForSteps(worker, 10)) }
             let oldest = try space.takeSnapshot(named: "oldest")
             let line = Address(region: 1, offset: 0x4000_0000)
@@ -91,13 +91,13 @@ extension TransactionalMemory {
             try scene.expectSoundAfterAttach()
         }
 
-        @Test("Killed at random with moments open, they leave none, no memory and no lock")
+        @Test("Killed at random with views open, they leave none, no memory and no lock")
         func randomKills() throws {
-            let seed = printedSeed("kills with moments open")
+            let seed = printedSeed("kills with views open")
             let scene = try CrashScene(workers: 3, seed: seed)
             defer { scene.close() }
             let space = try Space.attach(scene.name)
-            let commands = ["moments", "moments", "steps"]
+            let commands = ["views", "views", "steps"]
             for worker in 0..<3 { try scene.start(worker, command: commands[worker]) }
             for _ in 0..<Self.kills {
                 let victim = scene.random(0...2)
@@ -126,11 +126,11 @@ extension TransactionalMemory {
             let scene = try CrashScene(workers: 2, seed: seed)
             defer { scene.close() }
             let space = try Space.attach(scene.name)
-            try scene.start(1, command: "moments")
+            try scene.start(1, command: "views")
             for _ in 0..<4 {
                 try withDeadline(seconds: 60, "the survivors of \(point.rawValue)") {
                     try scene.start(
-                        0, command: "moments", failpoint: point.spelled(at: scene.random(1...40)))
+                        0, command: "views", failpoint: point.spelled(at: scene.random(1...40)))
                     #expect(scene.waitForDeath(0) == .signaled(SIGKILL))
                     try scene.expectSound(space)
                     let steps = scene.board[BoardPlace.steps(1)]
@@ -148,7 +148,7 @@ extension TransactionalMemory {
             #expect(space.snapshots.isEmpty)
             #expect(space.snapshotMemory.bytesUsed == 0)
             var problems: [String] = []
-            // The frames are counted anew by the next that attaches alone.
+            // The next process that attaches alone counts the frames again.
             space.checkMemory { if !$0.contains("frames are counted") { problems.append($0) } }
             #expect(problems == [])
         }
@@ -160,7 +160,7 @@ extension TransactionalMemory {
             defer { scene.close() }
             let space = try Space.attach(scene.name)
             try scene.start(1)
-            try scene.start(2, command: "moments")
+            try scene.start(2, command: "views")
             for worker in 1...2 { #expect(scene.waitForSteps(worker, 5)) }
             for round in 0..<10 {
                 scene.board[BoardPlace.result(0)] = 0
