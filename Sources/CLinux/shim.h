@@ -54,6 +54,10 @@ extern int rainbow_spawn_close_from(
     posix_spawn_file_actions_t *actions,
     int first) __asm__("posix_spawn_file_actions_addclosefrom_np");
 
+extern const char *rainbow_error_name(int error) __asm__("strerrorname_np");
+/// `semaphore` is a `sem_t *`.
+extern int rainbow_semaphore_wait(
+    void *semaphore, clockid_t clock, const struct timespec *until) __asm__("sem_clockwait");
 extern int rainbow_pipe2(int ends[2], int flags) __asm__("pipe2");
 /// Copies what a pipe holds into another one without taking it.
 extern ssize_t rainbow_tee(int from, int to, size_t size, unsigned flags) __asm__("tee");

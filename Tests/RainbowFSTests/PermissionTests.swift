@@ -11,8 +11,8 @@ import Testing
     let bank: Bank
     let fixture: TreeFixture
     private static let region = "regions/transactional"
-    private let stranger = Caller(uid: 4001, gid: 4001, pid: 0)
-    private let member = Caller(uid: 4002, gid: 4002, pid: 0, groups: [7, 4003, 9])
+    private let stranger = Caller(uid: 4001, gid: 4001, thread: 0)
+    private let member = Caller(uid: 4002, gid: 4002, thread: 0, groups: [7, 4003, 9])
 
     init() throws {
         bank = try Bank()
@@ -31,8 +31,8 @@ import Testing
 
     @Test("Owner, group and mode that stat(2) shows decide, with all groups of the caller.")
     func rule() {
-        let owner = Caller(uid: 4000, gid: 4003, pid: 0, groups: [])
-        let root = Caller(uid: 0, gid: 0, pid: 0)
+        let owner = Caller(uid: 4000, gid: 4003, thread: 0, groups: [])
+        let root = Caller(uid: 0, gid: 0, thread: 0)
         #expect(owner.may(.write, attributes(mode: 0o200)))
         #expect(!owner.may(.read, attributes(mode: 0o077)))
         #expect(member.may([.read, .write], attributes(mode: 0o060)))
@@ -115,14 +115,14 @@ import Testing
         func mode(_ mode: UInt32, _ caller: Caller) throws -> UInt32 {
             try change(path, AttributeChange(mode: mode), caller)
         }
-        let owner = Caller(uid: 4001, gid: 4001, pid: 0, groups: [4003])
+        let owner = Caller(uid: 4001, gid: 4001, thread: 0, groups: [4003])
         _ = try change(path, AttributeChange(uid: 4001, gid: 77), fixture.caller)
         #expect(try mode(0o2770, owner) == 0o770)
-        #expect(try mode(0o2770, Caller(uid: 0, gid: 0, pid: 0)) == 0o2770)
+        #expect(try mode(0o2770, Caller(uid: 0, gid: 0, thread: 0)) == 0o2770)
         #expect(
             try change(path, AttributeChange(mode: 0o2750, gid: 4003), owner) == 0o2750)
         #expect(try mode(0o2755, owner) == 0o2755)
-        #expect(try mode(0o2755, Caller(uid: 4001, gid: 1, pid: 0, groups: [])) == 0o755)
+        #expect(try mode(0o2755, Caller(uid: 4001, gid: 1, thread: 0, groups: [])) == 0o755)
         expectError(EPERM) { _ = try mode(0o755, member) }
     }
 

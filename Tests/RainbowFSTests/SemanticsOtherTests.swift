@@ -34,7 +34,7 @@ import Testing
     @Test("Only the owner of `messages` and root clear it.")
     func clearingMessages() throws {
         fixture.tree.record("Something went wrong.")
-        let stranger = Caller(uid: 4321, gid: getgid(), pid: 1)
+        let stranger = Caller(uid: 4321, gid: getgid(), thread: 1)
         let file = try fixture.tree.open(NodeID(.control), flags: O_RDWR, stranger)
         expectError(EPERM) { try file.put(Array("clear messages".utf8), at: 0) }
         #expect(try fixture.read("messages").hasSuffix("Something went wrong.\n"))
@@ -65,7 +65,7 @@ import Testing
             _ = try fixture.command("set names/alice balance=9 level=256", to: "control")
         }
         #expect(try fixture.read(alice + "/balance") == "5\n")
-        let stranger = Caller(uid: 4321, gid: 4321, pid: 1)
+        let stranger = Caller(uid: 4321, gid: 4321, thread: 1)
         let file = try fixture.tree.open(NodeID(.control), flags: O_RDWR, stranger)
         expectError(EACCES) { try file.put(Array("set names/alice balance=9".utf8), at: 0) }
         #expect(try fixture.read(alice + "/balance") == "5\n")

@@ -24,7 +24,7 @@ import Testing
 
     @Test("`mkdir` in a region makes an allocator, which belongs to the caller.")
     func allocators() throws {
-        let caller = Caller(uid: 1234, gid: 567, pid: 1)
+        let caller = Caller(uid: 1234, gid: 567, thread: 1)
         let region = try fixture.node("regions/transactional")
         try change("regions/transactional", mode: 0o777)
         let entry = try fixture.tree.makeDirectory(region, "mine", mode: 0o750, caller)

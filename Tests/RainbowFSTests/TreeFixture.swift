@@ -8,7 +8,7 @@ import TestSupport
 final class TreeFixture: Sendable {
     let space: Space
     let tree: Tree
-    let caller = Caller(uid: getuid(), gid: getgid(), pid: 1)
+    let caller = Caller(uid: getuid(), gid: getgid(), thread: 1)
     static let mountPoint = "/mnt/rainbow"
 
     init(sizeBytesMax: UInt64? = nil) throws {
@@ -83,6 +83,13 @@ extension TreeFixture {
             return true
         }
         return Array(names.dropFirst(2))
+    }
+}
+
+extension Caller {
+    /// This process itself.
+    static var current: Caller {
+        Caller(uid: getuid(), gid: getgid(), thread: UInt32(getpid()))
     }
 }
 

@@ -75,6 +75,7 @@ final class FollowedFiles: Sendable {
         var file: OpenFile
         var node: NodeID
         var process: UInt32
+        var uid: UInt32
     }
 
     private let entries = Mutex<[Entry]>([])
@@ -83,21 +84,24 @@ final class FollowedFiles: Sendable {
     /// The reader of `file` seeks to its end.
     ///
     /// - Returns: where that is; nil: where the attributes say.
-    func seekEnd(of file: OpenFile, _ node: NodeID, process: UInt32) -> UInt64? {
+    func seekEnd(of file: OpenFile, _ node: NodeID, by caller: Caller) -> UInt64? {
         guard let end = file.seekEnd() else { return nil }
+        let entry = Entry(file: file, node: node, process: caller.process, uid: caller.uid)
         entries.withLock { entries in
             entries.removeAll { $0.file === file }
-            entries.append(Entry(file: file, node: node, process: process))
+            entries.append(entry)
             count.store(entries.count, ordering: .relaxed)
         }
         return end
     }
 
     /// The size that this process is to see; nil if it follows no such file.
-    func size(of node: NodeID, for process: UInt32) -> UInt64? {
+    func size(of node: NodeID, for caller: Caller) -> UInt64? {
         guard count.load(ordering: .relaxed) > 0 else { return nil }
+        let process = caller.process
         let files = entries.withLock { entries in
-            entries.filter { $0.node == node && $0.process == process }.map(\.file)
+            entries.filter { $0.node == node && $0.process == process && $0.uid == caller.uid }
+                .map(\.file)
         }
         return files.compactMap(\.followedSize).max()
     }

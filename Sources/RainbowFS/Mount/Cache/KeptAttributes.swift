@@ -150,11 +150,15 @@ extension KeptAttributes {
             let found = try? space.transact { tx in
                 try tx.objects(onLinesOf: batch, limit: .max).objects
             }
-            // Somebody holds a line: the follower looks again.
-            if found == nil { unfinished.withLock { $0 += batch } }
-            for object in found ?? [] { takeBack(object) }
+            guard let found else {
+                // Somebody holds a line: the follower looks again.
+                unfinished.withLock { $0 += batch }
+                continue
+            }
+            for object in found { takeBack(object) }
+            lines.told(batch)
         }
-        lines.told(pages)
+        lines.told(pages.filter { Self.isSystem($0.page) })
     }
 
     /// The kernel may be about to learn of a file from an answer that was made before the commit,
@@ -166,7 +170,8 @@ extension KeptAttributes {
         repeats.withLock { if $0.count < Self.repeatsMax { $0.append(again) } }
     }
 
-    /// What is due by time; to be called about once a second or more often.
+    /// What could not be looked up, and what is due by time; to be called about once a second or
+    /// more often.
     func tick() {
         let now = SystemClock.monotonicNanoseconds
         let due = repeats.withLock { repeats in

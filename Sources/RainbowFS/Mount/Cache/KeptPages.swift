@@ -45,7 +45,7 @@ final class KeptPages: @unchecked Sendable {
 
     /// Whether this is the thread that drops pages: it may open every file.
     func isDropper(_ caller: Caller) -> Bool {
-        caller.pid != 0 && caller.pid == thread.load(ordering: .relaxed)
+        caller.thread != 0 && caller.thread == thread.load(ordering: .relaxed)
     }
 
     /// The file was opened.
@@ -138,27 +138,36 @@ final class FreshOpens: Sendable {
         var node: NodeID
     }
 
+    /// Threads that this process cannot see have all the number 0. Whose file another one's
+    /// truncation may find has the rights of its opener at least.
+    private struct Opener: Hashable {
+        var thread: UInt32
+        var uid: UInt32
+    }
+
     private struct State {
-        var byThread: [UInt32: Fresh] = [:]
-        var threads: [ObjectIdentifier: UInt32] = [:]
+        var files: [Opener: Fresh] = [:]
+        var openers: [ObjectIdentifier: Opener] = [:]
     }
 
     private let state = Mutex(State())
 
-    func add(_ file: OpenFile, _ node: NodeID, thread: UInt32) {
+    func add(_ file: OpenFile, _ node: NodeID, by caller: Caller) {
+        let opener = Opener(thread: caller.thread, uid: caller.uid)
         state.withLock { state in
             let fresh = Fresh(file: file, node: node)
-            if let old = state.byThread.updateValue(fresh, forKey: thread) {
-                state.threads[ObjectIdentifier(old.file)] = nil
+            if let old = state.files.updateValue(fresh, forKey: opener) {
+                state.openers[ObjectIdentifier(old.file)] = nil
             }
-            state.threads[ObjectIdentifier(file)] = thread
+            state.openers[ObjectIdentifier(file)] = opener
         }
     }
 
     /// The file that this thread opened last, if it is one of the node.
-    func file(_ node: NodeID, thread: UInt32) -> OpenFile? {
-        state.withLock { state in
-            guard let fresh = state.byThread[thread], fresh.node == node else { return nil }
+    func file(_ node: NodeID, openedBy caller: Caller) -> OpenFile? {
+        let opener = Opener(thread: caller.thread, uid: caller.uid)
+        return state.withLock { state in
+            guard let fresh = state.files[opener], fresh.node == node else { return nil }
             return fresh.file
         }
     }
@@ -166,10 +175,10 @@ final class FreshOpens: Sendable {
     /// The file is closed.
     func forget(_ file: OpenFile) {
         state.withLock { state in
-            guard let thread = state.threads.removeValue(forKey: ObjectIdentifier(file)) else {
+            guard let opener = state.openers.removeValue(forKey: ObjectIdentifier(file)) else {
                 return
             }
-            state.byThread[thread] = nil
+            state.files[opener] = nil
         }
     }
 }

@@ -6,53 +6,60 @@ import Synchronization
 /// is that of a text made for it, which it gets if it opens the file within a second; and then, as
 /// long as the file is open, that of the text it has. All others get the newest text.
 final class ShownTexts: Sendable {
+    private struct Reader: Equatable {
+        let process: UInt32
+        let uid: UInt32
+
+        init(_ caller: Caller) {
+            process = caller.process
+            uid = caller.uid
+        }
+    }
+
     private struct Text {
         var file: OpenFile
         var node: NodeID
-        var process: UInt32
-        var uid: UInt32
+        var reader: Reader
         /// On the monotonic clock.
         var nanoseconds = SystemClock.monotonicNanoseconds
 
-        init(_ file: OpenFile, _ node: NodeID, _ caller: Caller) {
+        init(_ file: OpenFile, _ node: NodeID, _ reader: Reader) {
             self.file = file
             self.node = node
-            process = caller.pid
-            uid = caller.uid
-        }
-
-        func isOf(_ node: NodeID, _ caller: Caller) -> Bool {
-            self.node == node && process == caller.pid && uid == caller.uid
+            self.reader = reader
         }
     }
 
     private struct State {
-        var kept: [Text] = []
+        var offered: [Text] = []
         var open: [Text] = []
     }
 
     private let state = Mutex(State())
-    private let keptCount = Atomic<Int>(0)
+    private let offeredCount = Atomic<Int>(0)
     private let openCount = Atomic<Int>(0)
-    private static let keptMax = 64
+    private static let offeredMax = 64
     private static let nanosecondsMax: UInt64 = 1_000_000_000
 
     /// The size that this process is to see; nil: what the attributes say.
     func size(of node: NodeID, for caller: Caller, _ tree: Tree) -> UInt64? {
         guard node.hasMadeText else { return nil }
+        let reader = Reader(caller)
         let known = state.withLock { state -> OpenFile? in
-            if let open = state.open.last(where: { $0.isOf(node, caller) }) { return open.file }
+            if let open = state.open.last(where: { $0.node == node && $0.reader == reader }) {
+                return open.file
+            }
             removeOld(&state)
-            return state.kept.last { $0.isOf(node, caller) }?.file
+            return state.offered.last { $0.node == node && $0.reader == reader }?.file
         }
         if let size = known?.textSize { return size }
         guard let file = try? open(node, 0, caller, tree), let size = file.textSize else {
             return nil
         }
         state.withLock { state in
-            state.kept.append(Text(file, node, caller))
-            if state.kept.count > Self.keptMax { state.kept.removeFirst() }
-            keptCount.store(state.kept.count, ordering: .relaxed)
+            state.offered.append(Text(file, node, reader))
+            if state.offered.count > Self.offeredMax { state.offered.removeFirst() }
+            offeredCount.store(state.offered.count, ordering: .relaxed)
         }
         return size
     }
@@ -62,16 +69,17 @@ final class ShownTexts: Sendable {
         _ node: NodeID, _ flags: Int32, for caller: Caller, _ tree: Tree
     ) throws(TreeError) -> OpenFile {
         guard node.hasMadeText else { return try open(node, flags, caller, tree) }
-        let kept = state.withLock { state -> OpenFile? in
+        let reader = Reader(caller)
+        let offered = state.withLock { state -> OpenFile? in
             removeOld(&state)
-            let index = state.kept.lastIndex { $0.isOf(node, caller) }
-            defer { keptCount.store(state.kept.count, ordering: .relaxed) }
-            return index.map { state.kept.remove(at: $0).file }
+            let index = state.offered.lastIndex { $0.node == node && $0.reader == reader }
+            defer { offeredCount.store(state.offered.count, ordering: .relaxed) }
+            return index.map { state.offered.remove(at: $0).file }
         }
         let file: OpenFile
-        if let kept { file = kept } else { file = try open(node, flags, caller, tree) }
+        if let offered { file = offered } else { file = try open(node, flags, caller, tree) }
         state.withLock { state in
-            state.open.append(Text(file, node, caller))
+            state.open.append(Text(file, node, reader))
             openCount.store(state.open.count, ordering: .relaxed)
         }
         return file
@@ -86,11 +94,12 @@ final class ShownTexts: Sendable {
     }
 
     /// The process changes something: what it opens next shows that.
-    func forgetKept(by process: UInt32) {
-        guard keptCount.load(ordering: .relaxed) > 0 else { return }
+    func forgetOffered(by caller: Caller) {
+        guard offeredCount.load(ordering: .relaxed) > 0 else { return }
+        let reader = Reader(caller)
         state.withLock { state in
-            state.kept.removeAll { $0.process == process }
-            keptCount.store(state.kept.count, ordering: .relaxed)
+            state.offered.removeAll { $0.reader == reader }
+            offeredCount.store(state.offered.count, ordering: .relaxed)
         }
     }
 
@@ -105,8 +114,8 @@ final class ShownTexts: Sendable {
 
     private func removeOld(_ state: inout State) {
         let now = SystemClock.monotonicNanoseconds
-        state.kept.removeAll { now - min(now, $0.nanoseconds) > Self.nanosecondsMax }
-        keptCount.store(state.kept.count, ordering: .relaxed)
+        state.offered.removeAll { now - min(now, $0.nanoseconds) > Self.nanosecondsMax }
+        offeredCount.store(state.offered.count, ordering: .relaxed)
     }
 }
 

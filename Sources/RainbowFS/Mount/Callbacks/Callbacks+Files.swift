@@ -202,7 +202,7 @@ extension FileSystem {
             file = try tree.withView(of: node) { view, node throws(TreeError) in
                 try view.open(node, flags: flags, caller)
             }
-            fresh.add(file, node, thread: caller.pid)
+            fresh.add(file, node, by: caller)
         }
         pages.open(file, node)
         return file
@@ -263,7 +263,7 @@ extension Callbacks {
         unsafe serve(request, .write) { call throws(TreeError) in
             let (file, offset) = (try write.file.get(), try fileOffset(write.offset))
             file.noteWriter(write.owner)
-            call.system.texts.forgetKept(by: call.caller.pid)
+            call.system.texts.forgetOffered(by: call.caller)
             return try file.about { () throws(TreeError) in
                 unsafe try file.write(at: offset, bytes, isAppend: write.isAppend)
             }

@@ -98,7 +98,7 @@ extension Callbacks {
         _ request: fuse_req_t?, _ node: NodeID, _ handle: Handle<OpenFile>?
     ) {
         unsafe serve(request, .setattr) { call throws(TreeError) in
-            var file = call.system.fresh.file(node, thread: call.caller.pid)
+            var file = call.system.fresh.file(node, openedBy: call.caller)
             if let handle { file = try handle.get() }
             guard let file else {
                 return try call.tree.withView(of: node) { view, node throws(TreeError) in
@@ -118,15 +118,15 @@ extension Callbacks {
         in attributes: inout Attributes, _ node: fuse_ino_t,
         _ info: UnsafeMutablePointer<fuse_file_info>?, _ call: Call
     ) throws(TreeError) {
-        let (node, followed, process) = (NodeID(node), call.system.followed, call.caller.pid)
+        let (node, followed, caller) = (NodeID(node), call.system.followed, call.caller)
         var size: UInt64?
         if unsafe info == nil {
             size =
-                followed.size(of: node, for: process)
-                ?? call.system.texts.size(of: node, for: call.caller, call.tree)
+                followed.size(of: node, for: caller)
+                ?? call.system.texts.size(of: node, for: caller, call.tree)
         } else {
             let file = unsafe try Handle<OpenFile>(info).get()
-            size = followed.seekEnd(of: file, node, process: process)
+            size = followed.seekEnd(of: file, node, by: caller)
         }
         if let size { attributes.size = size }
     }
@@ -327,7 +327,8 @@ extension Callbacks {
             unsafe Callbacks.serve(request, .getxattr) { call throws(TreeError) in
                 let name = unsafe try text(name)
                 if name == CallerSentences.attribute {
-                    return try call.system.sentences.sentence(for: call.caller, isLast: size > 0)
+                    return try call.system.sentences.sentence(
+                        for: call.caller, forgetsIt: size > 0)
                 }
                 return try call.tree.withView(of: NodeID(node)) { view, node throws(TreeError) in
                     try view.extendedAttribute(node, name, call.caller)

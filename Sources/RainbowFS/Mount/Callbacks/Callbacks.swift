@@ -79,7 +79,7 @@ enum Connection {
     init(_ request: fuse_req_t) {
         system = unsafe FileSystem.of(request)
         var caller = unsafe Caller(request)
-        system.tree.space.committer = Committer(processID: caller.pid, userID: caller.uid)
+        system.tree.space.committer = Committer(processID: caller.thread, userID: caller.uid)
         if system.pages.isDropper(caller) { caller.uid = 0 }
         self.caller = caller
     }
@@ -90,7 +90,8 @@ enum Connection {
 extension Caller {
     init(_ request: fuse_req_t) {
         let context = unsafe fuse_req_ctx(request).pointee
-        self.init(uid: context.uid, gid: context.gid, pid: UInt32(truncatingIfNeeded: context.pid))
+        self.init(
+            uid: context.uid, gid: context.gid, thread: UInt32(truncatingIfNeeded: context.pid))
     }
 }
 

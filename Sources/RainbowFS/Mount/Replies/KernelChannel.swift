@@ -42,6 +42,11 @@ import Glibc
         return unsafe fuse_session_custom_io(session, &calls, fuse_session_fd(session))
     }
 
+    /// The thread's last message is worked on, and its memory goes.
+    static func forgetMessage() {
+        unsafe ofThread.current.pointee = KernelChannel()
+    }
+
     private mutating func note(
         _ descriptor: Int32, _ message: UnsafeMutableRawPointer?, _ count: Int
     ) {
@@ -120,6 +125,6 @@ extension KernelChannel {
         unsafe channel.pointee.rerun = request
         unsafe channel.pointee.answerDescriptor = descriptor
         body()
-        unsafe channel.pointee = KernelChannel()
+        forgetMessage()
     }
 }

@@ -1,4 +1,5 @@
 import CFuse
+import CLinux
 import Glibc
 import RainbowCore
 import Synchronization
@@ -247,10 +248,10 @@ extension Operation {
     /// For that time at most.
     func wait(milliseconds: Int) {
         var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         time.tv_nsec += milliseconds % 1000 * 1_000_000
         time.tv_sec += milliseconds / 1000 + time.tv_nsec / 1_000_000_000
         time.tv_nsec %= 1_000_000_000
-        unsafe _ = sem_timedwait(semaphore, &time)
+        unsafe _ = rainbow_semaphore_wait(semaphore, CLOCK_MONOTONIC, &time)
     }
 }

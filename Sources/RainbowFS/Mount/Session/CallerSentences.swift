@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// The sentence for the last call of each process that failed, for that process alone.
+/// The sentence for the last call of each thread that failed, for that thread alone.
 ///
 /// A program learns from a system call only the number of the error. The newest line of `messages`
 /// may be of another call; so the commands ask here, by the extended attribute `attribute` of the
@@ -25,36 +25,36 @@ final class CallerSentences: Sendable {
 
     func note(_ errno: Int32, _ message: String, for caller: Caller) {
         // Processes that this one cannot see have all the same number.
-        guard caller.pid != 0 else { return }
+        guard caller.thread != 0 else { return }
         let text = "\(ErrorName.of(errno)) \(message)"
         let sentence = Sentence(
             uid: caller.uid, text: String(decoding: text.utf8.prefix(Self.bytesMax), as: UTF8.self),
             time: SystemClock.monotonicNanoseconds)
         sentences.withLock { sentences in
-            if sentences.count >= Self.countMax, sentences[caller.pid] == nil {
+            if sentences.count >= Self.countMax, sentences[caller.thread] == nil {
                 let times = sentences.values.map(\.time).sorted()
                 let median = times[times.count / 2]
                 sentences = sentences.filter { $0.value.time > median }
             }
-            sentences[caller.pid] = sentence
+            sentences[caller.thread] = sentence
         }
     }
 
     /// A call failed for a reason that needs no sentence.
     func forget(_ caller: Caller) {
         sentences.withLock { sentences in
-            if !sentences.isEmpty { sentences[caller.pid] = nil }
+            if !sentences.isEmpty { sentences[caller.thread] = nil }
         }
     }
 
-    /// - Parameter isLast: whether it goes now.
-    func sentence(for caller: Caller, isLast: Bool) throws(TreeError) -> [UInt8] {
+    /// - Parameter forgetsIt: whether it can be had once only.
+    func sentence(for caller: Caller, forgetsIt: Bool) throws(TreeError) -> [UInt8] {
         let now = SystemClock.monotonicNanoseconds
         let found = sentences.withLock { sentences -> Sentence? in
-            guard let sentence = sentences[caller.pid], sentence.uid == caller.uid,
+            guard let sentence = sentences[caller.thread], sentence.uid == caller.uid,
                 now - min(now, sentence.time) < Self.secondsMax * 1_000_000_000
             else { return nil }
-            if isLast { sentences[caller.pid] = nil }
+            if forgetsIt { sentences[caller.thread] = nil }
             return sentence
         }
         guard let found else {

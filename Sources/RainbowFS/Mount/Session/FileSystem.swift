@@ -1,4 +1,5 @@
 import CFuse
+import CLinux
 import Glibc
 import Logging
 
@@ -68,8 +69,8 @@ final class FileSystem: Sendable {
         _ error: TreeError, _ operation: Operation, by caller: Caller?, for user: UInt32
     ) {
         var facts: [String] = []
-        if let caller, caller.pid != 0 {
-            facts.append("pid \(caller.pid) " + (ProcessName.of(caller.pid) ?? "?"))
+        if let caller, caller.thread != 0 {
+            facts.append("pid \(caller.process) " + (ProcessName.of(caller.thread) ?? "?"))
         }
         if let path = error.subject.flatMap({ tree.path(of: $0) }) { facts.append(path) }
         let origin = facts.isEmpty ? "" : " [" + facts.joined(separator: ", ") + "]"
@@ -106,17 +107,7 @@ enum Operation: String {
 enum ErrorName {
     /// The symbol that manual pages use, such as `EINVAL`.
     static func of(_ error: Int32) -> String {
-        names[error] ?? "error \(error)"
+        guard let name = unsafe rainbow_error_name(error) else { return "error \(error)" }
+        return unsafe String(cString: name)
     }
-
-    private static let names: [Int32: String] = [
-        EPERM: "EPERM", ENOENT: "ENOENT", EINTR: "EINTR", EIO: "EIO", E2BIG: "E2BIG",
-        EBADF: "EBADF", EMFILE: "EMFILE", ENFILE: "ENFILE", ENXIO: "ENXIO", EDQUOT: "EDQUOT",
-        EAGAIN: "EAGAIN", ENOMEM: "ENOMEM", EACCES: "EACCES", EBUSY: "EBUSY", EEXIST: "EEXIST",
-        EXDEV: "EXDEV", ENODEV: "ENODEV", ENOTDIR: "ENOTDIR", EISDIR: "EISDIR",
-        EINVAL: "EINVAL", EFBIG: "EFBIG", ENOSPC: "ENOSPC", ESPIPE: "ESPIPE", EROFS: "EROFS",
-        ERANGE: "ERANGE", ENOBUFS: "ENOBUFS", ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS",
-        ENOTEMPTY: "ENOTEMPTY", ELOOP: "ELOOP", ENODATA: "ENODATA", ENOTSUP: "ENOTSUP",
-        ESTALE: "ESTALE", ECANCELED: "ECANCELED",
-    ]
 }

@@ -58,7 +58,7 @@ import RainbowCore
 
     deinit {
         stopHelpers()
-        // Closes the device, so that nothing waits for an answer any more, that thread included.
+        // Closes the device. The thread that drops pages may wait for an answer: now it gets one.
         if isMounted { unsafe fuse_session_unmount(session) }
         helpers.dropping?.stop()
         unsafe fuse_remove_signal_handlers(session)
@@ -99,7 +99,10 @@ import RainbowCore
 
     private func answerInit(_ point: MountPoint) throws(MountFailure) {
         var request = unsafe fuse_buf()
-        defer { unsafe free(request.mem) }
+        defer {
+            KernelChannel.forgetMessage()
+            unsafe free(request.mem)
+        }
         var count: Int32
         repeat {
             unsafe count = fuse_session_receive_buf(session, &request)
@@ -155,6 +158,8 @@ import RainbowCore
     ///
     /// - Returns: 0, the number of the signal, or a negated errno.
     func serve(singleThreaded: Bool, options: MountOptions) -> Int32 {
+        // The loop frees the memory of its messages.
+        defer { KernelChannel.forgetMessage() }
         if singleThreaded { return unsafe fuse_session_loop(session) }
         guard let loop = unsafe fuse_loop_cfg_create() else { return -ENOMEM }
         defer { unsafe fuse_loop_cfg_destroy(loop) }

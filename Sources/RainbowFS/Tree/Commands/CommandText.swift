@@ -50,16 +50,6 @@ struct CommandText {
         return command
     }
 
-    /// All commands of a whole text.
-    static func parse(_ text: String) throws(TreeError) -> [Command] {
-        let bytes = text.systemBytes
-        let parsed = try CommandText(bytes)
-        var commands = parsed.commands.map(\.command)
-        if let last = try command(bytes[parsed.rest...]) { commands.append(last) }
-        guard !commands.isEmpty else { throw noCommand }
-        return commands
-    }
-
     static let noCommand = TreeError(EINVAL, "There is no command in the text.")
 
     fileprivate static func checkLength(_ count: Int) throws(TreeError) {

@@ -26,7 +26,7 @@ struct ControlFile: Node {
     func open(_ request: OpenRequest) throws -> OpenFile {
         CommandFile(
             text: ControlFile.help, isRead: request.reads,
-            ControlCommands(view: view, caller: request.caller.kept))
+            ControlCommands(view: view, caller: request.caller.withGroups))
     }
 }
 

@@ -50,7 +50,7 @@ final class EventStream: OpenFile, @unchecked Sendable {
 
     init(_ view: View, _ caller: Caller) {
         self.view = view
-        self.caller = caller.kept
+        self.caller = caller.withGroups
         super.init()
         view.events.add(self)
     }

@@ -200,9 +200,9 @@ struct ReferenceArrayDirectory: FieldNode, DirectoryNode {
         return (file.node, OpenPendingFile(view, file))
     }
 
-    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
+    func symlink(_ name: String, _ target: Address, _ tx: inout Transaction) throws -> NewLink {
         guard PendingLinks.isTemporary(name) else { throw TreeError(EPERM, refusal) }
-        return .pending(target.address)
+        return .pending(target)
     }
 
     func replace(_ name: String, with target: Address, _ tx: inout Transaction) throws {

@@ -19,7 +19,7 @@ final class PendingFiles: Sendable {
     private struct State {
         /// The oldest first.
         var entries: [Entry] = []
-        var lastPart = 0
+        var parts = PartNumbers()
 
         func index(_ parent: NodeID, _ name: String) -> Int? {
             entries.firstIndex { $0.parent == parent && $0.name?.isSame(as: name) == true }
@@ -68,11 +68,9 @@ final class PendingFiles: Sendable {
                 }
                 state.entries.remove(at: oldest)
             }
-            repeat {
-                state.lastPart = (state.lastPart + 1) % NodeID.partCount
-            } while state.entries.contains { $0.file.node.part == state.lastPart }
-            let file = PendingFile(
-                node: NodeID(.pendingFile, part: state.lastPart), request)
+            let entries = state.entries
+            let part = state.parts.next { part in entries.contains { $0.file.node.part == part } }
+            let file = PendingFile(node: NodeID(.pendingFile, part: part), request)
             state.entries.append(Entry(parent: parent, name: name, file: file, opens: 1))
             return file
         }

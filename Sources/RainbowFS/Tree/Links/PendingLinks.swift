@@ -17,7 +17,7 @@ final class PendingLinks: Sendable {
 
     private struct State {
         var links: [Link] = []
-        var lastPart = 0
+        var parts = PartNumbers()
     }
 
     private let state = Mutex(State())
@@ -38,10 +38,11 @@ final class PendingLinks: Sendable {
             else {
                 return nil
             }
-            state.lastPart = (state.lastPart + 1) % NodeID.partCount
+            let links = state.links
+            let part = state.parts.next { part in links.contains { $0.node.part == part } }
             let link = Link(
                 parent: parent, name: name, target: target,
-                node: NodeID(.pendingLink, part: state.lastPart))
+                node: NodeID(.pendingLink, part: part))
             state.links.append(link)
             if state.links.count > PendingLinks.countMax { state.links.removeFirst() }
             return link
@@ -97,6 +98,7 @@ final class RemovedReferences: Sendable {
     private struct Removal {
         var node: NodeID
         var thread: UInt32
+        var uid: UInt32
     }
 
     /// The oldest first.
@@ -105,7 +107,7 @@ final class RemovedReferences: Sendable {
 
     func add(_ node: NodeID, by caller: Caller) {
         removals.withLock { removals in
-            removals.append(Removal(node: node, thread: caller.pid))
+            removals.append(Removal(node: node, thread: caller.thread, uid: caller.uid))
             if removals.count > Self.countMax { removals.removeFirst() }
         }
     }
@@ -114,7 +116,8 @@ final class RemovedReferences: Sendable {
     func take(_ node: NodeID, by caller: Caller) -> Bool {
         removals.withLock { removals in
             guard let index = removals.lastIndex(where: { $0.node == node }) else { return false }
-            return removals.remove(at: index).thread == caller.pid
+            let removal = removals.remove(at: index)
+            return removal.thread == caller.thread && removal.uid == caller.uid
         }
     }
 }

@@ -53,26 +53,22 @@ struct Entry: Equatable, Sendable {
 struct Caller: Sendable {
     var uid: UInt32
     var gid: UInt32
-    var pid: UInt32
+    /// Its number; 0 if it is in a namespace of processes that this one does not see.
+    var thread: UInt32
     /// The supplementary groups; nil: to be looked up while the request is there.
     var groups: [UInt32]?
 
     func isMember(of group: UInt32) -> Bool {
-        gid == group || (groups ?? ProcessGroups.of(pid)).contains(group)
+        gid == group || (groups ?? ProcessGroups.of(thread)).contains(group)
     }
 
     /// The caller with its groups, for what outlives the request: an open file goes by what was
     /// the case when it was opened.
-    var kept: Caller {
+    var withGroups: Caller {
         guard uid != 0, groups == nil else { return self }
         var caller = self
-        caller.groups = ProcessGroups.of(pid)
+        caller.groups = ProcessGroups.of(thread)
         return caller
-    }
-
-    /// This process itself.
-    static var current: Caller {
-        Caller(uid: getuid(), gid: getgid(), pid: UInt32(getpid()))
     }
 }
 
@@ -112,53 +108,6 @@ protocol AttributeKeeper: Sendable {
     /// A commit of this mount wrote these lines: returns when what is kept of them is
     /// taken back, so that anyone who hears of the commit sees its effect.
     func take(_ pages: [(page: UInt64, lines: UInt64)])
-}
-
-extension View {
-    /// The node's description, and for how long the kernel may take the attributes without asking:
-    /// those of objects until a commit touches them, those of a snapshot as they are.
-    func look(
-        at node: any Node, _ tx: inout Transaction
-    ) throws -> (description: Description, seconds: Double) {
-        let seconds =
-            switch source {
-            case .present: try keep(node, &tx) ? options.keeper?.seconds ?? 0 : 0
-            case .snapshot: options.keeper?.seconds ?? 0
-            case .transaction: 0.0
-            }
-        return (try node.describe(&tx), seconds)
-    }
-
-    /// Notes what the node is about to be described from.
-    private func keep(_ node: any Node, _ tx: inout Transaction) throws -> Bool {
-        guard let keeper = options.keeper, let object = try node.describedObject(&tx),
-            // Objects of the system come and go.
-            !object.descriptor.isSystem,
-            let location = try tx.ownershipLocation(ofObjectAt: object.address)
-        else { return false }
-        return keeper.keep(
-            object.descriptor.memory(of: object.address), location..<location + Ownership.byteCount)
-    }
-
-    /// Takes back what is kept of the lines that this thread's last transaction wrote.
-    func noteCommit() {
-        guard let keeper = options.keeper, !keeper.isEmpty else { return }
-        var pages: [(page: UInt64, lines: UInt64)] = []
-        space.forEachPageOfLastCommit { page, lines in pages.append((page, lines)) }
-        if !pages.isEmpty { keeper.take(pages) }
-    }
-
-    /// The same for the lines that a transaction of `transactions/` has committed.
-    func noteCommit(of ranges: [Range<Address>]) {
-        guard let keeper = options.keeper, !keeper.isEmpty else { return }
-        var pages: [(page: UInt64, lines: UInt64)] = []
-        for range in ranges {
-            LineInterests<Int>.forEachPage(of: range) { page, lines in
-                pages.append((page, lines))
-            }
-        }
-        keeper.take(pages)
-    }
 }
 
 extension NodeID {

@@ -51,7 +51,7 @@ protocol DirectoryNode: Node {
     func makeDirectory(_ name: String, _ request: OpenRequest) throws -> NodeID
     func removeDirectory(_ name: String, _ caller: Caller) throws
     func unlink(_ name: String, _ tx: inout Transaction) throws
-    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink
+    func symlink(_ name: String, _ target: Address, _ tx: inout Transaction) throws -> NewLink
     /// Throws unless a file of this name, which is not there, can be made here.
     func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws
     /// Makes the file, in this process only, after `checkCreate`.
@@ -142,7 +142,7 @@ extension DirectoryNode {
         throw try lookup(name, &tx) == nil ? TreeError.notFound(name) : refused
     }
 
-    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
+    func symlink(_ name: String, _ target: Address, _ tx: inout Transaction) throws -> NewLink {
         throw try lookup(name, &tx) == nil ? refused : TreeError.exists(name)
     }
 

@@ -103,6 +103,19 @@ struct NodeID: RawRepresentable, Hashable, Sendable {
     }
 }
 
+/// Draws the parts of nodes that are in a table for a while; a part comes again only after all
+/// others.
+struct PartNumbers {
+    private var last = 0
+
+    mutating func next(isTaken: (Int) -> Bool) -> Int {
+        repeat {
+            last = (last + 1) % NodeID.partCount
+        } while isTaken(last)
+        return last
+    }
+}
+
 /// The kinds of nodes.
 enum NodeKind: UInt8 {
     /// The nodes that every view has once.

@@ -112,6 +112,6 @@ struct AllocatorFile: Node {
         let text = try status(tx.allocator(at: id.address), &tx)
         return CommandFile(
             text: text, isRead: request.reads,
-            AllocatorCommands(view: view, allocator: id.address, caller: request.caller.kept))
+            AllocatorCommands(view: view, allocator: id.address, caller: request.caller.withGroups))
     }
 }

@@ -198,7 +198,7 @@ final class PendingClasses: Sendable {
 
     private struct State {
         var files: [NodeID: File] = [:]
-        var lastPart = 0
+        var parts = PartNumbers()
     }
 
     private let state = Mutex(State())
@@ -209,11 +209,9 @@ final class PendingClasses: Sendable {
     func add(_ name: String) throws(TreeError) -> NodeID {
         let id: NodeID? = state.withLock { state in
             guard state.files.count < PendingClasses.countMax else { return nil }
-            var id: NodeID
-            repeat {
-                state.lastPart = (state.lastPart + 1) % NodeID.partCount
-                id = NodeID(.pendingClass, part: state.lastPart)
-            } while state.files[id] != nil
+            let files = state.files
+            let part = state.parts.next { files[NodeID(.pendingClass, part: $0)] != nil }
+            let id = NodeID(.pendingClass, part: part)
             state.files[id] = File(name: name)
             return id
         }

@@ -34,12 +34,12 @@ struct NamesDirectory: DirectoryNode {
         return DirectoryPage(entries: entries, next: names.count < limit ? nil : names.last?.key)
     }
 
-    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
-        guard target.address != .null else {
+    func symlink(_ name: String, _ target: Address, _ tx: inout Transaction) throws -> NewLink {
+        guard target != .null else {
             throw TreeError(
                 EINVAL, "A name is bound to an object; null is none. rm unbinds a name.")
         }
-        try tx.bind(name, to: target.address)
+        try tx.bind(name, to: target)
         guard let id = try lookup(name, &tx) else { throw TreeError.notFound(name) }
         return .node(id)
     }

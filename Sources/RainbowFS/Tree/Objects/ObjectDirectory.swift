@@ -86,7 +86,7 @@ struct ObjectDirectory: DirectoryNode {
     }
 
     /// Keeps a link of another name until it is renamed over a reference.
-    func symlink(_ name: String, _ target: LinkTarget, _ tx: inout Transaction) throws -> NewLink {
+    func symlink(_ name: String, _ target: Address, _ tx: inout Transaction) throws -> NewLink {
         let descriptor = try tx.descriptor(of: id.address)
         guard PendingLinks.isTemporary(name), descriptor.referenceCount > 0 else {
             throw TreeError(
@@ -94,7 +94,7 @@ struct ObjectDirectory: DirectoryNode {
                 "The class \(descriptor.name) has no reference \(TreeError.quoted(name))."
                     + " A reference that it has is replaced with ln -sfn.")
         }
-        return .pending(target.address)
+        return .pending(target)
     }
 
     func checkCreate(_ name: String, _ request: OpenRequest, _ tx: inout Transaction) throws {

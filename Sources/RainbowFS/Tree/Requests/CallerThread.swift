@@ -6,7 +6,7 @@ struct CallerThread {
     private let folder: String
 
     init(_ caller: Caller) {
-        folder = "/proc/\(caller.pid)"
+        folder = "/proc/\(caller.thread)"
     }
 
     /// Whether the thread is in a call that makes what must not be there yet: symlink(2) and
@@ -96,8 +96,26 @@ struct CallerThread {
     }
 }
 
+extension Caller {
+    /// The number of its process; that of the thread, if it cannot be seen.
+    var process: UInt32 {
+        let word = ProcFile.content(of: "/proc/\(thread)/status").flatMap { status in
+            ProcFile.line("Tgid:", of: status).first
+        }
+        return word.flatMap { UInt32($0) } ?? thread
+    }
+}
+
 /// The files below /proc.
 enum ProcFile {
+    /// The words of a line that begins with a label.
+    static func line(_ label: String, of text: [UInt8]) -> [String] {
+        let label = Array(label.utf8)
+        let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: label) }
+        let words = line?.dropFirst(label.count).split { $0 == UInt8(ascii: " ") || $0 == 9 } ?? []
+        return words.map { String(decoding: $0, as: UTF8.self) }
+    }
+
     /// The text of one; nil if it cannot be read.
     static func content(of path: String) -> [UInt8]? {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -109,7 +109,7 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
         file = CommandFile(
             text: try TransactionReport(transaction: transaction).text(), isRead: request.reads,
             TransactionCommands(
-                view: view, transaction: transaction, caller: request.caller.kept
+                view: view, transaction: transaction, caller: request.caller.withGroups
             ) {
                 holder.isHolding.store(true, ordering: .relaxed)
                 transaction.hold()

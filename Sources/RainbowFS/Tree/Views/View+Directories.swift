@@ -78,28 +78,34 @@ extension View {
                 try transact(for: directory, [.write, .search], caller) { _ in }
                 if pendingLinks.remove(parent, name) || pendingFiles.remove(parent, name) { return }
             }
-            try checkIsNoTree(directory, name, caller)
-            let removed = try transact(for: directory, caller) { tx in
-                try requireRemoval(of: name, from: directory, for: caller, &tx)
-            } body: { tx in
-                let node = try directory.lookup(name, &tx)
-                try directory.unlink(name, &tx)
-                return node
+            var (holder, removed) = try remove(name, from: directory, caller, isChecked: false)
+            if let holder {
+                try checkIsNoTree(holder, caller)
+                (_, removed) = try remove(name, from: directory, caller, isChecked: true)
             }
             if let removed, directory.takesLinks { removedReferences.add(removed, by: caller) }
         }
     }
 
+    /// - Returns: what was removed; or, before it is checked, whose reference it is.
+    private func remove(
+        _ name: String, from directory: any DirectoryNode, _ caller: Caller, isChecked: Bool
+    ) throws -> (holder: ReferenceHolder?, removed: NodeID?) {
+        try transact(for: directory, caller) { tx in
+            try requireRemoval(of: name, from: directory, for: caller, &tx)
+        } body: { tx in
+            let node = try directory.lookup(name, &tx)
+            if !isChecked, node != nil, let holder = try directory.holder(&tx) {
+                return (holder, nil)
+            }
+            try directory.unlink(name, &tx)
+            return (nil, node)
+        }
+    }
+
     /// Refuses to set a reference to null for a process that takes away what it finds in the
     /// directory of the object: `rm -r` would fail at the first field, with the references gone.
-    private func checkIsNoTree(
-        _ directory: any DirectoryNode, _ name: String, _ caller: Caller
-    ) throws(TreeError) {
-        let holder = try examine(directory) { tx in
-            try requireRemoval(of: name, from: directory, for: caller, &tx)
-            return try directory.lookup(name, &tx) == nil ? nil : directory.holder(&tx)
-        }
-        guard let holder else { return }
+    private func checkIsNoTree(_ holder: ReferenceHolder, _ caller: Caller) throws(TreeError) {
         guard !CallerThread(caller).isReading(holder.paths) else {
             throw TreeError(
                 EPERM,
@@ -126,17 +132,16 @@ extension View {
                 guard try existing == nil || directory.isNull(name, &tx) else {
                     throw TreeError.exists(name)
                 }
-                let resolved = LinkTarget(
-                    text: target,
-                    address: directory.takesLinks
-                        ? try LinkResolver(self, caller).object(target, from: directory.id, &tx)
-                        : .null)
+                let object =
+                    directory.takesLinks
+                    ? try LinkResolver(self, caller).object(target, from: directory.id, &tx)
+                    : .null
                 if let existing {
                     guard existing.kind != .pendingFile else { throw TreeError.exists(name) }
-                    try directory.replace(name, with: resolved.address, &tx)
+                    try directory.replace(name, with: object, &tx)
                     return .node(existing)
                 }
-                return try directory.symlink(name, resolved, &tx)
+                return try directory.symlink(name, object, &tx)
             }
             switch link {
             case .node(let id): return try entry(id)
@@ -274,12 +279,4 @@ extension View {
         }
         pendingFiles.remove(file)
     }
-}
-
-/// Where a new symbolic link points.
-struct LinkTarget: Sendable {
-    /// As it was written.
-    var text: String
-    /// The object that it leads to; null for the text `null`.
-    var address: Address
 }

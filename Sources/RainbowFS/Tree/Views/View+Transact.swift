@@ -5,21 +5,18 @@ extension View {
     /// Runs the body as one transaction of the present, at the snapshot, or as one step of the
     /// transaction; all errors become those of the tree.
     func transact<R>(_ body: (inout Transaction) throws -> R) throws(TreeError) -> R {
-        var hasWritten = false
-        let result = try TreeError.translating {
-            switch source {
-            case .present:
-                try space.transact { tx in try View.noting(&hasWritten, &tx, body) }
-            case .snapshot(let snapshot): try snapshot.read(body)
-            case .transaction(let transaction):
+        switch source {
+        case .present: return try present(body)
+        case .snapshot(let snapshot):
+            return try TreeError.translating { try snapshot.read(body) }
+        case .transaction(let transaction):
+            var hasWritten = false
+            let result = try TreeError.translating {
                 try transaction.perform { tx in try View.noting(&hasWritten, &tx, body) }
             }
+            if hasWritten { RequestScope.noteEffect() }
+            return result
         }
-        if hasWritten {
-            if case .present = source { noteCommit() }
-            RequestScope.noteEffect()
-        }
-        return result
     }
 
     /// Runs the body and says whether it has written something.

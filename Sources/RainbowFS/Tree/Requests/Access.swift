@@ -203,9 +203,6 @@ enum ProcessGroups {
 
     /// The line `Groups:` has them parted by blanks.
     static func parse(_ status: [UInt8]) -> [UInt32] {
-        let label = Array("Groups:".utf8)
-        let line = status.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: label) }
-        let words = line?.dropFirst(label.count).split { $0 == UInt8(ascii: " ") || $0 == 9 } ?? []
-        return words.compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
+        ProcFile.line("Groups:", of: status).compactMap { UInt32($0) }
     }
 }

@@ -15,9 +15,9 @@ extension View {
     func path(of id: NodeID) -> String? {
         switch id.kind {
         case .fixed: fixedPath(id)
-        case .object: View.objectPath(id.address)
-        case .classLink: "\(View.objectPath(id.address))/class"
-        case .rawLink: "\(View.objectPath(id.address))/raw"
+        case .object: LinkText.path(of: id.address)
+        case .classLink: "\(LinkText.path(of: id.address))/class"
+        case .rawLink: "\(LinkText.path(of: id.address))/raw"
         case .node: "nodes/\(id.part)"
         case .pendingClass: pendingClasses.find(id).map { "classes/\($0.name)" }
         case .region, .regionStatus, .allocator, .allocatorFile, .rawObject, .classFile, .name:
@@ -35,11 +35,6 @@ extension View {
         case .systemObjects?, .systemClasses?: id.fixed.map { "system/\($0.name)" }
         case let fixed?: fixed.name
         }
-    }
-
-    private static func objectPath(_ address: Address) -> String {
-        ObjectSystem.memory.contains(address)
-            ? "system/objects/\(address)" : "objects/\(address)"
     }
 
     private func storedPath(_ id: NodeID, _ tx: inout Transaction) throws -> String? {
@@ -68,6 +63,6 @@ extension View {
 
     private func fieldPath(_ node: some FieldNode) -> String? {
         guard let location = try? examine({ tx in try node.location(&tx) }) else { return nil }
-        return "\(View.objectPath(location.object))/\(location.field.name)"
+        return "\(LinkText.path(of: location.object))/\(location.field.name)"
     }
 }
