@@ -258,7 +258,7 @@ public struct Committer: Equatable, Sendable {
         Committer(processID: UInt32(bitPattern: SystemCalls.processID), userID: geteuid())
     }
 
-    /// The kernel's process ids have 22 bits.
+    /// The commit ring has room for 31 bits of a process id; the kernel's have 22.
     private static let processMask: UInt32 = 0x7fff_ffff
 
     var packed: UInt64 { UInt64(userID) << 32 | UInt64(processID & Committer.processMask) }

@@ -60,7 +60,8 @@ struct SnapshotTable: Sendable {
 
     let meta: SharedMemory
 
-    /// Changes whenever an entry does.
+    /// Changes whenever the version of an entry does: when one is published, settled, given up or
+    /// freed.
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
     /// After the last entry in use: committers need not look further.
     private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }

@@ -4,8 +4,10 @@ import Synchronization
 public struct Conflict: Equatable, Sendable {
     /// The first byte of a line that was read and has changed since.
     public var line: Address
-    /// The first commit that changed it, and its node if that is known.
+    /// The first commit that changed it; the last one, if nobody had written the line before. 0 if
+    /// it is not known: that commit is under way, say.
     public var version: UInt64
+    /// The node of that commit, if it is known.
     public var node: Int?
 }
 
@@ -236,7 +238,7 @@ extension Space {
         try OpenTransaction(self, name: name)
     }
 
-    /// Who changed a line first since the version of a transaction.
+    /// Who changed a line since the version of a transaction: first, as far as that is known.
     fileprivate func conflict(onLine line: UInt64, of tx: inout Transaction) -> Conflict {
         let address = Address(line << Address.lineShift)
         if let found = tx.overwriter(ofLine: line) {

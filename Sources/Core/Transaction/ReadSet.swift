@@ -1,7 +1,7 @@
 /// The lines that a transaction has read, as runs of up to 64 lines: number << 6 | length - 1.
 ///
-/// A line may stand in it more than once; `compact` sorts and joins before the buffer grows, so
-/// its size follows the number of different lines.
+/// A line may stand in it more than once; before the buffer grows, `compact` sorts and joins, so its
+/// size follows the number of different lines.
 @frozen @safe @usableFromInline
 struct ReadSet {
     @usableFromInline var runs: UnsafeMutablePointer<UInt64>
@@ -52,18 +52,26 @@ struct ReadSet {
         capacity *= 2
     }
 
-    /// Removes runs that lie within others; the order of the runs has no meaning.
+    /// Joins the runs to as few as hold their lines, none of them twice; the order of the runs has no
+    /// meaning.
     private mutating func compact() {
         compactions += 1
         unsafe HeapSort.sort(runs, count: count)
         var kept = 0
         for index in 0..<count {
-            let run = unsafe runs[index]
+            var lines = lines(index)
             if kept > 0 {
-                let last = unsafe runs[kept - 1]
-                if (run >> 6) + (run & 63) <= (last >> 6) + (last & 63) { continue }
+                let end = self.lines(kept - 1).upperBound
+                guard lines.upperBound > end else { continue }
+                lines = max(lines.lowerBound, end)..<lines.upperBound
+                if lines.lowerBound == end {
+                    let joined = unsafe min(UInt64(lines.count), 63 - runs[kept - 1] & 63)
+                    unsafe runs[kept - 1] += joined
+                    lines = end + joined..<lines.upperBound
+                    if lines.isEmpty { continue }
+                }
             }
-            unsafe runs[kept] = run
+            unsafe runs[kept] = lines.lowerBound << 6 | UInt64(lines.count - 1)
             kept += 1
         }
         count = kept
