@@ -106,6 +106,11 @@ struct NodeTable: Sendable {
         return false
     }
 
+    /// Gives the number back; from here on others take the process for gone.
+    func leave() {
+        ByteLock.release(descriptor, byte: SpaceLayout.nodeLocks + UInt64(own))
+    }
+
     /// Fills in the own entry; the previous node's leftovers must be recovered by now.
     func describe(name: String, mountPoint: String) {
         let entry = entry(own)

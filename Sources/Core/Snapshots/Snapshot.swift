@@ -98,7 +98,7 @@ extension Space {
 
     /// Runs `body` at a snapshot; it cannot write. Any number of threads may do so.
     /// - Throws: `TransactionError.stale` if the snapshot has ended or was given up; what `body`
-    ///   throws; `SpaceError.tooManySlots`, `.nested`.
+    ///   throws; `SpaceError.tooManySlots`, `.nested`, `.detached`.
     public func read<R>(
         at snapshot: Snapshot, _ body: (inout Transaction) throws -> R
     ) throws -> R {
@@ -162,7 +162,7 @@ extension Space {
         // commit under way kept it from sweeping.
         let isUnneeded = snapshotTable.newest == 0 && ShadowStore.bytesUsed(meta) != 0
         let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
-        guard isDue || isUnneeded else { return }
+        guard isDue || isUnneeded, !isGone else { return }
         _ = try? withSnapshotLockIfAvailable {
             dropLeftSnapshots()
             sweepIfDue()
@@ -282,6 +282,7 @@ extension Space {
     /// - Throws: `busy` if the thread may not wait for that, `system` if the kernel refuses the
     ///   lock.
     private func withSnapshotLock<R>(_ body: () throws(SpaceError) -> R) throws(SpaceError) -> R {
+        if isGone { throw .detached }
         var outcome: Result<R, SpaceError>?
         var backoff = Backoff()
         do throws(SystemError) {

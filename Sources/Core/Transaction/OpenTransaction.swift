@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Why a commit could not be.
@@ -19,29 +20,45 @@ public struct Conflict: Equatable, Sendable {
 /// commit, and what has only read commits always. Any thread may use it; operations run one at a
 /// time.
 ///
-/// It must not outlive its space's `detach`.
+/// The `detach` of its space ends it.
 public final class OpenTransaction: Sendable {
     public enum State: Equatable, Sendable {
         case running
         case committed(version: UInt64)
         /// A commit found what it had read changed.
         case conflict(Conflict)
-        /// Given up by its owner.
+        /// Given up by its owner, or because its space was detached.
         case aborted
         /// Its view could not be kept readable any more.
         case stale
     }
 
     @safe private struct Run: ~Copyable, @unchecked Sendable {
+        let space: Space
         var state = State.running
-        /// Nil once it has ended.
-        var context: UnsafeMutablePointer<Transaction>?
         var snapshot: Snapshot
+        private var kept: UnsafeMutablePointer<Transaction>?
+
+        init(
+            _ space: Space, _ context: UnsafeMutablePointer<Transaction>, at snapshot: Snapshot
+        ) {
+            self.space = space
+            self.snapshot = snapshot
+            unsafe kept = context
+        }
+
+        /// Nil once it has ended. All contexts of a space go with its `detach`.
+        var context: UnsafeMutablePointer<Transaction>? {
+            get { unsafe space.isGone ? nil : kept }
+            set { unsafe kept = newValue }
+        }
     }
 
     private let space: Space
     private let name: String
     private let run: Mutex<Run>
+    /// The thread whose operation is running, which cannot run another one in it; 0: none.
+    private let performer = Atomic<pthread_t>(0)
 
     init(_ space: Space, name: String) throws(SpaceError) {
         self.space = space
@@ -50,12 +67,16 @@ public final class OpenTransaction: Sendable {
         let context = unsafe try space.newContext()
         unsafe context.pointee.begin()
         unsafe context.pointee.fix(at: snapshot)
-        run = Mutex(unsafe Run(context: context, snapshot: snapshot))
+        run = Mutex(unsafe Run(space, context, at: snapshot))
     }
 
     deinit { abort() }
 
-    public var state: State { run.withLock { $0.state } }
+    public var state: State {
+        run.withLock { run in
+            unsafe run.state == .running && run.context == nil ? .aborted : run.state
+        }
+    }
 
     /// The version that it reads.
     public var snapshot: Snapshot { run.withLock { $0.snapshot } }
@@ -67,7 +88,8 @@ public final class OpenTransaction: Sendable {
 
     /// Runs one operation in it. If `body` throws, what it wrote is undone, and the transaction
     /// goes on.
-    /// - Throws: what `body` throws; `TransactionError.stale` if the transaction has ended.
+    /// - Throws: what `body` throws; `TransactionError.stale` if the transaction has ended;
+    ///   `SpaceError.nested` in an operation of the same transaction, `.detached`.
     public func perform<R>(_ body: (inout Transaction) throws -> R) throws -> R {
         try withContext { tx in
             let savepoint = tx.setSavepoint()
@@ -99,8 +121,12 @@ public final class OpenTransaction: Sendable {
     }
 
     private func withContext<R>(_ body: (inout Transaction) throws -> R) throws -> R {
+        if space.isGone { throw SpaceError.detached }
+        let thread = try threadThatMayEnter()
         var outcome: Result<R, any Error> = .failure(TransactionError.stale)
         run.withLock { run in
+            performer.store(thread, ordering: .relaxed)
+            defer { performer.store(0, ordering: .relaxed) }
             guard let context = unsafe run.context else { return }
             unsafe context.pointee.wait = nil
             outcome = Result { unsafe try body(&context.pointee) }
@@ -110,6 +136,14 @@ public final class OpenTransaction: Sendable {
             if case .failure(TransactionError.stale) = outcome { finish(&run, .stale) }
         }
         return try outcome.get()
+    }
+
+    /// This thread.
+    /// - Throws: `nested` if it is running an operation already.
+    private func threadThatMayEnter() throws(SpaceError) -> pthread_t {
+        let thread = pthread_self()
+        if performer.load(ordering: .relaxed) == thread { throw .nested }
+        return thread
     }
 
     /// Makes its writes visible, all at once, for the thread's committer.
@@ -161,8 +195,9 @@ public final class OpenTransaction: Sendable {
     /// - Parameter isSerial: whether nobody else is to commit until it ends, so that it commits for
     ///   sure. Waits for another one in that mode.
     /// - Throws: `SpaceError.busy` if the thread may not wait; what was running then goes on,
-    ///   unless it was in serial mode itself.
+    ///   unless it was in serial mode itself. `.nested` in an operation of it, `.detached`.
     public func restart(isSerial: Bool = false) throws(SpaceError) {
+        _ = try threadThatMayEnter()
         try run.withLock { run throws(SpaceError) in
             if unsafe run.context?.pointee.isSerial == true { finish(&run, .aborted) }
             let context = unsafe try space.newContext()
