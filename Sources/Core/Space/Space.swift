@@ -151,8 +151,8 @@ public final class Space: @unchecked Sendable {
     }
 
     /// Leaves the space, as the end of the last reference does. No transaction may run in this
-    /// process any more; one that would begin gets `SpaceError.detached`. Files and memory stay with
-    /// the process until the last reference goes: what else is asked until then finds them.
+    /// process any more; one that would begin gets `SpaceError.detached`. Files and memory stay
+    /// with the process until the last reference goes: what else is asked until then finds them.
     public func detach() {
         if isDetached.exchange(true, ordering: .acquiringAndReleasing) { return }
         pthread_key_delete(threadKey)

@@ -1,7 +1,7 @@
 /// The lines that a transaction has read, as runs of up to 64 lines: number << 6 | length - 1.
 ///
-/// A line may stand in it more than once; before the buffer grows, `compact` sorts and joins, so its
-/// size follows the number of different lines.
+/// A line may stand in it more than once; before the buffer grows, `compact` sorts and joins, so
+/// its size follows the number of different lines.
 @frozen @safe @usableFromInline
 struct ReadSet {
     @usableFromInline var runs: UnsafeMutablePointer<UInt64>
@@ -52,8 +52,8 @@ struct ReadSet {
         capacity *= 2
     }
 
-    /// Joins the runs to as few as hold their lines, none of them twice; the order of the runs has no
-    /// meaning.
+    /// Joins the runs to as few as hold their lines, none of them twice; the order of the runs has
+    /// no meaning.
     private mutating func compact() {
         compactions += 1
         unsafe HeapSort.sort(runs, count: count)
