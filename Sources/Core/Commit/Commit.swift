@@ -31,15 +31,15 @@ extension Transaction {
             return false
         }
         let version = drawTicket()
-        // Nobody drew a version since the snapshot, so nothing can have changed.
-        guard version == snapshot &+ 1 || validateReadSet(logged.lock) else {
+        // Nobody drew a version since the read version, so nothing can have changed.
+        guard version == readVersion &+ 1 || validateReadSet(logged.lock) else {
             abandon(logged, version: version)
             return false
         }
         failpoints.hit(.validated)
         if snapshotTable.epoch.loadOrdered() != snapshotEpoch { refreshSnapshots() }
-        let savesOldVersions = overwritesOldVersions
-        if savesOldVersions { saveOldVersions(version) }
+        let savesUndoVersions = needsUndoVersions
+        if savesUndoVersions { saveUndoVersions(version) }
         let sequence = Slot.sequence(of: slot.state.loadRelaxed())
         slot.state.store(Slot.state(.committed, sequence))
         failpoints.hit(.committed)
@@ -53,7 +53,7 @@ extension Transaction {
         slot.state.store(Slot.state(.idle, sequence))
         slot.commits.storeRelaxed(slot.commits.loadRelaxed() &+ 1)
         lastCommit = version
-        if savesOldVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
+        if savesUndoVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
         return true
     }
 

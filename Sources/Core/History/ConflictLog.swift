@@ -143,7 +143,7 @@ extension Transaction {
         }
         for line in 0..<UInt64(Address.pageSize / Address.lineSize) {
             let word = region.lineWord(address.offset + line << Address.lineShift).loadRelaxed()
-            if word > snapshot, word != lock { return true }
+            if word > readVersion, word != lock { return true }
         }
         return false
     }

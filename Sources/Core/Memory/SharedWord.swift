@@ -151,7 +151,7 @@ enum LineBytes {
 ///      1      slot     the slot's sequence number of the commit under way
 ///
 /// Seen as a number every lock is greater than every version, so that one comparison with the
-/// snapshot tells a reader that all is well.
+/// read version tells a reader that all is well.
 @frozen @usableFromInline
 enum LineWord {
     @usableFromInline static let lockBit: UInt64 = 1 << 63

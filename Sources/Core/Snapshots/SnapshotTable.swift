@@ -28,7 +28,7 @@ public struct SnapshotInfo: Sendable {
     /// Memory of a transaction: what it has read, and what it is going to write.
     public var readBytes: UInt64
     public var writtenBytes: UInt64
-    /// Its old versions had to be given up.
+    /// It was evicted.
     public var isStale: Bool
     /// Whether nobody else commits until this transaction ends.
     public var isSerial: Bool
@@ -60,7 +60,7 @@ struct SnapshotTable: Sendable {
 
     let meta: SharedMemory
 
-    /// Changes whenever the version of an entry does: when one is published, settled, given up or
+    /// Changes whenever the version of an entry does: when one is published, settled, evicted or
     /// freed.
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
     /// After the last entry in use: committers need not look further.
@@ -118,13 +118,13 @@ struct SnapshotTable: Sendable {
         _ = epoch.add(1)
     }
 
-    /// Gives up every snapshot that is not older than `version`, for want of memory.
-    func giveUp(notOlderThan version: UInt64) {
-        for index in 0..<count { giveUp(index, notOlderThan: version) }
+    /// Evicts every snapshot that is not older than `version`, for want of memory.
+    func evict(notOlderThan version: UInt64) {
+        for index in 0..<count { evict(index, notOlderThan: version) }
         _ = epoch.add(1)
     }
 
-    private func giveUp(_ index: Int, notOlderThan version: UInt64) {
+    private func evict(_ index: Int, notOlderThan version: UInt64) {
         let word = self[index].version
         while true {
             let found = word.load()
@@ -133,8 +133,8 @@ struct SnapshotTable: Sendable {
         }
     }
 
-    /// Gives up the oldest snapshot, or all that have its version. For the lock's holder.
-    func giveUpOldest() {
+    /// Evicts the oldest snapshot, or all that have its version. For the lock's holder.
+    func evictOldest() {
         guard let oldest = versions.first else { return }
         for index in 0..<count where self[index].version.load() == oldest {
             _ = self[index].version.compareExchange(oldest, oldest | SnapshotTable.staleBit)

@@ -55,7 +55,7 @@ public final class Space: @unchecked Sendable {
 
     let snapshotTable: SnapshotTable
     let snapshotMutex = Mutex<Void>(())
-    /// The old versions of lines.
+    /// The undo versions of lines.
     let shadow: ShadowStore
 
     let recoveryMutex = Mutex<Void>(())

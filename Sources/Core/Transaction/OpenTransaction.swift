@@ -279,7 +279,7 @@ extension Space {
         if let found = tx.overwriter(ofLine: line) {
             return Conflict(line: address, version: found.until, node: found.node)
         }
-        // A line that nobody had written before has no old version; the ring may still have it.
+        // A line that nobody had written before has no undo version; the ring may still have it.
         guard let region = try? mapRegion(address.region), region.isPresent(address.offset) else {
             return Conflict(line: address, version: 0)
         }
@@ -319,7 +319,7 @@ extension Transaction {
                 let offset = address & (Address.regionSize - 1)
                 guard region.isPresent(offset) else { continue }
                 let word = region.lineWord(offset).load()
-                if word > snapshot, !LineWord.isLocked(word) { return line }
+                if word > readVersion, !LineWord.isLocked(word) { return line }
             }
         }
         return nil

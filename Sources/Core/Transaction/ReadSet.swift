@@ -95,12 +95,12 @@ extension ReadSet {
 }
 
 extension Transaction {
-    /// Moves the snapshot to the present, if everything read so far still holds there.
+    /// Moves the read version to the present, if everything read so far still holds there.
     ///
     /// Invariant: a line in the read set whose word is unlocked and not newer than the *old*
-    /// snapshot has the bytes that were read, at the new version too: a commit that will change it
-    /// with a version up to the new snapshot held its lock before it drew that version.
-    mutating func extendSnapshot() throws(TransactionError) {
+    /// one has the bytes that were read, at the new version too: a commit that will change it
+    /// with a version up to the new one held its lock before it drew that version.
+    mutating func extendReadVersion() throws(TransactionError) {
         let now = clock.now
         for index in 0..<readSet.count {
             for line in readSet.lines(index) where !isUnchanged(line, lock: 0) {
@@ -108,26 +108,27 @@ extension Transaction {
                 throw conflict()
             }
         }
-        snapshot = now
+        readVersion = now
     }
 
-    /// Whether a line that was read still is what it was: not newer than the snapshot, and locked
-    /// by nobody but the holder of `lock` (0 for nobody), whose log then tells the word before.
+    /// Whether a line that was read still is what it was: not newer than the read version, and
+    /// locked by nobody but the holder of `lock` (0 for nobody), whose log then tells the word
+    /// before.
     mutating func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
         let address = line << Address.lineShift
         guard let region = regions[address >> Address.regionShift] else { return false }
         let offset = address & (Address.regionSize - 1)
         guard region.isPresent(offset) else { return true }
         let word = region.lineWord(offset).load()
-        if word <= snapshot { return true }
+        if word <= readVersion { return true }
         guard word == lock else { return false }
         if let index = entryIndex(ofLine: line),
             log[index].oldWord.loadRelaxed() != LogEntry.unlocked
         {
-            return log[index].oldWord.loadRelaxed() <= snapshot
+            return log[index].oldWord.loadRelaxed() <= readVersion
         }
         for index in 0..<fillCount where unsafe fills[index].contains(line: line) {
-            return unsafe log.oldWord(of: fills[index], line: line).loadRelaxed() <= snapshot
+            return unsafe log.oldWord(of: fills[index], line: line).loadRelaxed() <= readVersion
         }
         return false
     }

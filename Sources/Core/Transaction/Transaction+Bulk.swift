@@ -22,8 +22,8 @@ extension Transaction {
         }
     }
 
-    /// Copies a line that nobody has written since the snapshot, this transaction included; false
-    /// if it is none.
+    /// Copies a line that nobody has written since the read version, this transaction included;
+    /// false if it is none.
     @inline(__always)
     private mutating func readWholeLine(
         _ address: UInt64, of region: RegionMapping, into target: UnsafeMutableRawPointer
@@ -34,7 +34,7 @@ extension Transaction {
         else { return false }
         let lineWord = region.lineWord(offset)
         let before = lineWord.load()
-        guard before <= snapshot else { return false }
+        guard before <= readVersion else { return false }
         for byte in stride(from: 0, to: UInt64(Address.lineSize), by: 8) {
             let value = region.dataWord(offset + byte).load()
             unsafe target.storeBytes(of: value, toByteOffset: Int(byte), as: UInt64.self)
@@ -139,7 +139,7 @@ extension Transaction {
             let offset = line << Address.lineShift & (Address.regionSize - 1)
             if region.isPresent(offset) {
                 let word = try readableWord(of: region, at: line << Address.lineShift)
-                newest = max(newest, word > snapshot ? try oldVersion(ofLine: line) : word)
+                newest = max(newest, word > readVersion ? try undoVersion(ofLine: line) : word)
             }
             readSet.insert(line)
         }
@@ -169,8 +169,8 @@ extension Transaction {
                 break
             }
             let before = try readableWord(of: region, at: bytes.lowerBound)
-            if before > snapshot {
-                unsafe try readOldLine(bytes, into: target)
+            if before > readVersion {
+                unsafe try readUndoLine(bytes, into: target)
                 break
             }
             unsafe copyWords(bytes, from: region, into: target)
