@@ -13,13 +13,6 @@ extension Transaction {
         return infos
     }
 
-    /// How many allocators a region has.
-    public mutating func allocatorCount(in region: RegionInfo) throws -> Int {
-        try region.object.check(&self)
-        let extents = try load(region.object.extents)
-        return try extents.entries(.extents, after: nil, limit: .max, &self).count
-    }
-
     /// - Throws: `.notFound`.
     public mutating func allocator(named name: String, in region: RegionInfo) throws
         -> AllocatorInfo
