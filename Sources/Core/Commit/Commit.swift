@@ -138,9 +138,9 @@ extension Transaction {
     }
 
     private mutating func lockFill(_ fill: LogFill, _ lock: UInt64) {
-        guard let region = regions[fill.start >> Address.regionShift] else { return }
+        guard let region = regions[containing: fill.start] else { return }
         for line in fill.firstLine..<fill.lineEnd {
-            let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
+            let word = region.lineWord(ofLine: line)
             if !take(word, saving: log.oldWord(of: fill, line: line), lock), word.load() != lock,
                 blocked == nil
             {

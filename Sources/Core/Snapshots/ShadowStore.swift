@@ -229,7 +229,7 @@ struct ShadowStore: Sendable {
     private static let restartsMax = 10_000
 
     private func damage(_ line: UInt64) -> TransactionError {
-        .damaged(Address(line << Address.lineShift))
+        .damaged(Address(line: line))
     }
 }
 

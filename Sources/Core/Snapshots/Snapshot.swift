@@ -134,7 +134,7 @@ extension Space {
             entry.readBytes.store(kind == .named ? SystemCalls.bootMilliseconds() : 0)
             entry.writtenBytes.store(0)
             entry.user.store(UInt64(group) << 32 | UInt64(user))
-            entry.setName(name)
+            entry.name.store(name)
             entry.milliseconds.store(
                 kind == .named
                     ? SystemCalls.coarseMilliseconds() : SystemCalls.bootMilliseconds())

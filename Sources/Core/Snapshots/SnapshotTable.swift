@@ -156,15 +156,8 @@ struct SnapshotEntry {
     var writtenBytes: SharedWord { memory[48] }
     var user: SharedWord { memory[56] }
 
-    var name: String {
-        var bytes: [UInt8] = []
-        for index in 0..<SnapshotTable.nameBytesMax {
-            let word = memory[64 + index & ~7].load()
-            let byte = UInt8(truncatingIfNeeded: word >> (UInt64(index) % 8 * 8))
-            if byte == 0 { break }
-            bytes.append(byte)
-        }
-        return String(systemBytes: bytes)
+    var name: SharedText {
+        SharedText(memory: memory.advanced(by: 64), byteCount: SnapshotTable.nameBytesMax)
     }
 
     /// Says that the snapshot of a serial number is not needed any more, without the lock: the next
@@ -183,14 +176,6 @@ struct SnapshotEntry {
         return ended != 0 && ended == serialNumber.load() & 0xffff_ffff
     }
 
-    func setName(_ name: String) {
-        var words = [UInt64](repeating: 0, count: SnapshotTable.nameBytesMax / 8)
-        for (index, byte) in name.systemBytes.prefix(SnapshotTable.nameBytesMax).enumerated() {
-            words[index / 8] |= UInt64(byte) << (UInt64(index) % 8 * 8)
-        }
-        for (index, word) in words.enumerated() { memory[64 + index * 8].store(word) }
-    }
-
     var info: SnapshotInfo? {
         let incarnation = owner.load()
         let version = version.load()
@@ -201,7 +186,7 @@ struct SnapshotEntry {
         else { return nil }
         let (time, bytes, isNamed) = (milliseconds.load(), readBytes.load(), meaning == .named)
         return SnapshotInfo(
-            kind: meaning, name: name, node: NodeTable.index(of: incarnation),
+            kind: meaning, name: name.string, node: NodeTable.index(of: incarnation),
             version: version & ~SnapshotTable.staleBit,
             user: UInt32(truncatingIfNeeded: user.load()),
             group: UInt32(truncatingIfNeeded: user.load() >> 32),

@@ -59,11 +59,11 @@ extension Transaction {
     }
 
     private mutating func saveUndoVersions(of fill: LogFill, _ version: UInt64) {
-        guard let region = regions[fill.start >> Address.regionShift] else { return }
+        guard let region = regions[containing: fill.start] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let from = log.oldWord(of: fill, line: line).loadRelaxed()
             guard isOld(from) else { continue }
-            let offset = line << Address.lineShift & (Address.regionSize - 1)
+            let offset = Address(line: line).offset
             save(line, from: from, until: version, data: region.data.advanced(by: Int(offset)))
         }
     }

@@ -275,7 +275,7 @@ extension Space {
 
     /// Who changed a line since the version of a transaction: first, as far as that is known.
     fileprivate func conflict(onLine line: UInt64, of tx: inout Transaction) -> Conflict {
-        let address = Address(line << Address.lineShift)
+        let address = Address(line: line)
         if let found = tx.overwriter(ofLine: line) {
             return Conflict(line: address, version: found.until, node: found.node)
         }
@@ -315,8 +315,8 @@ extension Transaction {
         for index in 0..<readSet.count {
             for line in readSet.lines(index) {
                 let address = line << Address.lineShift
-                guard let region = regions[address >> Address.regionShift] else { continue }
-                let offset = address & (Address.regionSize - 1)
+                guard let region = regions[containing: address] else { continue }
+                let offset = Address(address).offset
                 guard region.isPresent(offset) else { continue }
                 let word = region.lineWord(offset).load()
                 if word > readVersion, !LineWord.isLocked(word) { return line }
@@ -343,8 +343,8 @@ extension Transaction {
     private static func joined(_ lines: [Range<UInt64>]) -> [Range<Address>] {
         var joined: [Range<Address>] = []
         for lines in lines.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            let start = Address(lines.lowerBound << Address.lineShift)
-            let end = Address(lines.upperBound << Address.lineShift)
+            let start = Address(line: lines.lowerBound)
+            let end = Address(line: lines.upperBound)
             if let last = joined.last, start <= last.upperBound {
                 joined[joined.count - 1] = last.lowerBound..<max(end, last.upperBound)
             } else {

@@ -116,8 +116,8 @@ extension Transaction {
     /// before.
     mutating func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
         let address = line << Address.lineShift
-        guard let region = regions[address >> Address.regionShift] else { return false }
-        let offset = address & (Address.regionSize - 1)
+        guard let region = regions[containing: address] else { return false }
+        let offset = Address(address).offset
         guard region.isPresent(offset) else { return true }
         let word = region.lineWord(offset).load()
         if word <= readVersion { return true }

@@ -28,7 +28,7 @@ extension Transaction {
     private mutating func readWholeLine(
         _ address: UInt64, of region: RegionMapping, into target: UnsafeMutableRawPointer
     ) -> Bool {
-        let offset = address & (Address.regionSize - 1)
+        let offset = Address(address).offset
         guard (writeFilter >> (address >> Address.lineShift & 63)) & 1 == 0,
             region.isPresent(offset)
         else { return false }
@@ -136,7 +136,7 @@ extension Transaction {
         let region = try region(of: address, count: count)
         var newest: UInt64 = 0
         for line in address.line...(address + (count - 1)).line {
-            let offset = line << Address.lineShift & (Address.regionSize - 1)
+            let offset = Address(line: line).offset
             if region.isPresent(offset) {
                 let word = try readableWord(of: region, at: line << Address.lineShift)
                 newest = max(newest, word > readVersion ? try undoVersion(ofLine: line) : word)
@@ -158,7 +158,7 @@ extension Transaction {
     private mutating func readLine(
         _ bytes: Range<UInt64>, of region: RegionMapping, into target: UnsafeMutableRawPointer
     ) throws(TransactionError) {
-        let offset = bytes.lowerBound & (Address.regionSize - 1)
+        let offset = Address(bytes.lowerBound).offset
         let line = bytes.lowerBound >> Address.lineShift
         if (writeFilter >> (line & 63)) & 1 != 0 {
             return unsafe try readOwnLine(bytes, into: target)
@@ -185,7 +185,7 @@ extension Transaction {
         var position = bytes.lowerBound
         var location = unsafe target
         while position < bytes.upperBound {
-            let offset = position & (Address.regionSize - 1)
+            let offset = Address(position).offset
             let value = region.dataWord(offset & ~7).load()
             let count = min(8 - (position & 7), bytes.upperBound - position)
             if count == 8 {

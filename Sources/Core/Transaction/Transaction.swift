@@ -178,9 +178,9 @@ extension Transaction {
     mutating func loadWord(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let line = address >> Address.lineShift
         if (writeFilter >> (line & 63)) & 1 == 0,
-            let region = regions[address >> Address.regionShift]
+            let region = regions[containing: address]
         {
-            let offset = address & (Address.regionSize &- 1)
+            let offset = Address(address).offset
             if region.isPresent(offset) {
                 // The line did not change between the two looks at its word, and it is not newer
                 // than the read version: the bytes are those of that version.
@@ -235,7 +235,7 @@ extension Transaction {
 
     private mutating func loadCommitted(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let region = try region(of: address)
-        let offset = address & (Address.regionSize - 1)
+        let offset = Address(address).offset
         while true {
             guard region.isPresent(offset) else {
                 readSet.insert(address >> Address.lineShift)
@@ -257,7 +257,7 @@ extension Transaction {
     mutating func readableWord(
         of region: RegionMapping, at address: UInt64
     ) throws(TransactionError) -> UInt64 {
-        let location = region.lineWord(address & (Address.regionSize - 1))
+        let location = region.lineWord(Address(address).offset)
         var backoff = Backoff()
         while true {
             let word = location.load()

@@ -310,7 +310,7 @@ enum LayoutFacts {
             words.map { String(probe.offset(of: $0) - Layout.snapshotsOffset) }
                 .joined(separator: ", ")
         }
-        entry.setName("a")
+        entry.name.store("a")
         let name = LayoutProbe.offset(of: 0x61, in: entry.memory, count: Layout.snapshotSize)
         entry.kind.store(0)
         entry.serialNumber.store(1)
