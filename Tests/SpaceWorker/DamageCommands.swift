@@ -23,8 +23,8 @@ enum DamageCommands {
         let resource = __rlimit_resource_t(limit.rawValue)
         var usual = rlimit()
         unsafe getrlimit(resource, &usual)
-        // The space's folder, its metadata, the old versions and one region beside what is open; or
-        // their sizes.
+        // The space's folder, its metadata, the undo versions and one region beside what is open;
+        // or their sizes.
         let few = lacksDescriptors ? UInt64(nextDescriptor() + 4) : usedAddresses() + (800 << 30)
         var limited = rlimit(rlim_cur: rlim_t(few), rlim_max: usual.rlim_max)
         unsafe setrlimit(resource, &limited)

@@ -241,7 +241,6 @@ extension FuzzCommands {
                 }
             }
             for entry in try tx.classes(after: 0, limit: 100) where !entry.descriptor.isSystem {
-                _ = try tx.instanceCount(of: entry.descriptor)
                 var cursor: InstanceCursor?
                 for _ in 0..<10 {
                     let page = try tx.instances(of: entry.descriptor, after: cursor, limit: 64)

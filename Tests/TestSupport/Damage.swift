@@ -29,7 +29,7 @@ public struct Damage {
         Target(file: "meta", start: 8_388_608 * 2 + 135_168, count: 8192),
         // The timeline.
         Target(file: "meta", start: 8_598_323_200, count: 2048),
-        // Old versions: chains and records.
+        // Undo versions: chains and records.
         Target(file: "shadow", start: 0, count: 262_144),
         Target(file: "shadow", start: 262_144, count: 32_768),
         Target(file: "shadow", start: 262_144, count: 32_768),

@@ -13,6 +13,12 @@ public struct Address: Hashable, Comparable, Sendable {
         self.rawValue = UInt64(region) << Address.regionShift | offset
     }
 
+    /// Where the line of a number, in the whole space, begins.
+    init(line: UInt64) { self.init(line << Address.lineShift) }
+
+    /// Where the page of a number, in the whole space, begins.
+    init(page: UInt64) { self.init(page << Address.pageShift) }
+
     /// The reference to nothing.
     public static let null = Address(0)
 
@@ -35,7 +41,7 @@ extension Address {
 
     @inlinable public var region: Int { Int(rawValue >> Address.regionShift) }
     /// Bytes from the start of the region.
-    @inlinable public var offset: UInt64 { rawValue & (Address.regionSize - 1) }
+    @inlinable public var offset: UInt64 { rawValue & (Address.regionSize &- 1) }
     /// The number of the line in the whole space.
     @inlinable public var line: UInt64 { rawValue >> Address.lineShift }
     /// The number of the page in the whole space.

@@ -31,15 +31,15 @@ extension Transaction {
             return false
         }
         let version = drawTicket()
-        // Nobody drew a version since the snapshot, so nothing can have changed.
-        guard version == snapshot &+ 1 || validateReadSet(logged.lock) else {
+        // Nobody drew a version since the read version, so nothing can have changed.
+        guard version == readVersion &+ 1 || validateReadSet(logged.lock) else {
             abandon(logged, version: version)
             return false
         }
         failpoints.hit(.validated)
         if snapshotTable.epoch.loadOrdered() != snapshotEpoch { refreshSnapshots() }
-        let savesOldVersions = overwritesOldVersions
-        if savesOldVersions { saveOldVersions(version) }
+        let savesUndoVersions = needsUndoVersions
+        if savesUndoVersions { saveUndoVersions(version) }
         let sequence = Slot.sequence(of: slot.state.loadRelaxed())
         slot.state.store(Slot.state(.committed, sequence))
         failpoints.hit(.committed)
@@ -53,7 +53,7 @@ extension Transaction {
         slot.state.store(Slot.state(.idle, sequence))
         slot.commits.storeRelaxed(slot.commits.loadRelaxed() &+ 1)
         lastCommit = version
-        if savesOldVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
+        if savesUndoVersions || newestSnapshot != 0 && version & 63 == 0 { relieveSnapshotMemory() }
         return true
     }
 
@@ -138,9 +138,9 @@ extension Transaction {
     }
 
     private mutating func lockFill(_ fill: LogFill, _ lock: UInt64) {
-        guard let region = regions[fill.start >> Address.regionShift] else { return }
+        guard let region = regions[containing: fill.start] else { return }
         for line in fill.firstLine..<fill.lineEnd {
-            let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
+            let word = region.lineWord(ofLine: line)
             if !take(word, saving: log.oldWord(of: fill, line: line), lock), word.load() != lock,
                 blocked == nil
             {
@@ -258,7 +258,7 @@ public struct Committer: Equatable, Sendable {
         Committer(processID: UInt32(bitPattern: SystemCalls.processID), userID: geteuid())
     }
 
-    /// The kernel's process ids have 22 bits.
+    /// The commit ring has room for 31 bits of a process id; the kernel's have 22.
     private static let processMask: UInt32 = 0x7fff_ffff
 
     var packed: UInt64 { UInt64(userID) << 32 | UInt64(processID & Committer.processMask) }

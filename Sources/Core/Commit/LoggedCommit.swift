@@ -42,9 +42,9 @@ struct LoggedCommit {
 
     private func recoveredTarget(_ index: Int) -> WriteTarget? {
         let address = log[index].address.load()
-        let offset = address & (Address.regionSize - 1)
+        let offset = Address(address).offset
         guard address % UInt64(Address.lineSize) == 0,
-            let region = space.regions[address >> Address.regionShift], region.isPresent(offset)
+            let region = space.regions[containing: address], region.isPresent(offset)
         else { return nil }
         return WriteTarget(region, offset)
     }
@@ -54,7 +54,7 @@ struct LoggedCommit {
     private func forEachFill(_ body: (LogFill, RegionMapping) -> Void) {
         for index in 0..<fillCount {
             let fill = unsafe fills[index]
-            guard let region = space.regions[fill.start >> Address.regionShift] else { continue }
+            guard let region = space.regions[containing: fill.start] else { continue }
             body(fill, region)
         }
     }
@@ -95,7 +95,7 @@ struct LoggedCommit {
         var inObject: UInt64 = 0
         while position < end {
             let lineEnd = min((position | 63) + 1, end)
-            let offset = position & (Address.regionSize - 1)
+            let offset = Address(position).offset
             let isLocked = region.lineWord(offset).loadRelaxed() == lock
             var target = offset
             while position < lineEnd {
@@ -115,7 +115,7 @@ struct LoggedCommit {
     func unlock(version: UInt64) {
         forEachFill { fill, region in
             for line in fill.firstLine..<fill.lineEnd {
-                let word = region.lineWord(line << Address.lineShift & (Address.regionSize - 1))
+                let word = region.lineWord(ofLine: line)
                 if word.loadRelaxed() == lock { word.store(version) }
                 space.failpoints.hit(.unlockSome)
             }
@@ -132,8 +132,7 @@ struct LoggedCommit {
         // A line that a fill covers was locked through the fill, which keeps its old word.
         forEachFill { fill, region in
             for line in fill.firstLine..<fill.lineEnd {
-                let offset = line << Address.lineShift & (Address.regionSize - 1)
-                let word = region.lineWord(offset)
+                let word = region.lineWord(ofLine: line)
                 if word.loadRelaxed() == lock {
                     word.store(log.oldWord(of: fill, line: line).loadRelaxed())
                 }
@@ -211,7 +210,7 @@ extension LoggedCommit {
         else { return false }
         let pages = start >> Address.pageShift...(start + count - 1) >> Address.pageShift
         return pages.allSatisfy {
-            region.isPresent($0 << Address.pageShift & (Address.regionSize - 1))
+            region.isPresent(Address(page: $0).offset)
         }
     }
 

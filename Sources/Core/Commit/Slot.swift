@@ -56,8 +56,8 @@ struct Slot {
     var aborts: SharedWord { memory[80] }
     var falseSharingAvoided: SharedWord { memory[88] }
     var conflicts: SharedWord { memory[96] }
-    /// 1 while the thread searches the old versions of lines.
-    var readsOldVersions: SharedWord { memory[104] }
+    /// 1 while the thread searches the undo versions of lines.
+    var readsUndoVersions: SharedWord { memory[104] }
     /// Who commits (`Committer`).
     var committer: SharedWord { memory[112] }
 

@@ -163,7 +163,7 @@ extension Space {
     public func changedLines(
         _ lines: UInt64, ofPage page: UInt64, since version: UInt64
     ) -> UInt64 {
-        let address = Address(page << Address.pageShift)
+        let address = Address(page: page)
         guard let region = try? mapRegion(address.region), region.isPresent(address.offset) else {
             return 0
         }

@@ -81,9 +81,9 @@ extension Transaction {
         let line = conflictLine
         conflictLine = 0
         slot.conflicts.storeRelaxed(slot.conflicts.loadRelaxed() &+ 1)
-        let address = Address(line << Address.lineShift)
+        let address = Address(line: line)
         var version: UInt64 = 0
-        if let region = regions[UInt64(address.region)], region.isPresent(address.offset) {
+        if let region = regions[containing: address.rawValue], region.isPresent(address.offset) {
             let word = region.lineWord(address.offset).load()
             if !LineWord.isLocked(word) { version = word }
         }
@@ -137,13 +137,14 @@ extension Transaction {
 
     /// Whether another commit has changed any line of a page, or is about to.
     private mutating func hasNewLine(_ page: UInt64, _ lock: UInt64) -> Bool {
-        let address = Address(page << Address.pageShift)
-        guard let region = regions[UInt64(address.region)], region.isPresent(address.offset) else {
+        let address = Address(page: page)
+        guard let region = regions[containing: address.rawValue], region.isPresent(address.offset)
+        else {
             return false
         }
         for line in 0..<UInt64(Address.pageSize / Address.lineSize) {
             let word = region.lineWord(address.offset + line << Address.lineShift).loadRelaxed()
-            if word > snapshot, word != lock { return true }
+            if word > readVersion, word != lock { return true }
         }
         return false
     }

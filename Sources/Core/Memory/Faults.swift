@@ -103,7 +103,7 @@ public enum Failpoint: String, CaseIterable, Sendable {
     case ticketAnnounced = "ticket-announced"
     case ticketDrawn = "ticket-drawn"
     case validated = "validated"
-    case oldVersionSaved = "old-version-saved"
+    case undoVersionSaved = "old-version-saved"
     case committed = "committed"
     case writeBackSome = "write-back-some"
     case writeBackAll = "write-back-all"

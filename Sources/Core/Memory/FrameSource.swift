@@ -35,11 +35,9 @@ struct FrameSource {
         _ page: UInt64, _ count: UInt64, in region: RegionMapping
     ) throws(OutOfMemory) {
         let bits = LineBytes.bits(count, from: page & 63)
-        let mapPage = page >> 15
-        let directory = region.directory[Int(mapPage & ~7)]
-        let directoryBit: UInt64 = 1 << ((mapPage & 7) << 3)
-        let frames = region.frames[Int(page >> 6) << 3]
-        let present = directory.load() & directoryBit == 0 ? 0 : frames.load() & bits
+        let mapPage = RegionMapping.mapPage(of: page)
+        let frames = region.frameWord(ofPage: page)
+        let present = region.hasMapPage(mapPage) ? frames.load() & bits : 0
         if present == bits { return }
 
         let missing = UInt64((bits & ~present).nonzeroBitCount)
@@ -58,7 +56,8 @@ struct FrameSource {
             throw OutOfMemory()
         }
         failpoints.hit(.frameReserved)
-        _ = directory.formUnion(directoryBit)
+        let directory = region.directoryByte(ofMapPage: mapPage)
+        _ = directory.word.formUnion(1 << directory.shift)
         let before = frames.formUnion(bits)
         // Frames that another process gave meanwhile were counted twice.
         _ = framesUsed.add(0 &- UInt64((before & bits & ~present).nonzeroBitCount))

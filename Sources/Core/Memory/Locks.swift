@@ -25,19 +25,10 @@ enum ByteLock {
         }
     }
 
-    /// Gives a lock back. The kernel may be short of memory for a short time; nobody could go on if
-    /// the lock stayed.
     static func release(_ descriptor: Int32, byte: UInt64) {
         var request = description(of: byte, type: F_UNLCK)
-        for _ in 0..<1000 {
-            do throws(SystemError) {
-                try SystemCalls.make("unlock the space") {
-                    Int(unsafe fcntl(descriptor, rainbow_ofd_setlk, &request))
-                }
-                return
-            } catch {
-                SystemCalls.yield()
-            }
+        makeUntilDone("unlock the space") {
+            Int(unsafe fcntl(descriptor, rainbow_ofd_setlk, &request))
         }
     }
 
@@ -97,15 +88,23 @@ enum FolderLock {
     }
 
     static func release(_ descriptor: Int32) {
-        for _ in 0..<1000 {
-            do throws(SystemError) {
-                try SystemCalls.make("unlock the folder of the space") {
-                    Int(rainbow_flock(descriptor, rainbow_flock_unlock))
-                }
-                return
-            } catch {
-                SystemCalls.yield()
-            }
+        makeUntilDone("unlock the folder of the space") {
+            Int(rainbow_flock(descriptor, rainbow_flock_unlock))
+        }
+    }
+}
+
+/// Makes the call that gives a lock back, however often the kernel refuses it for want of memory:
+/// nobody could go on if the lock stayed.
+private func makeUntilDone(_ action: String, _ call: () -> Int) {
+    var backoff = Backoff()
+    while true {
+        do throws(SystemError) {
+            try SystemCalls.make(action, call)
+            return
+        } catch {
+            precondition(error.errno != EBADF, "a lock of a file that is closed")
+            _ = backoff.wait()
         }
     }
 }

@@ -33,12 +33,18 @@ struct NodeTable: Sendable {
     /// The incarnation of this process, which no process before or after it has.
     private(set) var ownIncarnation: UInt64 = 0
 
-    private static let nameBytes = 64
-    private static let hostBytes = 64
-    private static let mountPointBytes = 512
-
     private func entry(_ index: Int) -> SharedMemory {
         meta.advanced(by: SpaceLayout.nodesOffset + index * SpaceLayout.nodeSize)
+    }
+
+    private func host(_ index: Int) -> SharedText {
+        SharedText(memory: entry(index).advanced(by: 64), byteCount: 64)
+    }
+    private func name(_ index: Int) -> SharedText {
+        SharedText(memory: entry(index).advanced(by: 128), byteCount: 64)
+    }
+    private func mountPoint(_ index: Int) -> SharedText {
+        SharedText(memory: entry(index).advanced(by: 192), byteCount: 512)
     }
 
     /// Counts of the slots that a node gave back.
@@ -106,15 +112,20 @@ struct NodeTable: Sendable {
         return false
     }
 
+    /// Gives the number back; from here on others take the process for gone.
+    func leave() {
+        ByteLock.release(descriptor, byte: SpaceLayout.nodeLocks + UInt64(own))
+    }
+
     /// Fills in the own entry; the previous node's leftovers must be recovered by now.
     func describe(name: String, mountPoint: String) {
         let entry = entry(own)
         entry[8].store(UInt64(SystemCalls.processID))
         entry[16].store(SystemCalls.secondsSince1970)
         for offset in stride(from: 24, to: 64, by: 8) { entry[offset].store(0) }
-        store(SystemCalls.hostName, at: 64, capacity: Self.hostBytes, in: entry)
-        store(name, at: 128, capacity: Self.nameBytes, in: entry)
-        store(mountPoint, at: 192, capacity: Self.mountPointBytes, in: entry)
+        host(own).store(SystemCalls.hostName)
+        self.name(own).store(name)
+        self.mountPoint(own).store(mountPoint)
     }
 
     /// - Parameters: the node's slots, and the counts of these.
@@ -123,29 +134,10 @@ struct NodeTable: Sendable {
         return NodeInfo(
             index: index, isAlive: isJoined(index),
             processID: Int(truncatingIfNeeded: entry[8].load()),
-            host: load(at: 64, capacity: Self.hostBytes, in: entry),
-            name: load(at: 128, capacity: Self.nameBytes, in: entry),
-            mountPoint: load(at: 192, capacity: Self.mountPointBytes, in: entry),
+            host: host(index).string,
+            name: name(index).string,
+            mountPoint: mountPoint(index).string,
             since: entry[16].load(), slots: slots, counts: foldedCounts(index) + counts)
-    }
-
-    private func store(_ text: String, at offset: Int, capacity: Int, in entry: SharedMemory) {
-        var words = [UInt64](repeating: 0, count: capacity / 8)
-        for (index, byte) in text.systemBytes.prefix(capacity).enumerated() {
-            words[index / 8] |= UInt64(byte) << (index % 8 * 8)
-        }
-        for (index, word) in words.enumerated() { entry[offset + index * 8].store(word) }
-    }
-
-    private func load(at offset: Int, capacity: Int, in entry: SharedMemory) -> String {
-        var bytes: [UInt8] = []
-        for index in 0..<capacity {
-            let word = entry[offset + index & ~7].load()
-            let byte = UInt8(truncatingIfNeeded: word >> (index % 8 * 8))
-            if byte == 0 { break }
-            bytes.append(byte)
-        }
-        return String(systemBytes: bytes)
     }
 }
 

@@ -46,10 +46,44 @@ public struct RegionMapping: @unchecked Sendable {
     @inlinable @inline(__always)
     func isPresent(_ offset: UInt64) -> Bool {
         let page = offset >> Address.pageShift
-        let mapPage = page >> 15
-        guard (directory[Int(mapPage & ~7)].loadRelaxed() >> ((mapPage & 7) << 3)) & 0xff != 0
-        else { return false }
-        return (frames[Int(page >> 6) << 3].load() >> (page & 63)) & 1 != 0
+        guard hasMapPage(RegionMapping.mapPage(of: page)) else { return false }
+        return (frameWord(ofPage: page).load() >> (page & 63)) & 1 != 0
+    }
+
+    /// The page of the frame map that has the bit of a page.
+    @inlinable @inline(__always)
+    static func mapPage(of page: UInt64) -> UInt64 { page >> 15 }
+
+    /// Whether a page of the frame map exists.
+    @inlinable @inline(__always)
+    func hasMapPage(_ mapPage: UInt64) -> Bool {
+        let (word, shift) = directoryByte(ofMapPage: mapPage)
+        return (word.loadRelaxed() >> shift) & 0xff != 0
+    }
+
+    /// The byte of the directory for a page of the frame map: its word, and its lowest bit there.
+    @inlinable @inline(__always)
+    func directoryByte(ofMapPage mapPage: UInt64) -> (word: SharedWord, shift: UInt64) {
+        (directory[Int(mapPage & ~7)], (mapPage & 7) << 3)
+    }
+
+    /// The word of the frame map with the bit `page % 64` of a page; its map page must exist.
+    @inlinable @inline(__always)
+    func frameWord(ofPage page: UInt64) -> SharedWord { frames[Int(page >> 6) << 3] }
+
+    /// Calls `body` with each word of the frame map, and the first page whose bit is in it.
+    /// - Returns: the pages of the frame map that there are.
+    @discardableResult
+    func forEachFrameWord(_ body: (_ firstPage: UInt64, _ bits: UInt64) -> Void) -> UInt64 {
+        var mapPages: UInt64 = 0
+        for mapPage in 0..<4096 as Range<UInt64> where hasMapPage(mapPage) {
+            mapPages += 1
+            for word in 0..<512 as Range<UInt64> {
+                let page = mapPage << 15 | word << 6
+                body(page, frameWord(ofPage: page).load())
+            }
+        }
+        return mapPages
     }
 
     /// The line word of the line that holds a byte offset; the page must be present.
@@ -57,6 +91,9 @@ public struct RegionMapping: @unchecked Sendable {
     func lineWord(_ offset: UInt64) -> SharedWord {
         words[Int(offset >> Address.lineShift) << 3]
     }
+
+    /// The same of a line's number in the whole space.
+    func lineWord(ofLine line: UInt64) -> SharedWord { lineWord(Address(line: line).offset) }
 
     /// The eight bytes at an aligned offset; the page must be present.
     @inlinable @inline(__always)
@@ -93,6 +130,10 @@ public struct RegionTable: @unchecked Sendable {
         let bits = unsafe entries[Int(region)].load(ordering: .acquiring)
         return unsafe UnsafePointer<RegionMapping>(bitPattern: bits)?.pointee
     }
+
+    /// The region of an address.
+    @inlinable @inline(__always)
+    subscript(containing address: UInt64) -> RegionMapping? { self[address >> Address.regionShift] }
 
     func publish(_ mapping: RegionMapping, as region: Int) {
         let cell = UnsafeMutablePointer<RegionMapping>.allocate(capacity: 1)

@@ -102,6 +102,32 @@ public struct SharedMemory: @unchecked Sendable {
     func advanced(by bytes: Int) -> SharedMemory { unsafe SharedMemory(base + bytes) }
 }
 
+/// A text of fixed length in shared memory: bytes in words, the lowest first, NUL padded.
+struct SharedText {
+    let memory: SharedMemory
+    /// A multiple of eight.
+    let byteCount: Int
+
+    var string: String {
+        var bytes: [UInt8] = []
+        for index in 0..<byteCount {
+            let byte = UInt8(truncatingIfNeeded: memory[index & ~7].load() >> (index % 8 * 8))
+            if byte == 0 { break }
+            bytes.append(byte)
+        }
+        return String(systemBytes: bytes)
+    }
+
+    /// Stores as much of a text as there is room for.
+    func store(_ text: String) {
+        var words = [UInt64](repeating: 0, count: byteCount / 8)
+        for (index, byte) in text.systemBytes.prefix(byteCount).enumerated() {
+            words[index / 8] |= UInt64(byte) << (index % 8 * 8)
+        }
+        for (index, word) in words.enumerated() { memory[index * 8].store(word) }
+    }
+}
+
 /// The waiting of one who needs a word that another holds: first spinning, then yielding the
 /// processor, then sleeping, so that a holder who was preempted gets to run; longer when that has
 /// not helped for some milliseconds, so that the wait for a stopped process costs next to nothing.
@@ -151,7 +177,7 @@ enum LineBytes {
 ///      1      slot     the slot's sequence number of the commit under way
 ///
 /// Seen as a number every lock is greater than every version, so that one comparison with the
-/// snapshot tells a reader that all is well.
+/// read version tells a reader that all is well.
 @frozen @usableFromInline
 enum LineWord {
     @usableFromInline static let lockBit: UInt64 = 1 << 63

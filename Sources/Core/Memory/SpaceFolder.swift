@@ -326,7 +326,7 @@ enum SpaceDirectory {
     static let metaFile = "meta"
     static let regionPrefix = "region-"
     static func regionFile(_ region: Int) -> String { "\(regionPrefix)\(region)" }
-    /// Old versions of lines, for snapshots.
+    /// Undo versions of lines, for snapshots.
     static let shadowFile = "shadow"
 
     /// Whether a file of this name in the folder of a space is one of the space's.

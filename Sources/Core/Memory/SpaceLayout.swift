@@ -27,7 +27,7 @@ enum SpaceLayout {
     static let snapshotEpochOffset = 4096 + 384
     static let snapshotEndOffset = 4096 + 392
     static let conflictHeadOffset = 4096 + 448
-    // Words of the old versions, which change together while a snapshot is open.
+    // Words of the undo versions, which change together while a snapshot is open.
     static let shadowFreeOffset = 4096 + 768
     static let shadowEndOffset = 4096 + 776
     static let shadowUsedOffset = 4096 + 784

@@ -30,7 +30,8 @@ struct FileStatus {
     }
 }
 
-/// The Linux calls that Core makes, with errors as values. No other file of Core calls the kernel.
+/// The Linux calls that Core makes, with errors as values. Those for locks are in `Locks.swift`,
+/// which makes them with `make`, too; elsewhere Core only asks who the process is.
 ///
 /// A call that a signal interrupts is made again. Tests let calls fail (`Faults`), except for those
 /// that the kernel never refuses: to close, to unmap a whole mapping, and the clocks.

@@ -1,7 +1,7 @@
-/// The old versions of lines that open snapshots need: the file `shadow` of a space.
+/// The undo versions of lines that open snapshots need: the file `shadow` of a space.
 ///
 /// A committer that overwrites a line which some snapshot may still read saves the line's bytes
-/// here first, with the versions between which they held (`Transaction.saveOldVersions`). One
+/// here first, with the versions between which they held (`Transaction.saveUndoVersions`). One
 /// record a line and overwriting, found by a hash table of chains:
 ///
 ///     file      32,768 heads of chains, then the records
@@ -229,7 +229,7 @@ struct ShadowStore: Sendable {
     private static let restartsMax = 10_000
 
     private func damage(_ line: UInt64) -> TransactionError {
-        .damaged(Address(line << Address.lineShift))
+        .damaged(Address(line: line))
     }
 }
 
@@ -242,7 +242,7 @@ struct ShadowVersion {
     var node: Int
 }
 
-/// One old version of a line.
+/// One undo version of a line.
 struct ShadowRecord {
     let memory: SharedMemory
 
@@ -267,7 +267,7 @@ extension ShadowStore {
 
     /// Frees all records that no snapshot needs.
     /// - Returns: for each snapshot, how many records it needs that no younger one does: they could
-    ///   be freed if it and all older ones were given up.
+    ///   be freed if it and all older ones were evicted.
     @discardableResult
     func sweepAll(snapshots: [UInt64]) -> [UInt64] {
         var needed = [UInt64](repeating: 0, count: snapshots.count)

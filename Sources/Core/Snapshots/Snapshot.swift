@@ -44,7 +44,7 @@ public final class Snapshot: Sendable {
         return hasEnded ? nil : info
     }
 
-    /// Drops the snapshot, and with it the old versions that no other one needs; repeatable. Where
+    /// Drops the snapshot, and with it the undo versions that no other one needs; repeatable. Where
     /// the thread may not wait, the next who changes the table frees what is in use.
     public func end() { space.end(self) }
 }
@@ -86,19 +86,19 @@ extension Space {
         }
     }
 
-    /// Memory of the old versions of lines, in bytes, and its limit.
+    /// Memory of the undo versions of lines, in bytes, and its limit.
     public var snapshotMemory: (bytesUsed: UInt64, bytesMax: UInt64) {
         (ShadowStore.bytesUsed(meta), ShadowStore.bytesMax(meta))
     }
 
-    /// Sets the limit for all nodes; past it the oldest snapshot is given up.
+    /// Sets the limit for all nodes; past it the oldest snapshot is evicted.
     public func setSnapshotMemory(bytesMax: UInt64) {
         meta[SpaceLayout.shadowMaxOffset].store(max(bytesMax, 4096))
     }
 
     /// Runs `body` at a snapshot; it cannot write. Any number of threads may do so.
-    /// - Throws: `TransactionError.stale` if the snapshot has ended or was given up; what `body`
-    ///   throws; `SpaceError.tooManySlots`, `.nested`.
+    /// - Throws: `TransactionError.stale` if the snapshot has ended or was evicted; what `body`
+    ///   throws; `SpaceError.tooManySlots`, `.nested`, `.detached`.
     public func read<R>(
         at snapshot: Snapshot, _ body: (inout Transaction) throws -> R
     ) throws -> R {
@@ -134,7 +134,7 @@ extension Space {
             entry.readBytes.store(kind == .named ? SystemCalls.bootMilliseconds() : 0)
             entry.writtenBytes.store(0)
             entry.user.store(UInt64(group) << 32 | UInt64(user))
-            entry.setName(name)
+            entry.name.store(name)
             entry.milliseconds.store(
                 kind == .named
                     ? SystemCalls.coarseMilliseconds() : SystemCalls.bootMilliseconds())
@@ -156,13 +156,13 @@ extension Space {
         }
     }
 
-    /// Drops what killed processes left in the snapshot table, and old versions that nobody needs.
+    /// Drops what killed processes left in the snapshot table, and undo versions that nobody needs.
     public func recoverSnapshots() {
         // The process that ended the last snapshot may have been killed before it swept, or a
         // commit under way kept it from sweeping.
         let isUnneeded = snapshotTable.newest == 0 && ShadowStore.bytesUsed(meta) != 0
         let isDue = (0..<SpaceLayout.snapshotCountMax).contains { isLeft(snapshotTable[$0]) }
-        guard isDue || isUnneeded else { return }
+        guard isDue || isUnneeded, !isGone else { return }
         _ = try? withSnapshotLockIfAvailable {
             dropLeftSnapshots()
             sweepIfDue()
@@ -183,38 +183,38 @@ extension Space {
             && (entry.version.load() == 0 || entry.isEnded || !nodes.isAlive(incarnation: owner))
     }
 
-    /// Frees old versions that nobody needs, if there are many or nobody needs any.
+    /// Frees undo versions that nobody needs, if there are many or nobody needs any.
     private func sweepIfDue() {
         let versions = snapshotTable.versions
-        // A committer may have given up the last one and not yet raised the epoch.
+        // A committer may have evicted the last one and not yet raised the epoch.
         if versions.isEmpty { _ = snapshotTable.epoch.add(1) }
-        if versions.isEmpty, awaitCommitsUnderWay(), awaitReadersOfOldVersions() {
+        if versions.isEmpty, awaitCommitsUnderWay(), awaitReadersOfUndoVersions() {
             shadow.reset()
         } else if versions.isEmpty || shadow.isSweepDue {
             shadow.sweepAll(snapshots: versions)
         }
     }
 
-    /// Waits until nobody searches the old versions who began before the last snapshot ended: its
+    /// Waits until nobody searches the undo versions who began before the last snapshot ended: its
     /// memory is given back, and in a full memory a look at it would be a signal.
     /// - Returns: false if one took longer than 10 ms.
-    private func awaitReadersOfOldVersions() -> Bool {
+    private func awaitReadersOfUndoVersions() -> Bool {
         SharedWord.fence()
         let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 10_000_000
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
             var backoff = Backoff()
-            while slot.owner.load() != 0, slot.readsOldVersions.load() != 0 {
+            while slot.owner.load() != 0, slot.readsUndoVersions.load() != 0 {
                 guard backoff.wait() else { continue }
                 recoverIfDead(slot: index)
-                guard slot.readsOldVersions.load() != 0 else { break }
+                guard slot.readsUndoVersions.load() != 0 else { break }
                 if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
             }
         }
         return true
     }
 
-    /// Calls `report` for each old version that cannot be.
+    /// Calls `report` for each undo version that cannot be.
     func checkSnapshots(_ report: (String) -> Void) {
         guard meta[SpaceLayout.shadowEndOffset].load() > 0 else { return }
         try? withSnapshotLock {
@@ -223,8 +223,8 @@ extension Space {
         }
     }
 
-    /// One step towards less memory for old versions: sweeps some chains and, when all were swept
-    /// without success, gives the oldest snapshot up. Does nothing if another is at it.
+    /// One step towards less memory for undo versions: sweeps some chains and, when all were swept
+    /// without success, evicts the oldest snapshot. Does nothing if another is at it.
     func relieveSnapshotMemory() {
         _ = try? withSnapshotLockIfAvailable {
             guard shadow.isUnderPressure else { return }
@@ -241,15 +241,15 @@ extension Space {
                 Int(first)..<Int(first + count), snapshots: snapshotTable.versions)
             chain.store(first + count)
             left.store(rest - count)
-            if rest == count, shadow.isUnderPressure { snapshotTable.giveUpOldest() }
+            if rest == count, shadow.isUnderPressure { snapshotTable.evictOldest() }
         }
     }
 
-    /// Frees old versions for a commit that found no memory to keep one more: those that nobody
-    /// needs, then those that only the oldest snapshot needs, which is given up. The lines of the
+    /// Frees undo versions for a commit that found no memory to keep one more: those that nobody
+    /// needs, then those that only the oldest snapshot needs, which is evicted. The lines of the
     /// commit stay locked meanwhile, so this must not wait for other commits.
     /// - Returns: false if all of that freed none, or if others kept the table locked for 100 ms.
-    func makeRoomForOldVersions() -> Bool {
+    func makeRoomForUndoVersions() -> Bool {
         let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 100_000_000
         var hasRoom = false
         var backoff = Backoff()
@@ -270,7 +270,7 @@ extension Space {
         let excess = shadow.excess
         var freed: UInt64 = 0
         for count in needed where freed < excess {
-            snapshotTable.giveUpOldest()
+            snapshotTable.evictOldest()
             freed &+= count
         }
         shadow.sweepAll(snapshots: snapshotTable.versions)
@@ -282,6 +282,7 @@ extension Space {
     /// - Throws: `busy` if the thread may not wait for that, `system` if the kernel refuses the
     ///   lock.
     private func withSnapshotLock<R>(_ body: () throws(SpaceError) -> R) throws(SpaceError) -> R {
+        if isGone { throw .detached }
         var outcome: Result<R, SpaceError>?
         var backoff = Backoff()
         do throws(SystemError) {

@@ -28,7 +28,7 @@ public struct SnapshotInfo: Sendable {
     /// Memory of a transaction: what it has read, and what it is going to write.
     public var readBytes: UInt64
     public var writtenBytes: UInt64
-    /// Its old versions had to be given up.
+    /// It was evicted.
     public var isStale: Bool
     /// Whether nobody else commits until this transaction ends.
     public var isSerial: Bool
@@ -60,7 +60,8 @@ struct SnapshotTable: Sendable {
 
     let meta: SharedMemory
 
-    /// Changes whenever an entry does.
+    /// Changes whenever the version of an entry does: when one is published, settled, evicted or
+    /// freed.
     var epoch: SharedWord { meta[SpaceLayout.snapshotEpochOffset] }
     /// After the last entry in use: committers need not look further.
     private var end: SharedWord { meta[SpaceLayout.snapshotEndOffset] }
@@ -117,13 +118,13 @@ struct SnapshotTable: Sendable {
         _ = epoch.add(1)
     }
 
-    /// Gives up every snapshot that is not older than `version`, for want of memory.
-    func giveUp(notOlderThan version: UInt64) {
-        for index in 0..<count { giveUp(index, notOlderThan: version) }
+    /// Evicts every snapshot that is not older than `version`, for want of memory.
+    func evict(notOlderThan version: UInt64) {
+        for index in 0..<count { evict(index, notOlderThan: version) }
         _ = epoch.add(1)
     }
 
-    private func giveUp(_ index: Int, notOlderThan version: UInt64) {
+    private func evict(_ index: Int, notOlderThan version: UInt64) {
         let word = self[index].version
         while true {
             let found = word.load()
@@ -132,8 +133,8 @@ struct SnapshotTable: Sendable {
         }
     }
 
-    /// Gives up the oldest snapshot, or all that have its version. For the lock's holder.
-    func giveUpOldest() {
+    /// Evicts the oldest snapshot, or all that have its version. For the lock's holder.
+    func evictOldest() {
         guard let oldest = versions.first else { return }
         for index in 0..<count where self[index].version.load() == oldest {
             _ = self[index].version.compareExchange(oldest, oldest | SnapshotTable.staleBit)
@@ -155,15 +156,8 @@ struct SnapshotEntry {
     var writtenBytes: SharedWord { memory[48] }
     var user: SharedWord { memory[56] }
 
-    var name: String {
-        var bytes: [UInt8] = []
-        for index in 0..<SnapshotTable.nameBytesMax {
-            let word = memory[64 + index & ~7].load()
-            let byte = UInt8(truncatingIfNeeded: word >> (UInt64(index) % 8 * 8))
-            if byte == 0 { break }
-            bytes.append(byte)
-        }
-        return String(systemBytes: bytes)
+    var name: SharedText {
+        SharedText(memory: memory.advanced(by: 64), byteCount: SnapshotTable.nameBytesMax)
     }
 
     /// Says that the snapshot of a serial number is not needed any more, without the lock: the next
@@ -182,14 +176,6 @@ struct SnapshotEntry {
         return ended != 0 && ended == serialNumber.load() & 0xffff_ffff
     }
 
-    func setName(_ name: String) {
-        var words = [UInt64](repeating: 0, count: SnapshotTable.nameBytesMax / 8)
-        for (index, byte) in name.systemBytes.prefix(SnapshotTable.nameBytesMax).enumerated() {
-            words[index / 8] |= UInt64(byte) << (UInt64(index) % 8 * 8)
-        }
-        for (index, word) in words.enumerated() { memory[64 + index * 8].store(word) }
-    }
-
     var info: SnapshotInfo? {
         let incarnation = owner.load()
         let version = version.load()
@@ -200,7 +186,7 @@ struct SnapshotEntry {
         else { return nil }
         let (time, bytes, isNamed) = (milliseconds.load(), readBytes.load(), meaning == .named)
         return SnapshotInfo(
-            kind: meaning, name: name, node: NodeTable.index(of: incarnation),
+            kind: meaning, name: name.string, node: NodeTable.index(of: incarnation),
             version: version & ~SnapshotTable.staleBit,
             user: UInt32(truncatingIfNeeded: user.load()),
             group: UInt32(truncatingIfNeeded: user.load() >> 32),

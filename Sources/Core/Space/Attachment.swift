@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a process holds of a space: its files, open and mapped, and the number of a node.
 ///
 /// All that commits and snapshots need is there before the first of them begins, so that a process
@@ -12,6 +14,8 @@ struct Attachment {
     let shadow: ShadowStore
     /// Region 1, which every space has.
     let region: RegionMapping
+    /// Key of each thread's transaction.
+    let threadKey: pthread_key_t
 
     /// Takes a node's number in a space, and makes what the space lacks.
     /// - Parameters:
@@ -30,6 +34,7 @@ struct Attachment {
                 let region = try Attachment.mapFirstRegion(folder)
                 do throws(SpaceError) {
                     nodes = try Attachment.join(meta, descriptor)
+                    threadKey = try ContextPool.makeKey()
                 } catch {
                     region.unmap()
                     throw error

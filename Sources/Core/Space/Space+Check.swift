@@ -77,17 +77,13 @@ extension Space {
         _ region: Int, _ mapping: RegionMapping, _ report: (String) -> Void
     ) -> UInt64 {
         var frames: UInt64 = 0
-        for mapPage in 0..<4096 {
-            let directory = mapping.directory[mapPage & ~7].load()
-            guard directory >> (UInt64(mapPage & 7) * 8) & 0xff != 0 else { continue }
-            for word in 0..<512 {
-                var bits = mapping.frames[mapPage * 4096 + word * 8].load()
-                frames += UInt64(bits.nonzeroBitCount)
-                while bits != 0 {
-                    let page = (mapPage * 512 + word) * 64 + bits.trailingZeroBitCount
-                    bits &= bits - 1
-                    checkLines(of: page, region, mapping, report)
-                }
+        mapping.forEachFrameWord { first, word in
+            var bits = word
+            frames += UInt64(bits.nonzeroBitCount)
+            while bits != 0 {
+                let page = Int(first) + bits.trailingZeroBitCount
+                bits &= bits - 1
+                checkLines(of: page, region, mapping, report)
             }
         }
         return frames

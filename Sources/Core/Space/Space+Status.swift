@@ -79,15 +79,7 @@ extension Space {
             throw .system(cause)
         }
         var pages: UInt64 = 0
-        var mapPages: UInt64 = 0
-        for mapPage in 0..<4096 {
-            let directory = mapping.directory[mapPage & ~7].load()
-            guard directory >> (UInt64(mapPage & 7) * 8) & 0xff != 0 else { continue }
-            mapPages += 1
-            for word in 0..<512 {
-                pages += UInt64(mapping.frames[mapPage * 4096 + word * 8].load().nonzeroBitCount)
-            }
-        }
+        let mapPages = mapping.forEachFrameWord { pages += UInt64($1.nonzeroBitCount) }
         return (pages, (mapPages + 1) * 4096)
     }
 }

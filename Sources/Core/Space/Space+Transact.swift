@@ -11,7 +11,7 @@ extension Space {
     /// - Parameter body: gets the transaction and passes errors of its operations on. Any other
     ///   error that it throws ends the transaction, undone.
     /// - Returns: what `body` returned in the run that was committed.
-    /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`;
+    /// - Throws: what `body` threw; `SpaceError.tooManySlots`, `.nested`, `.detached`;
     ///   `TransactionError.busy`, only after `setWaitCheck`.
     @inlinable
     public func transact<R, E: Error>(
@@ -40,7 +40,8 @@ extension Space {
     /// This thread's transaction, made at the thread's first call.
     @inlinable
     func threadContext() throws(SpaceError) -> UnsafeMutablePointer<Transaction> {
-        if let cell = unsafe pthread_getspecific(threadKey) {
+        // The key of a space that is detached may be another one's by now.
+        if !isGone, let cell = unsafe pthread_getspecific(threadKey) {
             return unsafe cell.assumingMemoryBound(to: Transaction.self)
         }
         return unsafe try newThreadContext()
@@ -55,6 +56,7 @@ extension Space {
 
     /// A place for a transaction, of its own until `release`.
     func newContext() throws(SpaceError) -> UnsafeMutablePointer<Transaction> {
+        if isGone { throw .detached }
         let context = unsafe try contexts.withLock { pool throws(SpaceError) in
             if let idle = unsafe pool.takeIdle() { return unsafe ContextCell(idle) }
             guard let slot = claimSlot() else {
@@ -104,6 +106,21 @@ struct ContextPool: @unchecked Sendable {
         unsafe cell.initialize(to: transaction)
         unsafe all.append(cell)
         return unsafe cell
+    }
+
+    /// A key for the transactions of threads, which go back into the pool when their threads end.
+    static func makeKey() throws(SpaceError) -> pthread_key_t {
+        var key = pthread_key_t()
+        _ = try SpaceError.system { () throws(SystemError) in
+            try SystemCalls.make("make a key for the threads of the space") {
+                errno = unsafe pthread_key_create(&key) { cell in
+                    guard let cell = unsafe cell else { return }
+                    unsafe ContextPool.threadEnded(cell.assumingMemoryBound(to: Transaction.self))
+                }
+                return errno == 0 ? 0 : -1
+            }
+        }
+        return key
     }
 
     static func threadEnded(_ cell: UnsafeMutablePointer<Transaction>) {

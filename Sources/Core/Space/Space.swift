@@ -55,14 +55,14 @@ public final class Space: @unchecked Sendable {
 
     let snapshotTable: SnapshotTable
     let snapshotMutex = Mutex<Void>(())
-    /// The old versions of lines.
+    /// The undo versions of lines.
     let shadow: ShadowStore
 
     let recoveryMutex = Mutex<Void>(())
     /// Slots of dead processes that this process recovered.
     let recoveries = Atomic<UInt64>(0)
     private let mappingMutex = Mutex<Void>(())
-    private let isDetached = Atomic<Bool>(false)
+    @usableFromInline let isDetached = Atomic<Bool>(false)
     let contexts = Mutex(ContextPool())
     let waitCheck = Mutex<@Sendable () -> Bool>({ true })
 
@@ -88,12 +88,7 @@ public final class Space: @unchecked Sendable {
         timeline = Timeline(meta: meta, clock: clock, descriptor: metaDescriptor)
         snapshotTable = SnapshotTable(meta: meta)
         frameSource = FrameSource(meta: meta, failpoints: failpoints)
-        var key = pthread_key_t()
-        unsafe pthread_key_create(&key) { cell in
-            guard let cell = unsafe cell else { return }
-            unsafe ContextPool.threadEnded(cell.assumingMemoryBound(to: Transaction.self))
-        }
-        threadKey = key
+        threadKey = attachment.threadKey
     }
 
     /// User and group that the files of the space belong to.
@@ -145,7 +140,7 @@ public final class Space: @unchecked Sendable {
     }
 
     /// Whether this process has detached.
-    var isGone: Bool { isDetached.load(ordering: .acquiring) }
+    @inlinable var isGone: Bool { isDetached.load(ordering: .acquiring) }
 
     /// Makes the file of a region; harmless if it is there. The region has no pages yet.
     public func createRegionFile(_ region: Int) throws(SpaceError) {
@@ -155,14 +150,18 @@ public final class Space: @unchecked Sendable {
         _ = try? mapRegion(region)
     }
 
-    deinit { detach() }
-
-    /// Leaves the space. No transaction may run in this process any more, nor begin. The end of the
-    /// last reference does the same.
+    /// Leaves the space, as the end of the last reference does. No transaction may run in this
+    /// process any more; one that would begin gets `SpaceError.detached`. Files and memory stay
+    /// with the process until the last reference goes: what else is asked until then finds them.
     public func detach() {
         if isDetached.exchange(true, ordering: .acquiringAndReleasing) { return }
-        contexts.withLock { $0.releaseAll() }
         pthread_key_delete(threadKey)
+        contexts.withLock { $0.releaseAll() }
+        nodes.leave()
+    }
+
+    deinit {
+        detach()
         regions.unmapAll()
         shadow.unmap()
         unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))

@@ -1,11 +1,14 @@
+import Glibc
 import Synchronization
 
 /// Why a commit could not be.
 public struct Conflict: Equatable, Sendable {
     /// The first byte of a line that was read and has changed since.
     public var line: Address
-    /// The first commit that changed it, and its node if that is known.
+    /// The first commit that changed it; the last one, if nobody had written the line before. 0 if
+    /// it is not known: that commit is under way, say.
     public var version: UInt64
+    /// The node of that commit, if it is known.
     public var node: Int?
 }
 
@@ -17,29 +20,45 @@ public struct Conflict: Equatable, Sendable {
 /// commit, and what has only read commits always. Any thread may use it; operations run one at a
 /// time.
 ///
-/// It must not outlive its space's `detach`.
+/// The `detach` of its space ends it.
 public final class OpenTransaction: Sendable {
     public enum State: Equatable, Sendable {
         case running
         case committed(version: UInt64)
         /// A commit found what it had read changed.
         case conflict(Conflict)
-        /// Given up by its owner.
+        /// Given up by its owner, or because its space was detached.
         case aborted
         /// Its view could not be kept readable any more.
         case stale
     }
 
     @safe private struct Run: ~Copyable, @unchecked Sendable {
+        let space: Space
         var state = State.running
-        /// Nil once it has ended.
-        var context: UnsafeMutablePointer<Transaction>?
         var snapshot: Snapshot
+        private var kept: UnsafeMutablePointer<Transaction>?
+
+        init(
+            _ space: Space, _ context: UnsafeMutablePointer<Transaction>, at snapshot: Snapshot
+        ) {
+            self.space = space
+            self.snapshot = snapshot
+            unsafe kept = context
+        }
+
+        /// Nil once it has ended. All contexts of a space go with its `detach`.
+        var context: UnsafeMutablePointer<Transaction>? {
+            get { unsafe space.isGone ? nil : kept }
+            set { unsafe kept = newValue }
+        }
     }
 
     private let space: Space
     private let name: String
     private let run: Mutex<Run>
+    /// The thread whose operation is running, which cannot run another one in it; 0: none.
+    private let performer = Atomic<pthread_t>(0)
 
     init(_ space: Space, name: String) throws(SpaceError) {
         self.space = space
@@ -48,12 +67,16 @@ public final class OpenTransaction: Sendable {
         let context = unsafe try space.newContext()
         unsafe context.pointee.begin()
         unsafe context.pointee.fix(at: snapshot)
-        run = Mutex(unsafe Run(context: context, snapshot: snapshot))
+        run = Mutex(unsafe Run(space, context, at: snapshot))
     }
 
     deinit { abort() }
 
-    public var state: State { run.withLock { $0.state } }
+    public var state: State {
+        run.withLock { run in
+            unsafe run.state == .running && run.context == nil ? .aborted : run.state
+        }
+    }
 
     /// The version that it reads.
     public var snapshot: Snapshot { run.withLock { $0.snapshot } }
@@ -65,7 +88,8 @@ public final class OpenTransaction: Sendable {
 
     /// Runs one operation in it. If `body` throws, what it wrote is undone, and the transaction
     /// goes on.
-    /// - Throws: what `body` throws; `TransactionError.stale` if the transaction has ended.
+    /// - Throws: what `body` throws; `TransactionError.stale` if the transaction has ended;
+    ///   `SpaceError.nested` in an operation of the same transaction, `.detached`.
     public func perform<R>(_ body: (inout Transaction) throws -> R) throws -> R {
         try withContext { tx in
             let savepoint = tx.setSavepoint()
@@ -97,8 +121,12 @@ public final class OpenTransaction: Sendable {
     }
 
     private func withContext<R>(_ body: (inout Transaction) throws -> R) throws -> R {
+        if space.isGone { throw SpaceError.detached }
+        let thread = try threadThatMayEnter()
         var outcome: Result<R, any Error> = .failure(TransactionError.stale)
         run.withLock { run in
+            performer.store(thread, ordering: .relaxed)
+            defer { performer.store(0, ordering: .relaxed) }
             guard let context = unsafe run.context else { return }
             unsafe context.pointee.wait = nil
             outcome = Result { unsafe try body(&context.pointee) }
@@ -108,6 +136,14 @@ public final class OpenTransaction: Sendable {
             if case .failure(TransactionError.stale) = outcome { finish(&run, .stale) }
         }
         return try outcome.get()
+    }
+
+    /// This thread.
+    /// - Throws: `nested` if it is running an operation already.
+    private func threadThatMayEnter() throws(SpaceError) -> pthread_t {
+        let thread = pthread_self()
+        if performer.load(ordering: .relaxed) == thread { throw .nested }
+        return thread
     }
 
     /// Makes its writes visible, all at once, for the thread's committer.
@@ -159,8 +195,9 @@ public final class OpenTransaction: Sendable {
     /// - Parameter isSerial: whether nobody else is to commit until it ends, so that it commits for
     ///   sure. Waits for another one in that mode.
     /// - Throws: `SpaceError.busy` if the thread may not wait; what was running then goes on,
-    ///   unless it was in serial mode itself.
+    ///   unless it was in serial mode itself. `.nested` in an operation of it, `.detached`.
     public func restart(isSerial: Bool = false) throws(SpaceError) {
+        _ = try threadThatMayEnter()
         try run.withLock { run throws(SpaceError) in
             if unsafe run.context?.pointee.isSerial == true { finish(&run, .aborted) }
             let context = unsafe try space.newContext()
@@ -236,13 +273,13 @@ extension Space {
         try OpenTransaction(self, name: name)
     }
 
-    /// Who changed a line first since the version of a transaction.
+    /// Who changed a line since the version of a transaction: first, as far as that is known.
     fileprivate func conflict(onLine line: UInt64, of tx: inout Transaction) -> Conflict {
-        let address = Address(line << Address.lineShift)
+        let address = Address(line: line)
         if let found = tx.overwriter(ofLine: line) {
             return Conflict(line: address, version: found.until, node: found.node)
         }
-        // A line that nobody had written before has no old version; the ring may still have it.
+        // A line that nobody had written before has no undo version; the ring may still have it.
         guard let region = try? mapRegion(address.region), region.isPresent(address.offset) else {
             return Conflict(line: address, version: 0)
         }
@@ -278,11 +315,11 @@ extension Transaction {
         for index in 0..<readSet.count {
             for line in readSet.lines(index) {
                 let address = line << Address.lineShift
-                guard let region = regions[address >> Address.regionShift] else { continue }
-                let offset = address & (Address.regionSize - 1)
+                guard let region = regions[containing: address] else { continue }
+                let offset = Address(address).offset
                 guard region.isPresent(offset) else { continue }
                 let word = region.lineWord(offset).load()
-                if word > snapshot, !LineWord.isLocked(word) { return line }
+                if word > readVersion, !LineWord.isLocked(word) { return line }
             }
         }
         return nil
@@ -306,8 +343,8 @@ extension Transaction {
     private static func joined(_ lines: [Range<UInt64>]) -> [Range<Address>] {
         var joined: [Range<Address>] = []
         for lines in lines.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            let start = Address(lines.lowerBound << Address.lineShift)
-            let end = Address(lines.upperBound << Address.lineShift)
+            let start = Address(line: lines.lowerBound)
+            let end = Address(line: lines.upperBound)
             if let last = joined.last, start <= last.upperBound {
                 joined[joined.count - 1] = last.lowerBound..<max(end, last.upperBound)
             } else {

@@ -1,6 +1,6 @@
 /// The lines that a transaction has read, as runs of up to 64 lines: number << 6 | length - 1.
 ///
-/// A line may stand in it more than once; `compact` sorts and joins before the buffer grows, so
+/// A line may stand in it more than once; before the buffer grows, `compact` sorts and joins, so
 /// its size follows the number of different lines.
 @frozen @safe @usableFromInline
 struct ReadSet {
@@ -52,18 +52,26 @@ struct ReadSet {
         capacity *= 2
     }
 
-    /// Removes runs that lie within others; the order of the runs has no meaning.
+    /// Joins the runs to as few as hold their lines, none of them twice; the order of the runs has
+    /// no meaning.
     private mutating func compact() {
         compactions += 1
         unsafe HeapSort.sort(runs, count: count)
         var kept = 0
         for index in 0..<count {
-            let run = unsafe runs[index]
+            var lines = lines(index)
             if kept > 0 {
-                let last = unsafe runs[kept - 1]
-                if (run >> 6) + (run & 63) <= (last >> 6) + (last & 63) { continue }
+                let end = self.lines(kept - 1).upperBound
+                guard lines.upperBound > end else { continue }
+                lines = max(lines.lowerBound, end)..<lines.upperBound
+                if lines.lowerBound == end {
+                    let joined = unsafe min(UInt64(lines.count), 63 - runs[kept - 1] & 63)
+                    unsafe runs[kept - 1] += joined
+                    lines = end + joined..<lines.upperBound
+                    if lines.isEmpty { continue }
+                }
             }
-            unsafe runs[kept] = run
+            unsafe runs[kept] = lines.lowerBound << 6 | UInt64(lines.count - 1)
             kept += 1
         }
         count = kept
@@ -87,12 +95,12 @@ extension ReadSet {
 }
 
 extension Transaction {
-    /// Moves the snapshot to the present, if everything read so far still holds there.
+    /// Moves the read version to the present, if everything read so far still holds there.
     ///
     /// Invariant: a line in the read set whose word is unlocked and not newer than the *old*
-    /// snapshot has the bytes that were read, at the new version too: a commit that will change it
-    /// with a version up to the new snapshot held its lock before it drew that version.
-    mutating func extendSnapshot() throws(TransactionError) {
+    /// one has the bytes that were read, at the new version too: a commit that will change it
+    /// with a version up to the new one held its lock before it drew that version.
+    mutating func extendReadVersion() throws(TransactionError) {
         let now = clock.now
         for index in 0..<readSet.count {
             for line in readSet.lines(index) where !isUnchanged(line, lock: 0) {
@@ -100,26 +108,27 @@ extension Transaction {
                 throw conflict()
             }
         }
-        snapshot = now
+        readVersion = now
     }
 
-    /// Whether a line that was read still is what it was: not newer than the snapshot, and locked
-    /// by nobody but the holder of `lock` (0 for nobody), whose log then tells the word before.
+    /// Whether a line that was read still is what it was: not newer than the read version, and
+    /// locked by nobody but the holder of `lock` (0 for nobody), whose log then tells the word
+    /// before.
     mutating func isUnchanged(_ line: UInt64, lock: UInt64) -> Bool {
         let address = line << Address.lineShift
-        guard let region = regions[address >> Address.regionShift] else { return false }
-        let offset = address & (Address.regionSize - 1)
+        guard let region = regions[containing: address] else { return false }
+        let offset = Address(address).offset
         guard region.isPresent(offset) else { return true }
         let word = region.lineWord(offset).load()
-        if word <= snapshot { return true }
+        if word <= readVersion { return true }
         guard word == lock else { return false }
         if let index = entryIndex(ofLine: line),
             log[index].oldWord.loadRelaxed() != LogEntry.unlocked
         {
-            return log[index].oldWord.loadRelaxed() <= snapshot
+            return log[index].oldWord.loadRelaxed() <= readVersion
         }
         for index in 0..<fillCount where unsafe fills[index].contains(line: line) {
-            return unsafe log.oldWord(of: fills[index], line: line).loadRelaxed() <= snapshot
+            return unsafe log.oldWord(of: fills[index], line: line).loadRelaxed() <= readVersion
         }
         return false
     }

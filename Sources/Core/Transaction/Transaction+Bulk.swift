@@ -22,19 +22,19 @@ extension Transaction {
         }
     }
 
-    /// Copies a line that nobody has written since the snapshot, this transaction included; false
-    /// if it is none.
+    /// Copies a line that nobody has written since the read version, this transaction included;
+    /// false if it is none.
     @inline(__always)
     private mutating func readWholeLine(
         _ address: UInt64, of region: RegionMapping, into target: UnsafeMutableRawPointer
     ) -> Bool {
-        let offset = address & (Address.regionSize - 1)
+        let offset = Address(address).offset
         guard (writeFilter >> (address >> Address.lineShift & 63)) & 1 == 0,
             region.isPresent(offset)
         else { return false }
         let lineWord = region.lineWord(offset)
         let before = lineWord.load()
-        guard before <= snapshot else { return false }
+        guard before <= readVersion else { return false }
         for byte in stride(from: 0, to: UInt64(Address.lineSize), by: 8) {
             let value = region.dataWord(offset + byte).load()
             unsafe target.storeBytes(of: value, toByteOffset: Int(byte), as: UInt64.self)
@@ -136,10 +136,10 @@ extension Transaction {
         let region = try region(of: address, count: count)
         var newest: UInt64 = 0
         for line in address.line...(address + (count - 1)).line {
-            let offset = line << Address.lineShift & (Address.regionSize - 1)
+            let offset = Address(line: line).offset
             if region.isPresent(offset) {
                 let word = try readableWord(of: region, at: line << Address.lineShift)
-                newest = max(newest, word > snapshot ? try oldVersion(ofLine: line) : word)
+                newest = max(newest, word > readVersion ? try undoVersion(ofLine: line) : word)
             }
             readSet.insert(line)
         }
@@ -158,7 +158,7 @@ extension Transaction {
     private mutating func readLine(
         _ bytes: Range<UInt64>, of region: RegionMapping, into target: UnsafeMutableRawPointer
     ) throws(TransactionError) {
-        let offset = bytes.lowerBound & (Address.regionSize - 1)
+        let offset = Address(bytes.lowerBound).offset
         let line = bytes.lowerBound >> Address.lineShift
         if (writeFilter >> (line & 63)) & 1 != 0 {
             return unsafe try readOwnLine(bytes, into: target)
@@ -169,8 +169,8 @@ extension Transaction {
                 break
             }
             let before = try readableWord(of: region, at: bytes.lowerBound)
-            if before > snapshot {
-                unsafe try readOldLine(bytes, into: target)
+            if before > readVersion {
+                unsafe try readUndoLine(bytes, into: target)
                 break
             }
             unsafe copyWords(bytes, from: region, into: target)
@@ -185,7 +185,7 @@ extension Transaction {
         var position = bytes.lowerBound
         var location = unsafe target
         while position < bytes.upperBound {
-            let offset = position & (Address.regionSize - 1)
+            let offset = Address(position).offset
             let value = region.dataWord(offset & ~7).load()
             let count = min(8 - (position & 7), bytes.upperBound - position)
             if count == 8 {

@@ -3,7 +3,7 @@ import Synchronization
 /// A running transaction: a private view of the space as of one version, with its own writes on
 /// top.
 ///
-/// Reads see the version of `snapshot`; a line that changed since then either moves that version
+/// Reads see the space at `readVersion`; a line that changed since then either moves that version
 /// forward, if everything read so far still holds, or ends the run with `conflict` (the algorithm
 /// is TL2 with the snapshot extension of LSA; Dice, Shalev, Shavit, DISC 2006; Riegel, Felber,
 /// Fetzer, DISC 2006). So even a run that will be thrown away never sees two versions mixed.
@@ -12,7 +12,7 @@ import Synchronization
 @safe
 public struct Transaction: ~Copyable {
     /// All commits up to this version are seen, none after it.
-    @usableFromInline var snapshot: UInt64 = 0
+    @usableFromInline var readVersion: UInt64 = 0
     /// Bit `line % 64` is set for each line written; all bits once there is a fill.
     @usableFromInline var writeFilter: UInt64 = 0
     @usableFromInline var readSet: ReadSet
@@ -44,7 +44,7 @@ public struct Transaction: ~Copyable {
     /// The epoch of the snapshot table as this thread last saw it, and the newest version in it.
     var snapshotEpoch: UInt64 = 0
     var newestSnapshot: UInt64 = 0
-    /// The old versions of lines.
+    /// The undo versions of lines.
     let shadow: ShadowStore
     /// Entries of the log before the operation under way, which can be undone (`Savepoint`).
     @usableFromInline var savedEntryCount = 0
@@ -106,7 +106,7 @@ public struct Transaction: ~Copyable {
     /// Begins a run at the present version.
     @inlinable
     mutating func begin() {
-        snapshot = clock.now
+        readVersion = clock.now
         readSet.removeAll()
         isDoomed = false
         isActive = true
@@ -178,15 +178,15 @@ extension Transaction {
     mutating func loadWord(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let line = address >> Address.lineShift
         if (writeFilter >> (line & 63)) & 1 == 0,
-            let region = regions[address >> Address.regionShift]
+            let region = regions[containing: address]
         {
-            let offset = address & (Address.regionSize &- 1)
+            let offset = Address(address).offset
             if region.isPresent(offset) {
                 // The line did not change between the two looks at its word, and it is not newer
-                // than the snapshot: the bytes are those of the transaction's read version.
+                // than the read version: the bytes are those of that version.
                 let lineWord = region.lineWord(offset)
                 let before = lineWord.load()
-                if before <= snapshot {
+                if before <= readVersion {
                     let value = region.dataWord(offset).load()
                     if lineWord.loadRelaxed() == before {
                         readSet.insert(line)
@@ -215,7 +215,7 @@ extension Transaction {
 
 extension Transaction {
     /// `loadWord` where the line is the transaction's own, has no frame, is locked, or is newer
-    /// than the snapshot, and where the region is not mapped yet.
+    /// than the read version, and where the region is not mapped yet.
     @usableFromInline
     mutating func loadWordSlowly(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let line = address >> Address.lineShift
@@ -235,14 +235,14 @@ extension Transaction {
 
     private mutating func loadCommitted(_ address: UInt64) throws(TransactionError) -> UInt64 {
         let region = try region(of: address)
-        let offset = address & (Address.regionSize - 1)
+        let offset = Address(address).offset
         while true {
             guard region.isPresent(offset) else {
                 readSet.insert(address >> Address.lineShift)
                 return 0
             }
             let before = try readableWord(of: region, at: address)
-            if before > snapshot { return try loadOld(address) }
+            if before > readVersion { return try loadUndoWord(address) }
             let value = region.dataWord(offset).load()
             if region.lineWord(offset).loadRelaxed() == before {
                 readSet.insert(address >> Address.lineShift)
@@ -251,17 +251,17 @@ extension Transaction {
         }
     }
 
-    /// The word of a line once it is unlocked and the snapshot includes it; at the fixed view of
-    /// a snapshot also a newer one, whose line is then read from its old versions.
+    /// The word of a line once it is unlocked and the read version includes it; at the fixed view
+    /// of a snapshot also a newer one, whose line is then read from its undo versions.
     /// - Parameter address: of the line, for who is told that it is busy.
     mutating func readableWord(
         of region: RegionMapping, at address: UInt64
     ) throws(TransactionError) -> UInt64 {
-        let location = region.lineWord(address & (Address.regionSize - 1))
+        let location = region.lineWord(Address(address).offset)
         var backoff = Backoff()
         while true {
             let word = location.load()
-            if word <= snapshot { return word }
+            if word <= readVersion { return word }
             if LineWord.isLocked(word) {
                 guard backoff.wait() else { continue }
                 if let failure = owner.failure(ofLock: word, at: location, address) {
@@ -271,9 +271,9 @@ extension Transaction {
             } else if view != nil {
                 return word
             } else {
-                try extendSnapshot()
+                try extendReadVersion()
                 // Who stored the version had drawn it: waiting for the clock would not help.
-                guard word <= snapshot else { throw .damaged(Address(address)) }
+                guard word <= readVersion else { throw .damaged(Address(address)) }
             }
         }
     }
@@ -324,7 +324,7 @@ public enum TransactionError: Error, Equatable, Sendable {
     case tooLarge
     /// The space was attached for reading, or the transaction runs at a snapshot.
     case readOnly
-    /// The snapshot that is read has ended, or was given up for want of memory.
+    /// The snapshot that is read has ended, or was evicted for want of memory.
     case stale
     /// The thread may not wait (`Space.setWaitCheck`), and another one blocks it. Nothing was
     /// done; it is worth while to try again when `Space.isOver` says so.

@@ -116,8 +116,8 @@ extension Transaction {
     @usableFromInline
     mutating func addEntry(_ line: UInt64) throws(TransactionError) -> LogEntry {
         let address = line << Address.lineShift
-        let offset = address & (Address.regionSize - 1)
-        guard let region = regions[address >> Address.regionShift], region.isPresent(offset),
+        let offset = Address(address).offset
+        guard let region = regions[containing: address], region.isPresent(offset),
             !isReadOnly
         else {
             try reserve(Address(address), count: Address.lineSize)
@@ -136,7 +136,7 @@ extension Transaction {
         let entry = log[entryCount]
         entry.address.storeRelaxed(address)
         entry.mask.storeRelaxed(0)
-        unsafe targets[entryCount] = WriteTarget(region, address & (Address.regionSize - 1))
+        unsafe targets[entryCount] = WriteTarget(region, Address(address).offset)
         entryCount += 1
         writeFilter |= 1 << (line & 63)
         if line > highestLine { highestLine = line } else { isAscending = false }

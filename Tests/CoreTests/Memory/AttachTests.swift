@@ -228,5 +228,48 @@ extension TransactionalMemory {
                 #expect(space.nodes.isAlive(incarnation: second.nodes.ownIncarnation))
             }
         }
+
+        @Test("A space that was detached says so, and has its memory until the last reference goes")
+        func detached() throws {
+            try withTestSpace("core") { other in
+                let space = try Space.attach(other.name)
+                let address = Address(region: 1, offset: 0x10000)
+                try space.transact { tx in try tx.store(7, at: address) }
+                let snapshot = try space.takeSnapshot(named: "s")
+                let open = try space.begin(name: "t")
+                try open.perform { tx in try tx.store(8, at: address) }
+                space.detach()
+                // Another space of the process, which has the key of the detached one now.
+                let next = try Space.attach(other.name)
+                defer { next.detach() }
+                try next.transact { tx in try tx.store(9, at: address) }
+
+                func expectDetached(
+                    at location: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+                ) {
+                    let error = #expect(
+                        throws: SpaceError.self, sourceLocation: location, performing: body)
+                    guard case .detached = error else {
+                        Issue.record("\(error as Any)", sourceLocation: location)
+                        return
+                    }
+                }
+                expectDetached { try space.transact { tx in try tx.store(10, at: address) } }
+                expectDetached { try space.read(at: snapshot) { _ in } }
+                expectDetached { _ = try space.takeSnapshot(named: "t") }
+                expectDetached { _ = try space.begin(name: "t") }
+                expectDetached { try open.perform { _ in } }
+                expectDetached { try open.restart() }
+                #expect(throws: TransactionError.stale) { try open.commit() }
+                #expect(open.state == .aborted && open.memory == (0, 0))
+                open.abort()
+                snapshot.end()
+                space.recoverSnapshots()
+                space.checkMemory { Issue.record("\($0)") }
+                #expect(space.version == other.version && space.commitFeed().next() == nil)
+                #expect(other.liveNodes.map(\.index) == [other.node, next.node])
+                #expect(try other.transact { tx in try tx.load(address, as: Int.self) } == 9)
+            }
+        }
     }
 }

@@ -212,7 +212,7 @@ extension TransactionalMemory {
         }
 
         @Test("Old versions in a circle, or beyond all records, are not followed")
-        func damagedOldVersions() throws {
+        func damagedUndoVersions() throws {
             try withTestSpace("core") { space in
                 let address = Address(region: 1, offset: 0x8000)
                 func store(_ value: Int) throws {

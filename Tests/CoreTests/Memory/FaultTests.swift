@@ -246,5 +246,19 @@ extension TransactionalMemory {
                 try space.takeSnapshot(named: "s").end()
             }
         }
+
+        @Test("A lock is given back, however often the kernel refuses that first")
+        func refusedRelease() throws {
+            try withTestSpace("core") { space in
+                let other = try Space.attach(space.name)
+                defer { other.detach() }
+                let plan = FaultPlan(ENOMEM, atCall: 2, count: 1100)
+                let snapshot = try Faults.with(plan) { try space.takeSnapshot(named: "s") }
+                defer { snapshot.end() }
+                #expect(plan.callCount == 1102)
+                let byte = SpaceLayout.snapshotsLock
+                #expect(try !ByteLock.isHeldElsewhere(other.metaDescriptor, byte: byte))
+            }
+        }
     }
 }

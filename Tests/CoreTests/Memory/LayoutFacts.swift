@@ -193,7 +193,7 @@ enum LayoutFacts {
             "| \(at(slot.logReserved, slot.fillsReserved)) | bytes of log entries",
             "| \(at(slot.aborts, slot.falseSharingAvoided, slot.conflicts)) | aborts, avoided "
                 + "false sharing (counted by 64), conflicts |",
-            "| \(at(slot.readsOldVersions)) | 1 while the thread searches",
+            "| \(at(slot.readsUndoVersions)) | 1 while the thread searches",
             "| \(at(slot.committer)) | who commits: user id << "
                 + "\(LayoutProbe.shift { Int(Committer(packed: $0).userID) }) \\| process id |",
         ]
@@ -310,7 +310,7 @@ enum LayoutFacts {
             words.map { String(probe.offset(of: $0) - Layout.snapshotsOffset) }
                 .joined(separator: ", ")
         }
-        entry.setName("a")
+        entry.name.store("a")
         let name = LayoutProbe.offset(of: 0x61, in: entry.memory, count: Layout.snapshotSize)
         entry.kind.store(0)
         entry.serialNumber.store(1)

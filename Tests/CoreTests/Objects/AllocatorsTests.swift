@@ -23,7 +23,7 @@ struct AllocatorsTests {
                     try tx.allocator(containing: ObjectSystem.root)?.address
                         == ObjectSystem.systemAllocator)
                 #expect(try tx.allocator(containing: Address(0)) == nil)
-                #expect(try tx.allocatorCount(in: tx.main()) == 3)
+                #expect(try tx.allocators(in: tx.main(), after: 0, limit: .max).count == 3)
             }
             #expect(try problems(of: space) == [])
         }

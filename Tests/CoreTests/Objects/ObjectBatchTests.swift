@@ -161,4 +161,43 @@ struct ObjectBatchTests {
             }
         }
     }
+
+    @Test("What was given back or published is nobody's to give back again")
+    func givenBackTwice() throws {
+        try withObjectSpace { space in
+            let made = try Batch(space, count: 1000)
+            func giveBack() throws { try space.run { tx throws in try tx.giveBack(made.batch) } }
+            func top() throws -> Address {
+                try space.run { tx throws in try tx.allocator(at: made.allocator).top }
+            }
+            let full = try top()
+            // An attempt that is not committed gives nothing back.
+            #expect(throws: CancellationError.self) {
+                try space.run { tx throws in
+                    try tx.giveBack(made.batch)
+                    throw CancellationError()
+                }
+            }
+            #expect(try top() == full)
+            try giveBack()
+            #expect(try top() < full)
+            // Another batch has the same room.
+            var other = made
+            try space.run { tx throws in
+                other.batch = try tx.reserveObjects(
+                    of: made.batch.descriptor, in: made.allocator, count: 1000)
+                try tx.giveBack(made.batch)
+            }
+            try giveBack()
+            #expect(try top() == full)
+            try other.fill()
+            try space.run { tx throws in
+                try tx.publish(other.batch)
+                try tx.giveBack(other.batch)
+            }
+            try space.run { tx throws in try tx.giveBack(other.batch) }
+            #expect(try top() == full && other.marks() == 1000)
+            #expect(try problems(of: space) == [])
+        }
+    }
 }

@@ -33,6 +33,18 @@ extension Transaction {
         return page
     }
 
+    /// How many objects of a class its listing has.
+    mutating func instanceCount(of descriptor: ClassDescriptor) throws -> UInt64 {
+        var count: UInt64 = 0
+        var cursor: InstanceCursor?
+        repeat {
+            let page = try instances(of: descriptor, after: cursor, limit: 1000)
+            count += UInt64(page.objects.count)
+            cursor = page.next
+        } while cursor != nil
+        return count
+    }
+
     mutating func makeAllocator(
         _ name: String, capacity: UInt64 = 1 << 20
     ) throws -> AllocatorInfo {

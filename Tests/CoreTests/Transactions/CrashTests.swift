@@ -57,14 +57,14 @@ extension TransactionalMemory {
             defer { scene.close() }
             let space = try Space.attach(scene.name)
             try scene.start(1)
-            // Old versions are saved for a snapshot only, and of lines that somebody had written.
-            if point == .oldVersionSaved {
+            // Undo versions are saved for a snapshot only, and of lines that somebody had written.
+            if point == .undoVersionSaved {
                 try scene.start(0, count: 1)
                 #expect(scene.waitForDeath(0) == .exited(0))
             }
             for round in 0..<10 {
                 let snapshot =
-                    point == .oldVersionSaved ? try space.takeSnapshot(named: "\(round)") : nil
+                    point == .undoVersionSaved ? try space.takeSnapshot(named: "\(round)") : nil
                 defer { snapshot?.end() }
                 try withDeadline(seconds: 60, "the survivors of \(point.rawValue)") {
                     try scene.start(
@@ -98,11 +98,11 @@ extension Failpoint {
     }
 
     /// As the environment names it. Few runs abort, one attaches once, and a worker's first step
-    /// saves the old versions of the six lines that are its own.
+    /// saves the undo versions of the six lines that are its own.
     func spelled(at hit: Int) -> String {
         switch self {
         case .attachLocked, .abortSome: rawValue
-        case .oldVersionSaved: "\(rawValue):\((hit - 1) % 6 + 1)"
+        case .undoVersionSaved: "\(rawValue):\((hit - 1) % 6 + 1)"
         default: "\(rawValue):\(hit)"
         }
     }

@@ -1,8 +1,9 @@
 import Glibc
-import RainbowCore
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import RainbowCore
 
 extension TransactionalMemory {
     /// What concurrent transactions may see of one another.
@@ -30,6 +31,34 @@ extension TransactionalMemory {
                     try InvariantRound.check(&tx) { message in Issue.record("\(message)") }
                 }
             }
+        }
+
+        @Test("A read set that grows keeps every line, each once, and as few runs as it can")
+        func compaction() {
+            var generator = SeededGenerator(seed: printedSeed("read set"))
+            for _ in 0..<20 {
+                var set = ReadSet()
+                defer { set.deallocate() }
+                var lines: Set<UInt64> = []
+                for _ in 0..<3000 {
+                    let first = UInt64.random(in: 1000..<9000, using: &generator)
+                    for line in first..<first + .random(in: 1...100, using: &generator) {
+                        set.insert(line)
+                        lines.insert(line)
+                    }
+                }
+                set.makeRoom()
+                let held = (0..<set.count).flatMap { set.lines($0) }
+                #expect(held == lines.sorted())
+                #expect(set.count <= lines.count { !lines.contains($0 - 1) } + lines.count / 64)
+            }
+            var same = ReadSet()
+            defer { same.deallocate() }
+            for length in 1..<64 as Range<UInt64> {
+                for line in 0..<length { same.insert(line) }
+            }
+            same.makeRoom()
+            #expect(same.count == 1 && same.lines(0) == 0..<63)
         }
 
         @Test("Processes always see right sums and a whole ring, in the running body too")

@@ -269,5 +269,23 @@ extension TransactionalMemory {
                 #expect(space.snapshotMemory.bytesUsed == 0)
             }
         }
+
+        @Test("An operation in an operation of the same transaction is refused, and harms neither")
+        func nested() throws {
+            try withTestSpace("core") { space in
+                let open = try space.begin(name: "t")
+                try open.perform { tx in
+                    try tx.store(1, at: Self.a)
+                    #expect(throws: SpaceError.self) { try open.perform { _ in } }
+                    #expect(throws: SpaceError.self) { try open.peek { _ in } }
+                    #expect(throws: SpaceError.self) { try open.restart() }
+                    // One of its own is another transaction.
+                    try Self.set(space, Self.b, 2)
+                    #expect(try tx.load(Self.a, as: Int.self) == 1)
+                }
+                try open.commit()
+                #expect(try Self.value(space, Self.a) == 1 && Self.value(space, Self.b) == 2)
+            }
+        }
     }
 }

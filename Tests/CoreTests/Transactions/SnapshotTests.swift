@@ -261,7 +261,7 @@ extension TransactionalMemory {
                     let snapshot = try space.takeSnapshot(named: "taken")
                     table.publish(snapshot.index)
                     // A committer that draws a version after the snapshot's, and has no memory.
-                    if isGivenUp { table.giveUp(notOlderThan: 1) }
+                    if isGivenUp { table.evict(notOlderThan: 1) }
                     table.settle(snapshot.index, at: snapshot.version)
                     #expect(snapshot.isStale == isGivenUp)
                     #expect(space.snapshots.map(\.isStale) == [isGivenUp])

@@ -34,7 +34,7 @@ extension TransactionalMemory {
                 isChanged = try isChanged || space.transact { try Self.balances(&$0) } != first
             }
             #expect(isChanged)
-            // One old version a line that was written since, and some that wait for the sweep.
+            // One undo version a line that was written since, and some that wait for the sweep.
             #expect(space.snapshotMemory.bytesUsed <= 4096 * 128)
             snapshot.end()
             for worker in 0..<2 { _ = scene.kill(worker) }

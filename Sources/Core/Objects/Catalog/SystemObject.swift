@@ -26,55 +26,6 @@ extension SystemObject {
         case .classes: TypedAddress(classesOwner.address)
         }
     }
-
-    func checkLayoutVersion(_ tx: inout Transaction) throws {
-        let version = try tx.load(layoutVersion)
-        guard version == SystemLayout.version else {
-            throw ObjectError.invalid(.layout(found: version, known: SystemLayout.version))
-        }
-    }
-
-    /// Makes the first objects of a space.
-    static func make(_ ownership: Ownership, _ tx: inout Transaction) throws {
-        try tx.reserve(Address(SystemLayout.systemBase), count: 64 << 10)
-        try makeFirst(root, &tx)
-        try tx.store(SystemLayout.version, at: root.layoutVersion)
-        try tx.store(SystemCalls.secondsSince1970, at: root.created)
-        for part in SystemInfo.Part.allCases { try tx.setOwnership(ownership, of: part) }
-        for builtIn in BuiltInClass.allCases { try makeFirst(builtIn.object, &tx) }
-        try makeAllocator(ownership, &tx)
-        for table in [root.names, root.classes, root.regions, root.regionsByNumber] {
-            try tx.store(try Table.make(&tx), at: table)
-        }
-        for builtIn in BuiltInClass.allCases {
-            let key = try ClassObject.key(builtIn.name)
-            try tx.store(key.name, at: builtIn.object.name)
-            try builtIn.object.storeDefinition(builtIn.descriptor, &tx)
-            try tx.load(root.classes).insert(builtIn.address, key, &tx)
-        }
-        let region = try RegionObject.add(
-            "transactional", number: SystemLayout.transactionalRegion, ownership, &tx)
-        try AllocatorObject.system.enter("system", into: region, &tx)
-    }
-
-    /// Everything of the system allocator but its region, which it is needed to make.
-    private static func makeAllocator(_ ownership: Ownership, _ tx: inout Transaction) throws {
-        let allocator = AllocatorObject.system
-        try makeFirst(allocator, &tx)
-        let descriptor = BuiltInClass.allocator.descriptor
-        let top = descriptor.start(of: allocator.address) + descriptor.stride
-        try tx.store(SystemLayout.systemBase, at: allocator.base)
-        try tx.store(SystemLayout.systemCapacity, at: allocator.capacity)
-        try tx.store(top.rawValue, at: allocator.top)
-        try tx.store(SystemLayout.systemBase + (64 << 10), at: allocator.reserved)
-        try tx.store(ownership, at: allocator.ownership)
-        try tx.store(allocator, at: root.allocator)
-    }
-
-    private static func makeFirst<T: BuiltInObject>(_ object: T, _ tx: inout Transaction) throws {
-        try tx.store(T.builtIn.header, at: object.address)
-        try ObjectMap.insert(object.address, &tx)
-    }
 }
 
 extension Transaction {
@@ -121,4 +72,27 @@ extension Transaction {
         if readsFixedView { forgetReads(since: position) }
         return target
     }
+}
+
+/// Where the first objects of a space lie, and where objects can be at all.
+enum SystemLayout {
+    /// Bytes from the start of region 1 to the system allocator's memory.
+    static let systemBase: UInt64 = 0x80_0000_1000
+    /// Bytes of the system allocator. Address space only: memory comes when it is used.
+    static let systemCapacity: UInt64 = (64 << 30) - 0x1000
+    /// Address of the System object.
+    static let root: UInt64 = systemBase + 40
+    /// Address of the first built-in `Class` object, and of the system allocator after the last.
+    static let firstClass: UInt64 = systemBase + 256 + 16
+    static let systemAllocator: UInt64 = systemBase + 256 + 9 * 128 + 16
+    /// Raised whenever one of the built-in classes changes.
+    static let version: UInt64 = 2
+
+    /// The objects of a region lie below this; the object map lies above.
+    static let objectsEnd: UInt64 = 504 << 30
+    /// The first region that `createRegion` may make; the ones below it are the default regions.
+    static let firstUserRegion = 4
+    static let transactionalRegion = 1
+    /// Below this many bytes, new objects are cheaper as stores than as a record of their own.
+    static let fillBytesMin = 512
 }

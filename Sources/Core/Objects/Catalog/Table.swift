@@ -237,11 +237,24 @@ extension Table {
         return found
     }
 
-    /// Checks the keys of a part of a listing: one that does not come forward has no end.
-    func checkOrder(_ keys: [UInt64], after key: UInt64) throws(ObjectError) {
-        guard keys.first.map({ $0 > key }) ?? true,
-            zip(keys, keys.dropFirst()).allSatisfy({ $0 <= $1 })
-        else { throw ObjectError.damaged("a table out of order", at: address) }
+    /// What `info` tells of those entries.
+    /// - Parameter number: the key that an info has. A listing that does not come forward by these
+    ///   would have no end.
+    func infos<Info>(
+        _ kind: TableKind, after key: UInt64, limit: Int, by number: (Info) -> UInt64,
+        _ tx: inout Transaction, _ info: (Address, inout Transaction) throws -> Info
+    ) throws -> [Info] {
+        var infos: [Info] = []
+        var last = key &+ 1
+        for entry in try entries(kind, after: key, limit: limit, &tx) {
+            let next = try info(entry, &tx)
+            guard number(next) >= last else {
+                throw ObjectError.damaged("a table out of order", at: address)
+            }
+            last = number(next)
+            infos.append(next)
+        }
+        return infos
     }
 
     /// The entry with the highest key that is at most `key`.

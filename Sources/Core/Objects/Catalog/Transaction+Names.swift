@@ -70,12 +70,9 @@ extension Transaction {
     /// which is very rare, stay together, so there can be a few more.
     public mutating func names(after key: UInt64, limit: Int) throws -> [NameInfo] {
         let names = try loadFixed(SystemObject.root.names)
-        var infos: [NameInfo] = []
-        for entry in try names.entries(.names, after: key, limit: limit, &self) {
-            infos.append(try NameObject(entry).info(&self))
+        return try names.infos(.names, after: key, limit: limit, by: \.key, &self) {
+            try NameObject($0).info(&$1)
         }
-        try names.checkOrder(infos.map(\.key), after: key)
-        return infos
     }
 
     /// The binding that a `Name` object stands for.

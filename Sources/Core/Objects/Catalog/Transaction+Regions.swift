@@ -2,12 +2,9 @@ extension Transaction {
     /// Up to `limit` regions after `key`, in the order of their keys; begin with key 0.
     public mutating func regions(after key: UInt64, limit: Int) throws -> [RegionInfo] {
         let names = try loadFixed(SystemObject.root.regions)
-        var infos: [RegionInfo] = []
-        for entry in try names.entries(.regions, after: key, limit: limit, &self) {
-            infos.append(try RegionObject(entry).info(&self))
+        return try names.infos(.regions, after: key, limit: limit, by: \.key, &self) {
+            try RegionObject($0).info(&$1)
         }
-        try names.checkOrder(infos.map(\.key), after: key)
-        return infos
     }
 
     /// - Throws: `.notFound`.

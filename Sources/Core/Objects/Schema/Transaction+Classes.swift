@@ -28,15 +28,11 @@ extension Transaction {
     /// Up to `limit` classes after `key`, in the order of their keys; begin with key 0.
     public mutating func classes(after key: UInt64, limit: Int) throws -> [ClassEntry] {
         let classes = try loadFixed(SystemObject.root.classes)
-        var entries: [ClassEntry] = []
-        for entry in try classes.entries(.classes, after: key, limit: limit, &self) {
-            entries.append(
-                ClassEntry(
-                    key: try TableKey(of: entry, .classes, &self).number,
-                    descriptor: try classDescriptor(at: entry)))
+        return try classes.infos(.classes, after: key, limit: limit, by: \.key, &self) {
+            ClassEntry(
+                key: try TableKey(of: $0, .classes, &$1).number,
+                descriptor: try $1.classDescriptor(at: $0))
         }
-        try classes.checkOrder(entries.map(\.key), after: key)
-        return entries
     }
 
     /// Checks that a class is still defined as the descriptor says.

@@ -129,20 +129,6 @@ extension InstanceCursor {
 }
 
 extension Transaction {
-    /// How many objects of a class exist.
-    public mutating func instanceCount(of descriptor: ClassDescriptor) throws -> UInt64 {
-        try checkCurrent(descriptor)
-        var count: UInt64 = 0
-        var head = try load(descriptor.object.instances)
-        var steps = 0
-        while !head.isNull {
-            try head.check(&steps, &self)
-            count &+= try load(head.memberCount)
-            head = try load(head.nextOfClass)
-        }
-        return count
-    }
-
     /// How many objects an allocator holds.
     public mutating func objectCount(in allocator: Address) throws -> UInt64 {
         let info = try self.allocator(at: allocator)

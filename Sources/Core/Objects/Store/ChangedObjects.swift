@@ -45,7 +45,7 @@ extension Transaction {
         var found = ChangedObjects()
         var allocator: AllocatorInfo?
         for (page, lines) in pages {
-            let base = Address(page << Address.pageShift)
+            let base = Address(page: page)
             guard lines != 0, base.offset < SystemLayout.objectsEnd,
                 try regionExists(base.region)
             else { continue }

@@ -5,19 +5,9 @@ extension Transaction {
     ) throws -> [AllocatorInfo] {
         try region.object.check(&self)
         let table = try load(region.object.allocators)
-        var infos: [AllocatorInfo] = []
-        for entry in try table.entries(.allocators, after: key, limit: limit, &self) {
-            infos.append(try AllocatorObject(entry).info(&self))
+        return try table.infos(.allocators, after: key, limit: limit, by: \.key, &self) {
+            try AllocatorObject($0).info(&$1)
         }
-        try table.checkOrder(infos.map(\.key), after: key)
-        return infos
-    }
-
-    /// How many allocators a region has.
-    public mutating func allocatorCount(in region: RegionInfo) throws -> Int {
-        try region.object.check(&self)
-        let extents = try load(region.object.extents)
-        return try extents.entries(.extents, after: nil, limit: .max, &self).count
     }
 
     /// - Throws: `.notFound`.

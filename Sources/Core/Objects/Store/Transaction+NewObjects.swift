@@ -1,3 +1,5 @@
+import Synchronization
+
 extension Transaction {
     /// Makes objects, all their fields zero, one after the other; on lines of their own if the
     /// class says so.
@@ -60,12 +62,19 @@ public struct ObjectBatch: Sendable {
     /// The first object; the others follow, `descriptor.stride` bytes from one to the next.
     public let first: Address
     public let count: Int
+    fileprivate let room = BatchRoom()
 
     /// Address of the object at `index`.
     public subscript(index: Int) -> Address { first + index * descriptor.stride }
 
     fileprivate var start: Address { first - 8 * descriptor.referenceCount }
     fileprivate var end: Address { start + count * descriptor.stride }
+}
+
+/// What the copies of a batch know of its room together.
+private final class BatchRoom: Sendable {
+    /// `Transaction.commitsSoFar` of the one that gave it back last; 0: none did.
+    let givenBack = Atomic<UInt64>(0)
 }
 
 extension Transaction {
@@ -132,12 +141,29 @@ extension Transaction {
             in: AllocatorObject(batch.allocator), &self)
     }
 
-    /// Frees the room of a batch that is not published. Room after which more was taken meanwhile
-    /// stays unused.
+    /// Frees the room of a batch, unless it is published or was given back: then nothing happens.
+    /// Room after which more was taken meanwhile stays unused.
     public mutating func giveBack(_ batch: ObjectBatch) throws {
         let allocator = AllocatorObject(batch.allocator)
-        guard try allocator.extent(&self).top == batch.end else { return }
+        guard try allocator.extent(&self).top == batch.end, !mayHaveGivenBack(batch) else { return }
+        var (position, words) = (batch.start, Transaction.wordsPerObject)
+        guard try ObjectMap.first(from: &position, to: batch.end, words: &words, &self) == nil
+        else { return }
+        batch.room.givenBack.store(commitsSoFar, ordering: .relaxed)
         try store(batch.start.rawValue, at: allocator.top)
+    }
+
+    /// Whether the room may be somebody else's by now: it was given back by a transaction that may
+    /// have been committed, or in this run, which then has written the allocator's top.
+    private mutating func mayHaveGivenBack(_ batch: ObjectBatch) -> Bool {
+        let before = batch.room.givenBack.load(ordering: .relaxed)
+        let top = AllocatorObject(batch.allocator).top.address
+        return before != 0 && (before != commitsSoFar || entryIndex(ofLine: top.line) != nil)
+    }
+
+    /// A number that changes with each commit of the thread, and that no other thread has.
+    private var commitsSoFar: UInt64 {
+        UInt64(slot.index + 1) << 48 | slot.commits.loadRelaxed() & (1 << 48 - 1)
     }
 
     /// An allocator with room that is taken stays where it is, unless the space is damaged.

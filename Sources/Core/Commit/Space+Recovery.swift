@@ -17,7 +17,7 @@ extension Space {
 
     @discardableResult
     func recoverIfDead(slot index: Int) -> SystemError? {
-        guard (0..<SpaceLayout.slotCountMax).contains(index) else { return nil }
+        guard (0..<SpaceLayout.slotCountMax).contains(index), !isGone else { return nil }
         let slot = Slot(meta: meta, index: index)
         let owner = slot.owner.load()
         guard owner != 0, !nodes.isAlive(incarnation: owner) else { return nil }
@@ -95,7 +95,7 @@ extension Space {
                 commit, version: ticket, by: Committer(packed: slot.committer.load()), node: owner)
         }
         slot.ticket.store(0)
-        slot.readsOldVersions.store(0)
+        slot.readsUndoVersions.store(0)
         slot.state.store(Slot.state(.idle, sequence))
         failpoints.hit(.recoverEnd)
         let serial = meta[SpaceLayout.serialOffset]

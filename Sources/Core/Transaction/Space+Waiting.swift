@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// The one way of waiting. Nobody waits holding a lock for longer than a few processor yields: who
@@ -70,45 +71,26 @@ extension Space {
         let node = NodeTable.index(of: Slot(meta: meta, index: slot).owner.load())
         return liveNodes.first { $0.index == node }
     }
-}
 
-extension Transaction {
-    /// Notes what the run waits for and gives the error to throw.
-    ///
-    /// A run of `Space.transact` is lost by that, whatever its body does with the error; in an
-    /// `OpenTransaction` and in a snapshot only the operation is.
-    mutating func busy(_ wait: Wait) -> TransactionError {
-        self.wait = wait
-        if view == nil { isDoomed = true }
-        return .busy(wait)
-    }
-
-    /// Throws what the run waits for, or what kept its commit from waiting, if it could not go on.
-    @usableFromInline
-    mutating func throwIfBusy() throws(TransactionError) {
-        if let failure = commitFailure {
-            commitFailure = nil
-            throw failure
-        }
-        guard let wait else { return }
-        self.wait = nil
-        throw .busy(wait)
-    }
-
-    /// Waits until it is worth while to try again.
-    /// - Returns: false if the thread may not wait; `wait` then tells for what. Also if that has no
-    ///   end (`commitFailure`).
-    mutating func isWorthWaiting(_ wait: Wait) -> Bool {
-        var backoff = Backoff()
-        while true {
-            guard backoff.wait() else { continue }
-            if owner.isOver(wait) { return true }
-            commitFailure = owner.failure(of: wait)
-            if commitFailure != nil { return false }
-            guard owner.mayWait else {
-                self.wait = wait
-                return false
+    /// Waits until every commit that is taking locks now has drawn its version or given up. Those
+    /// that begin later see whatever the caller stored, with a full barrier, before the call.
+    /// - Returns: false if one took longer than the time allowed.
+    func awaitCommitsUnderWay(milliseconds: Int = 10) -> Bool {
+        SharedWord.fence()
+        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + UInt64(milliseconds) * 1_000_000
+        for index in 0..<SpaceLayout.slotCountMax {
+            let slot = Slot(meta: meta, index: index)
+            guard slot.owner.load() != 0 else { continue }
+            let seen = slot.state.load()
+            guard Slot.phase(of: seen) == .locking else { continue }
+            var backoff = Backoff()
+            while slot.state.load() == seen {
+                guard backoff.wait() else { continue }
+                recoverIfDead(slot: index)
+                guard slot.state.load() == seen else { break }
+                if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
             }
         }
+        return true
     }
 }

@@ -19,7 +19,7 @@ extension Transaction {
     /// Whether the commit is about to overwrite bytes that an open snapshot may read: those not
     /// newer than the newest one. Rarely, since each line needs saving once a snapshot.
     @inline(__always)
-    var overwritesOldVersions: Bool {
+    var needsUndoVersions: Bool {
         if newestSnapshot == 0 { return false }
         for index in 0..<entryCount where isOld(log[index].oldWord.loadRelaxed()) { return true }
         return fillCount > 0
@@ -34,15 +34,15 @@ extension Transaction {
     /// All lines are locked. Nothing is overwritten before all of this is done, so a recovered
     /// commit needs none of it; one that is undone leaves records that are true all the same.
     @inline(never)
-    mutating func saveOldVersions(_ version: UInt64) {
+    mutating func saveUndoVersions(_ version: UInt64) {
         for index in 0..<entryCount {
             let from = log[index].oldWord.loadRelaxed()
             guard isOld(from) else { continue }
             let line = log[index].address.loadRelaxed() >> Address.lineShift
             save(line, from: from, until: version, data: unsafe targets[index].data)
-            failpoints.hit(.oldVersionSaved)
+            failpoints.hit(.undoVersionSaved)
         }
-        for index in 0..<fillCount { unsafe saveOldVersions(of: fills[index], version) }
+        for index in 0..<fillCount { unsafe saveUndoVersions(of: fills[index], version) }
     }
 
     /// Keeps the bytes of one line, if need be at the cost of the oldest snapshots.
@@ -50,31 +50,31 @@ extension Transaction {
         _ line: UInt64, from: UInt64, until: UInt64, data: SharedMemory
     ) {
         while !shadow.save(line: line, from: from, until: until, node: owner.node, data: data) {
-            guard owner.makeRoomForOldVersions() else {
-                return giveUpSnapshots(notOlderThan: from)
+            guard owner.makeRoomForUndoVersions() else {
+                return evictSnapshots(notOlderThan: from)
             }
             refreshSnapshots()
             if !isOld(from) { return }
         }
     }
 
-    private mutating func saveOldVersions(of fill: LogFill, _ version: UInt64) {
-        guard let region = regions[fill.start >> Address.regionShift] else { return }
+    private mutating func saveUndoVersions(of fill: LogFill, _ version: UInt64) {
+        guard let region = regions[containing: fill.start] else { return }
         for line in fill.firstLine..<fill.lineEnd {
             let from = log.oldWord(of: fill, line: line).loadRelaxed()
             guard isOld(from) else { continue }
-            let offset = line << Address.lineShift & (Address.regionSize - 1)
+            let offset = Address(line: line).offset
             save(line, from: from, until: version, data: region.data.advanced(by: Int(offset)))
         }
     }
 
-    /// A line's old bytes cannot be kept: every snapshot that could need them is given up.
-    private mutating func giveUpSnapshots(notOlderThan version: UInt64) {
-        snapshotTable.giveUp(notOlderThan: version)
+    /// A line's old bytes cannot be kept: every snapshot that could need them is evicted.
+    private mutating func evictSnapshots(notOlderThan version: UInt64) {
+        snapshotTable.evict(notOlderThan: version)
         refreshSnapshots()
     }
 
-    /// Makes sure that old versions stay within their memory, after a commit that saved some, and
+    /// Makes sure that undo versions stay within their memory, after a commit that saved some, and
     /// now and then after others: the limit may have been lowered.
     @inline(never)
     mutating func relieveSnapshotMemory() {
@@ -97,7 +97,7 @@ extension Transaction {
     }
 
     mutating func fix(at snapshot: Snapshot) {
-        self.snapshot = snapshot.version
+        readVersion = snapshot.version
         view = FixedView(index: snapshot.index, serialNumber: snapshot.serialNumber)
     }
 
@@ -112,31 +112,31 @@ extension Transaction {
     private mutating func checkView() throws(TransactionError) {
         guard let view else { return }
         let entry = snapshotTable[view.index]
-        guard entry.version.loadOrdered() == snapshot,
+        guard entry.version.loadOrdered() == readVersion,
             entry.serialNumber.load() == view.serialNumber
         else { throw staleView() }
     }
 
     /// The eight bytes at an aligned address, as of the read version.
-    mutating func loadOld(_ address: UInt64) throws(TransactionError) -> UInt64 {
+    mutating func loadUndoWord(_ address: UInt64) throws(TransactionError) -> UInt64 {
         var words = InlineArray<8, UInt64>(repeating: 0)
-        try findOld(address >> Address.lineShift, into: &words)
+        try findUndo(address >> Address.lineShift, into: &words)
         readSet.insert(address >> Address.lineShift)
         return words[Int(address & 63) / 8]
     }
 
     /// The version of a line as of the read version; 0 if nobody had written it.
-    mutating func oldVersion(ofLine line: UInt64) throws(TransactionError) -> UInt64 {
+    mutating func undoVersion(ofLine line: UInt64) throws(TransactionError) -> UInt64 {
         var words = InlineArray<8, UInt64>(repeating: 0)
-        return try findOld(line, into: &words)
+        return try findUndo(line, into: &words)
     }
 
     /// Copies bytes of one line, as of the read version.
-    mutating func readOldLine(
+    mutating func readUndoLine(
         _ bytes: Range<UInt64>, into target: UnsafeMutableRawPointer
     ) throws(TransactionError) {
         var words = InlineArray<8, UInt64>(repeating: 0)
-        try findOld(bytes.lowerBound >> Address.lineShift, into: &words)
+        try findUndo(bytes.lowerBound >> Address.lineShift, into: &words)
         var position = bytes.lowerBound
         var location = unsafe target
         while position < bytes.upperBound {
@@ -151,26 +151,26 @@ extension Transaction {
     /// The words of a line, as of the read version, which its line word is newer than.
     /// - Returns: the version that wrote them.
     @discardableResult
-    private mutating func findOld(
+    private mutating func findUndo(
         _ line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> UInt64 {
-        try oldVersion(of: line, into: &words)?.from ?? 0
+        try undoVersion(of: line, into: &words)?.from ?? 0
     }
 
     /// Who overwrote a line first since the read version; nil if nobody had written it before.
     mutating func overwriter(ofLine line: UInt64) -> ShadowVersion? {
         var words = InlineArray<8, UInt64>(repeating: 0)
-        return (try? oldVersion(of: line, into: &words)) ?? nil
+        return (try? undoVersion(of: line, into: &words)) ?? nil
     }
 
-    private mutating func oldVersion(
+    private mutating func undoVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
         // Either this thread sees that the snapshot ended, or the process that ends it sees this.
-        slot.readsOldVersions.storeThenFence(1)
-        defer { slot.readsOldVersions.store(0) }
+        slot.readsUndoVersions.storeThenFence(1)
+        defer { slot.readsUndoVersions.store(0) }
         try checkView()
-        let found = try shadow.find(line: line, at: snapshot, into: &words)
+        let found = try shadow.find(line: line, at: readVersion, into: &words)
         // Only now is it sure that nothing that was needed had been freed.
         try checkView()
         return found
