@@ -1,17 +1,18 @@
 import Synchronization
 
-/// The texts that are made when a file is opened, for the processes that ask for the size first.
+/// The texts that are made when a file is opened, for the threads that ask for the size first.
 ///
-/// tar, rsync and others read as many bytes as the size says. So the size that a process is shown
+/// tar, rsync and others read as many bytes as the size says. So the size that a thread is shown
 /// is that of a text made for it, which it gets if it opens the file within a second; and then, as
-/// long as the file is open, that of the text it has. All others get the newest text.
+/// long as the file is open, that of the text it has. All others get the newest text. Threads of a
+/// process are told apart: what one of them changes says nothing of what another was shown.
 final class ShownTexts: Sendable {
     private struct Reader: Equatable {
-        let process: UInt32
+        let thread: UInt32
         let uid: UInt32
 
         init(_ caller: Caller) {
-            process = caller.process
+            thread = caller.thread
             uid = caller.uid
         }
     }
@@ -41,7 +42,7 @@ final class ShownTexts: Sendable {
     private static let offeredMax = 64
     private static let nanosecondsMax: UInt64 = 1_000_000_000
 
-    /// The size that this process is to see; nil: what the attributes say.
+    /// The size that this thread is to see; nil: what the attributes say.
     func size(of node: NodeID, for caller: Caller, _ tree: Tree) -> UInt64? {
         guard node.hasMadeText else { return nil }
         let reader = Reader(caller)
@@ -64,7 +65,7 @@ final class ShownTexts: Sendable {
         return size
     }
 
-    /// Opens a file for reading: with the text whose size this process was shown last, if it was.
+    /// Opens a file for reading: with the text whose size this thread was shown last, if it was.
     func open(
         _ node: NodeID, _ flags: Int32, for caller: Caller, _ tree: Tree
     ) throws(TreeError) -> OpenFile {
@@ -93,7 +94,7 @@ final class ShownTexts: Sendable {
         }
     }
 
-    /// The process changes something: what it opens next shows that.
+    /// The thread changes something: what it opens next shows that.
     func forgetOffered(by caller: Caller) {
         guard offeredCount.load(ordering: .relaxed) > 0 else { return }
         let reader = Reader(caller)
