@@ -84,9 +84,9 @@ struct SystemTextTests {
             #expect(try problems(of: space) == [])
             let long = String(systemBytes: [UInt8](repeating: 0xff, count: 255))
             try space.run { tx throws in
-                try tx.bind(long, to: ObjectSystem.root)
+                try tx.bind(long, to: SystemArea.root)
                 #expect(throws: ObjectError.self) {
-                    try tx.bind(long + "x", to: ObjectSystem.root)
+                    try tx.bind(long + "x", to: SystemArea.root)
                 }
             }
         }

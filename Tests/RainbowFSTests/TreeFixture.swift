@@ -15,7 +15,7 @@ final class TreeFixture: Sendable {
         var options = SpaceOptions()
         options.sizeBytesMax = sizeBytesMax
         space = try Space.attach(uniqueSpaceName("tree"), options)
-        try ObjectSystem.bootstrap(space)
+        try SystemArea.bootstrap(space)
         var treeOptions = TreeOptions()
         treeOptions.mountPoint = TreeFixture.mountPoint
         tree = Tree(space: space, options: treeOptions)

@@ -15,7 +15,7 @@ enum FuzzCommands {
                 rounds += 1
                 continue
             }
-            try? ObjectSystem.bootstrap(space)
+            try? SystemArea.bootstrap(space)
             let feed = space.commitFeed()
             for _ in 0..<Int.random(in: 1...400, using: &generator) {
                 if request.isDone(after: rounds) { break }
@@ -199,7 +199,7 @@ extension FuzzCommands {
         let long = String(repeating: "long", count: number + 1)
         try space.transact { tx in
             switch number % 3 {
-            case 0: try tx.rebind("\(long)\(worker)", to: ObjectSystem.root)
+            case 0: try tx.rebind("\(long)\(worker)", to: SystemArea.root)
             case 1: try tx.unbind("name-\(worker)-\(number)")
             default: try tx.rename("name-\(worker)-\(number)", to: "moved-\(number)")
             }

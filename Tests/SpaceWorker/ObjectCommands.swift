@@ -7,7 +7,7 @@ enum ObjectCommands {
     /// object and bound to a name, in one transaction, and acknowledged once that is committed.
     static func objects(_ request: SpaceWorker.Request) throws {
         let space = try CrashCommands.attached(request)
-        try ObjectSystem.bootstrap(space)
+        try SystemArea.bootstrap(space)
         var generator = SeededGenerator(seed: request.seed)
         let allocator = try space.transact { tx in
             try tx.defineClass(name: "Node", text: "uint64 round\nref<Node> next\n")
@@ -66,7 +66,7 @@ enum ObjectCommands {
             try tx.removeAllocator(name: "other\(number)", in: region)
         case 4:
             let name = String(repeating: "long", count: number * 10 + 1)
-            try tx.rebind("\(name)\(worker)", to: ObjectSystem.root)
+            try tx.rebind("\(name)\(worker)", to: SystemArea.root)
         case 5: try tx.unbind("\(String(repeating: "long", count: number * 10 + 1))\(worker)")
         default: try tx.rename("shared\(number)", to: "shared\(number / 2)")
         }

@@ -32,7 +32,7 @@ extension TransactionalMemory {
             let name = uniqueSpaceName("core")
             defer { try? Space.destroy(name, force: true) }
             let space = try Space.attach(name)
-            try ObjectSystem.bootstrap(space)
+            try SystemArea.bootstrap(space)
             try CrashWorkload(workerCount: workers).prepare(space)
             let folder = space.directory
             space.detach()

@@ -84,7 +84,7 @@ extension TransactionalMemory {
         @Test("Attaching to a space: who cannot leaves it as it was", arguments: errors)
         func attaching(error: Int32) throws {
             try withTestSpace("core") { first in
-                try ObjectSystem.bootstrap(first)
+                try SystemArea.bootstrap(first)
                 let before = AttachTests.openFiles(below: first.directory)
                 try Self.forEachCall(error) { plan in
                     try Self.attempt(plan, error, { try Space.open(first.name) })?.detach()

@@ -134,11 +134,11 @@ enum LayoutFacts {
                 "with `alignment` \(ClassDeclaration.alignmentMax) begin",
                 "at a multiple of \(line), and nothing",
                 "offset \(size(map)) + offset / \(ObjectMap.bytesPerWord / 8) of the region",
-                "allocator of region \(ObjectSystem.memory.lowerBound.region), from offset "
-                    + "\(hex(ObjectSystem.memory.lowerBound.offset));",
-                "the System object at \(hex(ObjectSystem.root.rawValue)),",
+                "allocator of region \(SystemArea.memory.lowerBound.region), from offset "
+                    + "\(hex(SystemArea.memory.lowerBound.offset));",
+                "the System object at \(hex(SystemArea.root.rawValue)),",
                 "classes from \(hex(first.rawValue)) on, \(apart) bytes apart,",
-                "after them at \(hex(ObjectSystem.systemAllocator.rawValue)).",
+                "after them at \(hex(SystemArea.allocator.rawValue)).",
                 "`Table` has \(Table(.null).entries.count) entries",
                 "of a \(TableKey.bitCount)-bit key each",
                 "shifted left by \(pageShift), or region numbers by \(regionShift).",

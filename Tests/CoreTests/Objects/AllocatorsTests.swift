@@ -20,8 +20,8 @@ struct AllocatorsTests {
                 #expect(try tx.ownership(ofObjectAt: second.end) == nil)
                 #expect(try tx.allocator(containing: second.end) == nil)
                 #expect(
-                    try tx.allocator(containing: ObjectSystem.root)?.address
-                        == ObjectSystem.systemAllocator)
+                    try tx.allocator(containing: SystemArea.root)?.address
+                        == SystemArea.allocator)
                 #expect(try tx.allocator(containing: Address(0)) == nil)
                 #expect(try tx.allocators(in: tx.main(), after: 0, limit: .max).count == 3)
             }
@@ -104,7 +104,7 @@ struct AllocatorsTests {
                         try tx.makeAllocator("b", capacity: .max)
                     }?.kind,
                     #expect(throws: ObjectError.self) {
-                        try tx.newObjects(of: thing, in: ObjectSystem.systemAllocator)
+                        try tx.newObjects(of: thing, in: SystemArea.allocator)
                     }?.kind,
                     #expect(throws: ObjectError.self) {
                         try tx.newObjects(of: BuiltInClass.name.descriptor, in: allocator.address)

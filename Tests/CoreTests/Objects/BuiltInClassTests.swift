@@ -42,14 +42,14 @@ struct BuiltInClassTests {
     @Test("The first objects do not overlap, and hot words have lines of their own")
     func places() {
         let system = BuiltInClass.system.descriptor
-        #expect(system.start(of: ObjectSystem.root).rawValue == SystemLayout.systemBase)
+        #expect(system.start(of: SystemArea.root).rawValue == SystemLayout.systemBase)
         #expect(system.size <= 256)
         #expect(SystemObject.root.freed[0].address.rawValue % 64 == 0)
         let classes = BuiltInClass.class.descriptor
         #expect(classes.size <= 128)
         #expect(classes.start(of: BuiltInClass.system.address).rawValue % 64 == 0)
         let allocator = BuiltInClass.allocator.descriptor
-        #expect(allocator.start(of: ObjectSystem.systemAllocator).rawValue % 64 == 0)
+        #expect(allocator.start(of: SystemArea.allocator).rawValue % 64 == 0)
         #expect(AllocatorObject.system.top.address.rawValue % 64 == 0)
         #expect(BuiltInClass.name.descriptor.size == 64)
         #expect(BuiltInClass.backpack.descriptor.size <= 512)
@@ -59,7 +59,7 @@ struct BuiltInClassTests {
     func bootstrap() throws {
         try withObjectSpace { space in
             let before = space.usage.version
-            try ObjectSystem.bootstrap(space)
+            try SystemArea.bootstrap(space)
             #expect(space.usage.version == before)
             try space.run { tx throws in
                 let classes = try tx.classes(after: 0, limit: 100)
@@ -81,18 +81,18 @@ struct BuiltInClassTests {
             try withTestSpace("objects") { space in
                 onThreads(4) { _ in
                     do {
-                        try ObjectSystem.bootstrap(space)
+                        try SystemArea.bootstrap(space)
                     } catch {
                         Issue.record(error)
                     }
                 }
                 #expect(try problems(of: space) == [])
                 let count = try space.run { tx throws in
-                    try tx.objectCount(in: ObjectSystem.systemAllocator)
+                    try tx.objectCount(in: SystemArea.allocator)
                 }
                 try withObjectSpace { other in
                     let otherCount = try other.run { tx throws in
-                        try tx.objectCount(in: ObjectSystem.systemAllocator)
+                        try tx.objectCount(in: SystemArea.allocator)
                     }
                     #expect(count == otherCount)
                 }

@@ -128,7 +128,7 @@ struct ClassesTests {
                 try space.run { tx throws in try tx.defineClass(name: "C", text: lines) }
                 try space.run { tx throws in try tx.removeClass(name: "C") }
                 let top = try space.run { tx throws in
-                    try tx.allocator(at: ObjectSystem.systemAllocator).used
+                    try tx.allocator(at: SystemArea.allocator).used
                 }
                 if round == 0 { used = top }
                 #expect(top == used)

@@ -138,7 +138,7 @@ struct FieldTests {
             let next = try Field<Object?>("next", of: "Node", in: space)
             try space.transact { tx in
                 let (x, z) = (try tx.object(named: "x"), try tx.object(named: "z"))
-                let system = try tx.object(at: ObjectSystem.root)
+                let system = try tx.object(at: SystemArea.root)
                 for object in [z, system] {
                     let error = TransactionError.noSuchField(object.address)
                     #expect(throws: error) { try tx[object, d] }

@@ -56,9 +56,9 @@ struct NamesTests {
                 #expect(throws: ObjectError.self) { try tx.bind("b", to: object + 8) }
                 #expect(throws: ObjectError.self) { try tx.bind("b", to: .null) }
                 #expect(throws: ObjectError.self) { try tx.unbind("b") }
-                try tx.rebind("a", to: ObjectSystem.root)
+                try tx.rebind("a", to: SystemArea.root)
                 try tx.rebind("c", to: object)
-                #expect(try tx.target(ofName: "a") == ObjectSystem.root)
+                #expect(try tx.target(ofName: "a") == SystemArea.root)
                 #expect(try tx.target(ofName: "c") == object)
             }
         }
@@ -69,7 +69,7 @@ struct NamesTests {
         try withObject { space, object in
             try space.run { tx throws in
                 try tx.bind("a", to: object)
-                try tx.bind("b", to: ObjectSystem.root)
+                try tx.bind("b", to: SystemArea.root)
                 try tx.rename("a", to: "a")
                 let taken = #expect(throws: ObjectError.self) {
                     try tx.rename("a", to: "b", replace: false)
@@ -128,7 +128,7 @@ struct NamesTests {
                     try space.run { tx throws in try tx.unbind(name.name) }
                 }
                 try space.run { tx throws in
-                    used.insert(try tx.allocator(at: ObjectSystem.systemAllocator).used)
+                    used.insert(try tx.allocator(at: SystemArea.allocator).used)
                 }
             }
             #expect(used.count == 1)

@@ -196,7 +196,7 @@ struct ObjectBatchTests {
                 try tx.giveBack(other.batch)
             }
             try space.run { tx throws in try tx.giveBack(other.batch) }
-            #expect(try top() == full && other.marks() == 1000)
+            #expect(try top() == full && other.objectCount() == 1000)
             #expect(try problems(of: space) == [])
         }
     }

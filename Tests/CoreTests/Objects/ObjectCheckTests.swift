@@ -68,7 +68,7 @@ struct ObjectCheckTests {
         for _ in 0..<60 {
             try withFurnishedSpace { space, object in
                 let used = try space.run { tx throws in
-                    try tx.allocator(at: ObjectSystem.systemAllocator).used
+                    try tx.allocator(at: SystemArea.allocator).used
                 }
                 for _ in 0..<Int.random(in: 1...6, using: &random) {
                     let offset = UInt64.random(in: 0..<used / 8, using: &random) * 8

@@ -19,7 +19,7 @@ struct ObjectCrashTests {
         let board = try Scoreboard()
         try withObjectSpace { space in
             try space.run { tx throws in
-                for index in 0..<6 { try tx.bind("shared\(index)", to: ObjectSystem.root) }
+                for index in 0..<6 { try tx.bind("shared\(index)", to: SystemArea.root) }
             }
             for round in 0..<kills / ObjectCrashTests.workerCount {
                 let workers = 0..<ObjectCrashTests.workerCount

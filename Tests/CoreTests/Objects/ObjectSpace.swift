@@ -7,7 +7,7 @@ func withObjectSpace<R>(
     _ options: SpaceOptions = SpaceOptions(), _ body: (Space) throws -> R
 ) throws -> R {
     try withTestSpace("objects", options) { space in
-        try ObjectSystem.bootstrap(space)
+        try SystemArea.bootstrap(space)
         return try body(space)
     }
 }
@@ -26,7 +26,7 @@ extension Transaction {
 
     /// The objects of the space itself, and those of its users.
     mutating func allObjects(after address: Address, limit: Int) throws -> ObjectPage {
-        let own = try objects(in: ObjectSystem.systemAllocator, after: address, limit: limit)
+        let own = try objects(in: SystemArea.allocator, after: address, limit: limit)
         guard own.next == nil else { return own }
         var page = try userObjects(after: address, limit: limit - own.objects.count)
         page.objects = own.objects + page.objects

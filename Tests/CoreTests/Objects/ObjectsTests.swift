@@ -177,7 +177,7 @@ struct ObjectsTests {
                     tx.rawError(object, 24, [other.rawValue]), tx.rawError(object, 20, [0]),
                     tx.rawError(object, 32, [account.header]), tx.rawError(object, 24, [0, 0]),
                     tx.rawError(object, account.size - 4, [0]), tx.rawError(object, 1 << 40, [0]),
-                    tx.rawError(ObjectSystem.root, 48, [0]), tx.rawError(object + 8, 48, [0]),
+                    tx.rawError(SystemArea.root, 48, [0]), tx.rawError(object + 8, 48, [0]),
                 ]
                 #expect(
                     kinds == [

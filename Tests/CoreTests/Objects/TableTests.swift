@@ -34,7 +34,7 @@ struct TableTests {
     func collisions() throws {
         try withObjectSpace { space in
             let names = collidingNames(24)
-            let target = ObjectSystem.root
+            let target = SystemArea.root
             for name in names { try space.run { tx throws in try tx.bind(name, to: target) } }
             try space.run { tx throws in
                 try tx.bind("before", to: target)

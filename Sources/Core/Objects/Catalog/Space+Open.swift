@@ -10,7 +10,7 @@ extension Space {
     ) throws -> Space {
         let space = try attach(name, options)
         do {
-            try ObjectSystem.bootstrap(space)
+            try SystemArea.bootstrap(space)
         } catch {
             space.detach()
             // Of a space that could not be made, for want of memory, nothing stays.
@@ -21,7 +21,7 @@ extension Space {
     }
 }
 
-extension ObjectSystem {
+extension SystemArea {
     /// Puts the first objects into a space, in one transaction, unless they are there.
     ///
     /// Everyone who attaches calls this; of several at once one does it. They belong to whom the

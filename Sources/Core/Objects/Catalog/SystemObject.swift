@@ -17,7 +17,7 @@ public struct SystemInfo: Hashable, Sendable {
 }
 
 extension SystemObject {
-    static var root: SystemObject { SystemObject(ObjectSystem.root) }
+    static var root: SystemObject { SystemObject(SystemArea.root) }
 
     func ownership(of part: SystemInfo.Part) -> TypedAddress<Ownership> {
         switch part {

@@ -37,7 +37,7 @@ private struct ObjectChecker {
 
     mutating func checkSystem(_ report: (String) -> Void) throws {
         try step(report) { tx, problems in
-            guard try tx.isObject(ObjectSystem.root) else {
+            guard try tx.isObject(SystemArea.root) else {
                 problems.append("The System object is missing.")
                 return
             }

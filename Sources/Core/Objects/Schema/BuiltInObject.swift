@@ -35,7 +35,7 @@ extension BuiltInObject {
         if freed == .null {
             object = try AllocatorObject.system.grow(by: descriptor, &tx)
         } else {
-            guard freed.rawValue & 7 == 0, freed > ObjectSystem.systemAllocator,
+            guard freed.rawValue & 7 == 0, freed > SystemArea.allocator,
                 freed.rawValue < SystemLayout.systemBase + SystemLayout.systemCapacity,
                 try !ObjectMap.contains(freed, &tx)
             else {

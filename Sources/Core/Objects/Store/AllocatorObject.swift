@@ -24,7 +24,7 @@ public struct AllocatorInfo: Hashable, Sendable {
     /// After its memory.
     public var end: Address { Address(base.rawValue + capacity) }
     /// True for the allocator that the space itself lives in.
-    public var isSystem: Bool { address == ObjectSystem.systemAllocator }
+    public var isSystem: Bool { address == SystemArea.allocator }
 
     func checkNotSystem() throws(ObjectError) {
         guard !isSystem else {
@@ -42,7 +42,7 @@ struct Extent {
 
 extension AllocatorObject {
     /// The allocator of all objects of the layer itself.
-    static var system: AllocatorObject { AllocatorObject(ObjectSystem.systemAllocator) }
+    static var system: AllocatorObject { AllocatorObject(SystemArea.allocator) }
 
     var ownership: TypedAddress<Ownership> { TypedAddress(owner.address) }
 

@@ -69,7 +69,7 @@ extension Transaction {
         let address = object.address
         guard object.descriptor.isSystem else { return try ownership(ofObjectAt: address) }
         switch BuiltInClass.named(object.descriptor.name) {
-        case .allocator where address == ObjectSystem.systemAllocator: return nil
+        case .allocator where address == SystemArea.allocator: return nil
         case .allocator: return try load(AllocatorObject(address).ownership)
         case .region: return try load(RegionObject(address).ownership)
         case .name: return try systemInfo().names

@@ -127,7 +127,7 @@ enum Processor {
 /// Keeps a snapshot of the bank open while its workers work, and adds all accounts up at it.
 ///
 /// The sum is read shortly before a snapshot ends, when most lines have changed since, so that it
-/// comes from old versions.
+/// comes from undo versions.
 struct BankSnapshots {
     let workload: BankWorkload
     /// After how long a new snapshot takes the place of the old one; 0: one for the whole time.
@@ -137,7 +137,7 @@ struct BankSnapshots {
         var snapshots = 0
         var sums = 0
         var sumsWrong = 0
-        /// The most memory that old versions took.
+        /// The most memory that undo versions took.
         var bytesMax: UInt64 = 0
     }
 

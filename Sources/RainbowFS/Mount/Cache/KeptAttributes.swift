@@ -135,7 +135,7 @@ extension KeptAttributes {
     /// Whether the page holds objects of the system, whose attributes are not kept: what is noted
     /// of it is the owner and mode of allocators.
     private static func isSystem(_ page: UInt64) -> Bool {
-        ObjectSystem.memory.contains(Address(page << Address.pageShift))
+        SystemArea.memory.contains(Address(page << Address.pageShift))
     }
 
     private func takeBack(_ pages: [(page: UInt64, lines: UInt64)]) {

@@ -31,10 +31,12 @@ final class FileSystem: Sendable {
         self.log = log
         tree.space.setWaitCheck { RequestScope.mayWait }
         listing = options.listing
-        RequestScope.interruptCheck.withLock { [waiting] check in
-            check = { number in
+        // Weak: a mount that failed is to leave its space.
+        RequestScope.interruptCheck.withLock { check in
+            check = { [weak waiting = self.waiting] number in
                 guard let request = unsafe fuse_req_t(bitPattern: number) else { return false }
-                return unsafe fuse_req_interrupted(request) != 0 || waiting.isRerunInterrupted
+                return unsafe fuse_req_interrupted(request) != 0
+                    || waiting?.isRerunInterrupted ?? false
             }
         }
     }

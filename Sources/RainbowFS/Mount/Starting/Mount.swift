@@ -15,6 +15,22 @@ struct Mount: ~Copyable {
     init(
         space name: String, at point: MountPoint, options: MountOptions, foreground: Bool
     ) throws(MountFailure) {
+        var isUnused = false
+        do throws(MountFailure) {
+            self = try Mount(name, at: point, options, foreground: foreground, &isUnused)
+        } catch {
+            // Of a mount that failed nothing stays; a space that others have found stays theirs.
+            // By now this process has closed its files, which leaves descriptors for this.
+            if isUnused { try? Space.destroy(name) }
+            throw error
+        }
+    }
+
+    /// - Parameter isUnused: set if this fails and has made the space, and nobody else used it.
+    private init(
+        _ name: String, at point: MountPoint, _ options: MountOptions, foreground: Bool,
+        _ isUnused: inout Bool
+    ) throws(MountFailure) {
         let log = MountLog.logger(foreground: foreground, debug: options.isDebug)
         let space = try Self.attach(name, at: point, options)
         var treeOptions = TreeOptions()
@@ -36,10 +52,8 @@ struct Mount: ~Copyable {
             session = try Session.mounted(
                 fileSystem, at: point, source: name, options: options)
         } catch {
-            let isUnused = space.isNew && space.usage.version == version
+            isUnused = space.isNew && space.usage.version == version
             space.detach()
-            // Of a mount that failed nothing stays; a space that others have found stays theirs.
-            if isUnused { try? Space.destroy(name) }
             throw error
         }
         MountLog.serve(log)

@@ -11,7 +11,7 @@ struct MountOptions: Sendable, Equatable {
     var gid: UInt32?
     var umask: UInt32?
     var sizeBytesMax: UInt64?
-    /// Of the whole space, for old versions of what snapshots and transactions read.
+    /// Of the whole space, for undo versions, which snapshots and transactions read.
     var snapshotBytesMax: UInt64?
     var transactions = TransactionLimits()
     var nodeName: String?

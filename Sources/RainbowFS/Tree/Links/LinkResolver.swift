@@ -99,7 +99,7 @@ struct LinkResolver {
 
     /// The directory that shows an object, from the root on.
     private static func folder(of object: Address) -> [NodeID] {
-        ObjectSystem.holds(object)
+        SystemArea.holds(object)
             ? [.root, .system, NodeID(.systemObjects)] : [.root, .objects]
     }
 
@@ -119,7 +119,7 @@ enum LinkText {
 
     /// An object's directory, as seen from the top of the tree.
     static func path(of object: Address) -> String {
-        (ObjectSystem.holds(object) ? "system/objects/" : "objects/") + object.description
+        (SystemArea.holds(object) ? "system/objects/" : "objects/") + object.description
     }
 
     /// The same of an address as text; one that is none is left as it is.
@@ -131,8 +131,8 @@ enum LinkText {
     /// an object's directory.
     static func toObject(_ target: Address, from origin: Address, up: Int) -> String {
         guard target != .null else { return null }
-        let isFromSystem = ObjectSystem.holds(origin)
-        guard isFromSystem != ObjectSystem.holds(target) else {
+        let isFromSystem = SystemArea.holds(origin)
+        guard isFromSystem != SystemArea.holds(target) else {
             return String(repeating: "../", count: up) + target.description
         }
         let top = up + (isFromSystem ? 2 : 1)

@@ -79,7 +79,7 @@ struct PendingLinkNode: LinkNode {
         let target = try readLink(&tx)
         return link(
             target, try tx.systemInfo().ownership,
-            version: try tx.version(of: ObjectSystem.root, count: 8))
+            version: try tx.version(of: SystemArea.root, count: 8))
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {

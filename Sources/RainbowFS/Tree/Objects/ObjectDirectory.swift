@@ -193,7 +193,7 @@ struct RawLink: LinkNode {
             throw TreeError(ENOENT, "The object \(id.address) is in no allocator.")
         }
         let region = try tx.region(number: allocator.region)
-        let top = ObjectSystem.holds(id.address) ? "../../../" : "../../"
+        let top = SystemArea.holds(id.address) ? "../../../" : "../../"
         return "\(top)regions/\(region.name)/\(allocator.name)/"
             + LinkText.rawName(id.address, descriptor)
     }

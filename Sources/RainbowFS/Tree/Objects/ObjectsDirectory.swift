@@ -28,7 +28,7 @@ struct ObjectsDirectory: DirectoryNode {
             return nil
         }
         guard let object = try tx.object(containing: address) else { return nil }
-        let isHere = ObjectSystem.holds(object) == (part == .system)
+        let isHere = SystemArea.holds(object) == (part == .system)
         guard isHere, object == address, name.isSame(as: address.description) else {
             return NodeID(part == .user ? .alias : .systemAlias, address: address)
         }
@@ -41,7 +41,7 @@ struct ObjectsDirectory: DirectoryNode {
             case .user: try tx.userObjects(after: Address(key), limit: limit)
             case .system:
                 try tx.objects(
-                    in: ObjectSystem.systemAllocator, after: Address(key), limit: limit)
+                    in: SystemArea.allocator, after: Address(key), limit: limit)
             }
         let entries = page.objects.map { object in
             ListedEntry(
@@ -69,7 +69,7 @@ struct AliasLink: LinkNode {
 
     private func text(_ object: Address) -> String {
         let isInSystem = id.kind == .systemAlias
-        guard ObjectSystem.holds(object) != isInSystem else { return object.description }
+        guard SystemArea.holds(object) != isInSystem else { return object.description }
         return (isInSystem ? "../../" : "../") + LinkText.path(of: object)
     }
 

@@ -71,8 +71,8 @@ extension View {
         let attributes = attributes(
             id, S_IFDIR, ownership, size: 0,
             version: try max(
-                tx.version(of: ObjectSystem.root, count: Address.lineSize),
-                tx.version(of: ObjectSystem.systemAllocator, count: 128)))
+                tx.version(of: SystemArea.root, count: Address.lineSize),
+                tx.version(of: SystemArea.allocator, count: 128)))
         return Description(attributes: attributes, isPermanent: true)
     }
 }

@@ -6,12 +6,12 @@
 ///
 /// The first ones are at the same addresses in every space, so that finding anything begins
 /// without a search.
-public enum ObjectSystem {
+public enum SystemArea {
     /// Address of the System object; owner, group and mode of the space, of the names and of the
     /// classes are kept in it.
     public static let root = Address(SystemLayout.root)
     /// Address of the allocator of all objects of the layer itself.
-    public static let systemAllocator = Address(SystemLayout.systemAllocator)
+    public static let allocator = Address(SystemLayout.systemAllocator)
     /// Where all objects of the layer itself are, and nothing else.
     public static let memory =
         Address(
