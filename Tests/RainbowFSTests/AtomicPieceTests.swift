@@ -169,6 +169,14 @@ import Testing
         #expect(kill(job, SIGKILL) == 0)
     }
 
+    @Test("A background job that prints without end holds nothing up")
+    func endlessOutput() throws {
+        let text = try withDeadline(seconds: 60, "a run with a job that prints without end") {
+            try run("yes & yes & sleep 0.05", InputReplay(try Pipe().read))
+        }
+        #expect(text.hasPrefix("y\ny\n"))
+    }
+
     @Test(
         "How a command ends, and what it is in a shell",
         arguments: [

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import RainbowCore
@@ -42,13 +43,19 @@ import Testing
         arguments: [
             ("balance=100", "balance=100"), ("a=#1", ##"a="#1""##), ("a=b=c", "a=b=c"),
             ("label=two words", #"label="two words""#),
-            (#"label=a"b\"#, #"label="a\"b\\""#), ("label=a\nb", #"label="a\nb""#),
+            ("a[12]=1", "a[12]=1"), (#"label=a"b\"#, #"label="a\"b\\""#),
+            ("label=a\nb", #"label="a\nb""#),
         ])
     func assignments(argument: String, word: String) {
         #expect(AssignmentArgument(argument: argument)?.commandWord == word)
     }
 
-    @Test("An assignment needs a field and an equals sign", arguments: ["", "balance", "=5"])
+    @Test(
+        "An assignment needs a field, or an element of one, and an equals sign",
+        arguments: [
+            "", "balance", "=5", "x\nset names/b y=2", "a b=1", "a\"=1", "a#=1", "a[=1", "a[]=1",
+            "a[x]=1", "a[0]b=1", "[0]=1", "1a=1",
+        ])
     func badAssignments(argument: String) {
         #expect(AssignmentArgument(argument: argument) == nil)
     }
@@ -101,6 +108,24 @@ import Testing
         #expect(text == "SPACE  NODES\na      10")
     }
 
+    @Test("A node or region that left while they are listed is left out")
+    func leftEntries() throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "rainbowfs-status-\(UUID())").path()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for entry in ["nodes", "regions/here", "regions/left"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(folder)/\(entry)", withIntermediateDirectories: true)
+        }
+        for file in ["nodes/0", "regions/here/status"] {
+            try Data("number: 1\n".utf8).write(to: URL(filePath: "\(folder)/\(file)"))
+        }
+        try FileManager.default.createSymbolicLink(
+            atPath: folder + "/nodes/1", withDestinationPath: "left")
+        let status = try MountStatus(MountedSpace(path: folder, space: "demo"))
+        #expect(status.nodes.map(\.name) == ["0"] && status.regions.map(\.name) == ["here"])
+    }
+
     @Test("Facts of a status text are keys and values")
     func facts() {
         let facts = MountStatus.facts("mount point: /a b: c\npid: 17\nempty:\n")
@@ -140,7 +165,8 @@ import Testing
         }
         let lost = EventLine(String(decoding: EventText.lost(upTo: 7), as: UTF8.self))
         #expect(lost?.version == 7 && lost?.node == nil && lost?.isComplete == false)
-        for text in ["", "{}", "{\"version\": 1}", "{\"version\": x, \"node\": 1}"] {
+        let numbers = ["1", "1, \"node\": 18446744073709551615", "x, \"node\": 1"]
+        for text in ["", "{}"] + numbers.map({ "{\"version\": \($0)}" }) {
             #expect(EventLine(text) == nil)
         }
     }

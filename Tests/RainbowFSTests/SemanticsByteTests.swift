@@ -176,6 +176,7 @@ import Testing
         #expect(
             lines.first?.path.systemBytes == Array("/mnt/".utf8) + [0xe9] + Array(" x\u{e9}".utf8))
         #expect(lines.first?.source == "lab")
+        #expect(MountTable.unescaped("a\\1") == "a\\1")
         let mount = MountedSpace(path: "/mnt/\u{e9}\u{e9}", space: "lab")
         let place = "/mnt/\u{e9}\u{e9}/snapshots/\u{301}s/names"
         #expect(MountedSpace.containing(place, in: [mount]) == mount)

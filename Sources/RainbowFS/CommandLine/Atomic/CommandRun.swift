@@ -49,9 +49,7 @@ final class CommandRun {
     /// Waits for the end of the command.
     func wait() throws(CommandFailure) -> CommandEnd {
         let end = waitWithStreams()
-        // What background jobs print from now on is too late.
-        while readOutput() {}
-        closeOutput()
+        keepRest()
         attempt { () throws(FileError) in try input.endRun() }
         if let failure { throw failure }
         return end
@@ -81,14 +79,25 @@ final class CommandRun {
         }
     }
 
-    /// Keeps what the command has printed; false if there is nothing.
-    private func readOutput() -> Bool {
-        guard let output, outputEnd >= 0 else { return false }
-        return unsafe withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { buffer in
+    /// Keeps what the command has printed up to now: what background jobs print later is too late.
+    private func keepRest() {
+        var left: Int32 = 0
+        if outputEnd >= 0 { _ = unsafe ioctl(outputEnd, UInt(FIONREAD), &left) }
+        while left > 0, case let count = readOutput(bytesMax: Int(left)), count > 0 {
+            left -= Int32(count)
+        }
+        closeOutput()
+    }
+
+    /// Keeps some of what the command has printed; returns how much, 0 if there is nothing.
+    private func readOutput(bytesMax: Int = .max) -> Int {
+        guard let output, outputEnd >= 0 else { return 0 }
+        let size = min(bytesMax, 1 << 16)
+        return unsafe withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { buffer in
             let count = unsafe read(outputEnd, buffer.baseAddress, buffer.count)
             guard count > 0 else {
                 if count == 0 { closeOutput() }
-                return false
+                return 0
             }
             do throws(FileError) {
                 unsafe try output.append(.init(rebasing: buffer[..<count]))
@@ -99,7 +108,7 @@ final class CommandRun {
                         + " TMPDIR can name another folder; --stream keeps nothing.")
                 closeOutput()
             }
-            return failure == nil
+            return failure == nil ? count : 0
         }
     }
 

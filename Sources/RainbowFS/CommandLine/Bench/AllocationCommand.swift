@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import RainbowCore
+import Synchronization
 
 /// `bench alloc`: objects made in batches, one after the other.
 struct AllocationCommand: ParsableCommand {
@@ -110,21 +111,48 @@ enum BenchSpace {
 
 /// Threads that run one function and are waited for.
 enum Workers {
-    static func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-        let threads = (0..<count).map { worker -> pthread_t in
-            var thread = pthread_t()
-            let task = unsafe Unmanaged.passRetained(Task { body(worker) })
-            let status = unsafe pthread_create(
-                &thread, nil,
-                { argument in
-                    let task = unsafe Unmanaged<Task>.fromOpaque(argument!).takeRetainedValue()
-                    task.body()
-                    return nil
-                }, unsafe task.toOpaque())
-            precondition(status == 0, "no thread can be made")
-            return thread
+    /// Begins when all threads are there.
+    ///
+    /// - Throws: if they cannot all be had; then the function has not run.
+    static func run(
+        _ count: Int, _ body: @escaping @Sendable (Int) -> Void
+    ) throws(CommandFailure) {
+        let isComplete = Mutex(false)
+        var threads: [pthread_t] = []
+        // The threads wait for the mutex.
+        let error = isComplete.withLock { allAreThere -> Int32 in
+            for worker in 0..<count {
+                let task = Task { if isComplete.withLock({ $0 }) { body(worker) } }
+                let error = start(task, &threads)
+                guard error == 0 else { return error }
+            }
+            allAreThere = true
+            return 0
         }
         for thread in threads { pthread_join(thread, nil) }
+        guard error == 0 else {
+            throw CommandFailure(
+                .refused,
+                "Only \(threads.count) of \(count) threads can be started: "
+                    + "\(ErrorText.of(error)) (ulimit -u, -v and -s limit them).")
+        }
+    }
+
+    private static func start(_ task: Task, _ threads: inout [pthread_t]) -> Int32 {
+        var thread = pthread_t()
+        let argument = unsafe Unmanaged.passRetained(task)
+        let error = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                unsafe Unmanaged<Task>.fromOpaque(argument!).takeRetainedValue().body()
+                return nil
+            }, unsafe argument.toOpaque())
+        if error == 0 {
+            threads.append(thread)
+        } else {
+            unsafe argument.release()
+        }
+        return error
     }
 
     private final class Task: Sendable {

@@ -91,7 +91,7 @@ struct BankCommand: ParsableCommand {
         let count = threads ?? 1
         let milliseconds = milliseconds
         let isPinned = pin
-        Workers.run(count) { worker in
+        try Workers.run(count) { worker in
             if isPinned { Processor.pin(worker) }
             arrived.add(1, ordering: .relaxed)
             while arrived.load(ordering: .relaxed) < count { sched_yield() }

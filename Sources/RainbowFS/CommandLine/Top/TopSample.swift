@@ -231,7 +231,7 @@ struct MetricsReading {
         var labels: [String: String]
         var value: String
 
-        var number: Double { Double(value) ?? 0 }
+        var number: Double { Double(value).flatMap { $0.isFinite ? $0 : nil } ?? 0 }
         var count: UInt64 { UInt64(value) ?? 0 }
 
         subscript(label: String) -> String { labels[label] ?? "" }

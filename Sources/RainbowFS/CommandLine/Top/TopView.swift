@@ -160,11 +160,16 @@ extension TopView {
     static func rate(_ perSecond: Double?) -> String {
         guard let perSecond else { return "-" }
         if perSecond > 0, perSecond < 9.95 { return String((perSecond * 10).rounded() / 10) }
-        return String(UInt64(perSecond.rounded()))
+        return String(whole(perSecond.rounded()))
+    }
+
+    /// Whatever `metrics` says: what is too large is the largest integer.
+    private static func whole(_ number: Double) -> UInt64 {
+        UInt64(exactly: number.rounded(.down)) ?? .max
     }
 
     static func age(_ seconds: Double) -> String {
-        let whole = UInt64(max(seconds, 0))
+        let whole = whole(max(seconds, 0))
         return switch whole {
         case ..<60: "\((max(seconds, 0) * 10).rounded(.down) / 10) s"
         case ..<3600: "\(whole / 60) min \(whole % 60) s"

@@ -197,7 +197,7 @@ enum MountTable {
         var rest = word.systemBytes[...]
         while let byte = rest.popFirst() {
             let digits = String(decoding: rest.prefix(3), as: UTF8.self)
-            if byte == UInt8(ascii: "\\"), let code = UInt8(digits, radix: 8) {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3, let code = UInt8(digits, radix: 8) {
                 bytes.append(code)
                 rest.removeFirst(3)
             } else {
