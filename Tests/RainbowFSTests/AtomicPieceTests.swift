@@ -180,13 +180,13 @@ import Testing
     @Test(
         "How a command ends, and what it is in a shell",
         arguments: [
-            ("exit 0", CommandEnd.exited(0), 0), ("exit 7", .exited(7), 7),
+            ("exit 0", ProgramEnd.exited(0), 0), ("exit 7", .exited(7), 7),
             ("kill -TERM $$", .killed(SIGTERM), 143), ("kill -KILL $$", .killed(SIGKILL), 137),
         ])
-    func ends(script: String, end: CommandEnd, status: Int32) throws {
+    func ends(script: String, end: ProgramEnd, status: Int32) throws {
         let signals = try SignalForwarder()
-        let run = try CommandRun(
-            CommandSetup(words: ["sh", "-c", script]), input: InputReplay(try Pipe().read),
+        let run = try ProgramRun(
+            ProgramSetup(words: ["sh", "-c", script]), input: InputReplay(try Pipe().read),
             output: nil, signals: signals)
         let found = try run.wait()
         #expect(found == end && found.exitStatus == status)
@@ -212,7 +212,7 @@ import Testing
     func notStarted(word: String, status: Int32) throws {
         let signals = try SignalForwarder()
         let failure = #expect(throws: CommandFailure.self) {
-            _ = try CommandProcess(CommandSetup(words: [word]), signals: signals)
+            _ = try ProgramProcess(ProgramSetup(words: [word]), signals: signals)
         }
         #expect(failure?.status.rawValue == status)
         #expect(failure?.description.hasPrefix("\(word): ") == true)
@@ -233,9 +233,9 @@ import Testing
         let signals = try SignalForwarder()
         signals.start()
         defer { signals.stop() }
-        let setup = CommandSetup(
+        let setup = ProgramSetup(
             words: ["bash", "-c", script], environment: environment, folder: folder)
-        let run = try CommandRun(setup, input: input, output: output, signals: signals)
+        let run = try ProgramRun(setup, input: input, output: output, signals: signals)
         #expect(try run.wait() == .exited(0))
         return try text(of: output)
     }

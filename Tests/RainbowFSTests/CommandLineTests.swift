@@ -13,14 +13,26 @@ import Testing
             91 22 0:61 / /mnt/my\\040space/inner rw - fuse.rainbowfs other rw,user_id=0
             92 22 0:62 / /mnt/sshfs rw - fuse.sshfs host: rw
             """
-        let mounts = MountedSpace.all(in: MountTable.parse(table))
+        let mounts = MountTable.parse(table)
         let outer = MountedSpace(path: "/mnt/my space", space: "demo")
         let inner = MountedSpace(path: "/mnt/my space/inner", space: "other")
-        #expect(mounts == [outer, inner])
+        #expect(MountedSpace.all(in: mounts) == [outer, inner])
         #expect(MountedSpace.containing("/mnt/my space", in: mounts) == outer)
         #expect(MountedSpace.containing("/mnt/my space/regions", in: mounts) == outer)
         #expect(MountedSpace.containing("/mnt/my space/inner/regions", in: mounts) == inner)
         #expect(MountedSpace.containing("/mnt/my spaces", in: mounts) == nil)
+    }
+
+    @Test("Of mounts at one path the one that covers the others counts, whatever it is")
+    func coveredMounts() {
+        let table = """
+            90 22 0:60 / /mnt/a rw - fuse.rainbowfs covered rw
+            91 22 0:61 / /mnt/a/b rw - tmpfs tmpfs rw
+            92 90 0:62 / /mnt/a rw - fuse.rainbowfs top rw
+            """
+        let mounts = MountTable.parse(table)
+        #expect(MountedSpace.containing("/mnt/a/names", in: mounts)?.space == "top")
+        #expect(MountedSpace.containing("/mnt/a/b/names", in: mounts) == nil)
     }
 
     @Test(
@@ -104,8 +116,11 @@ import Testing
 
     @Test("A table has columns and no blanks at the end of a line")
     func table() {
-        let text = TextTable.render(head: ["SPACE", "NODES", ""], rows: [["a", "10", ""]])
-        #expect(text == "SPACE  NODES\na      10")
+        let left = TextTable.lines(head: ["SPACE", "NODES", ""], rows: [["a", "10", ""]])
+        #expect(left == ["SPACE  NODES", "a      10"])
+        let right = TextTable.lines(
+            head: ["A", "B"], rows: [["", "1"], ["c", "23"]], numbers: [1])
+        #expect(right == ["A   B", "    1", "c  23"])
     }
 
     @Test("A node or region that left while they are listed is left out")

@@ -25,7 +25,7 @@ struct NewCommand: ParsableCommand {
     @Option(name: [.customShort("n"), .long], help: "How many objects to make.")
     var count = 1
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func validate() throws {
@@ -77,7 +77,7 @@ struct GetCommand: ParsableCommand {
     @Argument(help: "Names of fields; all if none is given.")
     var fields: [String] = []
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func run() throws {
@@ -147,7 +147,7 @@ struct SetCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Values of fields.", valueName: "field=value"))
     var fields: [AssignmentArgument]
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
 
     func run() throws {
         let mount = try mount.find(path: path)

@@ -10,7 +10,7 @@ struct StatusCommand: ParsableCommand {
             Example: rainbowfs status -m /mnt/rainbow
             """)
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func run() throws {

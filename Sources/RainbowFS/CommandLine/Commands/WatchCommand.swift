@@ -34,7 +34,7 @@ struct WatchCommand: ParsableCommand {
         help: "First print VERSION initial objects/0x..., when every later commit will be seen.")
     var isInitialWanted = false
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func validate() throws {
