@@ -203,7 +203,7 @@ struct CommandTests {
     }
 
     @Test(
-        "The benchgrades run, and the bank keeps its sum",
+        "The benchmarks run, and the bank keeps its sum",
         arguments: [
             ["--threads", "2"], ["--processes", "2", "--pin"], ["--read-all", "50"],
             ["--snapshot-milliseconds", "1"], ["--snapshot-milliseconds", "0", "--processes", "2"],

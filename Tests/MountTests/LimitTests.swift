@@ -64,6 +64,22 @@ struct LimitTests {
         #expect(result.output == "3\n3\n2\n125\n", "\(result)")
     }
 
+    @Test("A benchmark that cannot have its threads says why, and leaves nothing")
+    func threads() throws {
+        let mount = try TestMount("limit")
+        for arguments in ["--threads 3", "--threads 1 --snapshot-milliseconds 5"] {
+            let result = try mount.bash(
+                """
+                ulimit -s $((1 << 32)); exec rainbowfs bench bank --milliseconds 10 \(arguments)
+                """)
+            #expect(result.status == 3, "\(result)")
+            #expect(result.errors.contains("Resource temporarily unavailable"), "\(result)")
+            #expect(result.errors.contains("ulimit -u"), "\(result)")
+        }
+        let spaces = try FileManager.default.contentsOfDirectory(atPath: mount.folder + "/spaces")
+        #expect(spaces == [])
+    }
+
     @Test("Under a limit of file sizes a space that is there can be used, and says what cannot be.")
     func fileSizeOfUser() throws {
         let mount = try TestMount("limit")

@@ -169,16 +169,24 @@ import Testing
         #expect(kill(job, SIGKILL) == 0)
     }
 
+    @Test("A background job that prints without end holds nothing up")
+    func endlessOutput() throws {
+        let text = try withDeadline(seconds: 60, "a run with a job that prints without end") {
+            try run("yes & yes & sleep 0.05", InputReplay(try Pipe().read))
+        }
+        #expect(text.hasPrefix("y\ny\n"))
+    }
+
     @Test(
         "How a command ends, and what it is in a shell",
         arguments: [
-            ("exit 0", CommandEnd.exited(0), 0), ("exit 7", .exited(7), 7),
+            ("exit 0", ProgramEnd.exited(0), 0), ("exit 7", .exited(7), 7),
             ("kill -TERM $$", .killed(SIGTERM), 143), ("kill -KILL $$", .killed(SIGKILL), 137),
         ])
-    func ends(script: String, end: CommandEnd, status: Int32) throws {
+    func ends(script: String, end: ProgramEnd, status: Int32) throws {
         let signals = try SignalForwarder()
-        let run = try CommandRun(
-            CommandSetup(words: ["sh", "-c", script]), input: InputReplay(try Pipe().read),
+        let run = try ProgramRun(
+            ProgramSetup(words: ["sh", "-c", script]), input: InputReplay(try Pipe().read),
             output: nil, signals: signals)
         let found = try run.wait()
         #expect(found == end && found.exitStatus == status)
@@ -204,7 +212,7 @@ import Testing
     func notStarted(word: String, status: Int32) throws {
         let signals = try SignalForwarder()
         let failure = #expect(throws: CommandFailure.self) {
-            _ = try CommandProcess(CommandSetup(words: [word]), signals: signals)
+            _ = try ProgramProcess(ProgramSetup(words: [word]), signals: signals)
         }
         #expect(failure?.status.rawValue == status)
         #expect(failure?.description.hasPrefix("\(word): ") == true)
@@ -225,9 +233,9 @@ import Testing
         let signals = try SignalForwarder()
         signals.start()
         defer { signals.stop() }
-        let setup = CommandSetup(
+        let setup = ProgramSetup(
             words: ["bash", "-c", script], environment: environment, folder: folder)
-        let run = try CommandRun(setup, input: input, output: output, signals: signals)
+        let run = try ProgramRun(setup, input: input, output: output, signals: signals)
         #expect(try run.wait() == .exited(0))
         return try text(of: output)
     }

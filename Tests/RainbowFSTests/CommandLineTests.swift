@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import RainbowCore
@@ -12,14 +13,26 @@ import Testing
             91 22 0:61 / /mnt/my\\040space/inner rw - fuse.rainbowfs other rw,user_id=0
             92 22 0:62 / /mnt/sshfs rw - fuse.sshfs host: rw
             """
-        let mounts = MountedSpace.all(in: MountTable.parse(table))
+        let mounts = MountTable.parse(table)
         let outer = MountedSpace(path: "/mnt/my space", space: "demo")
         let inner = MountedSpace(path: "/mnt/my space/inner", space: "other")
-        #expect(mounts == [outer, inner])
+        #expect(MountedSpace.all(in: mounts) == [outer, inner])
         #expect(MountedSpace.containing("/mnt/my space", in: mounts) == outer)
         #expect(MountedSpace.containing("/mnt/my space/regions", in: mounts) == outer)
         #expect(MountedSpace.containing("/mnt/my space/inner/regions", in: mounts) == inner)
         #expect(MountedSpace.containing("/mnt/my spaces", in: mounts) == nil)
+    }
+
+    @Test("Of mounts at one path the one that covers the others counts, whatever it is")
+    func coveredMounts() {
+        let table = """
+            90 22 0:60 / /mnt/a rw - fuse.rainbowfs covered rw
+            91 22 0:61 / /mnt/a/b rw - tmpfs tmpfs rw
+            92 90 0:62 / /mnt/a rw - fuse.rainbowfs top rw
+            """
+        let mounts = MountTable.parse(table)
+        #expect(MountedSpace.containing("/mnt/a/names", in: mounts)?.space == "top")
+        #expect(MountedSpace.containing("/mnt/a/b/names", in: mounts) == nil)
     }
 
     @Test(
@@ -42,13 +55,19 @@ import Testing
         arguments: [
             ("balance=100", "balance=100"), ("a=#1", ##"a="#1""##), ("a=b=c", "a=b=c"),
             ("label=two words", #"label="two words""#),
-            (#"label=a"b\"#, #"label="a\"b\\""#), ("label=a\nb", #"label="a\nb""#),
+            ("a[12]=1", "a[12]=1"), (#"label=a"b\"#, #"label="a\"b\\""#),
+            ("label=a\nb", #"label="a\nb""#),
         ])
     func assignments(argument: String, word: String) {
         #expect(AssignmentArgument(argument: argument)?.commandWord == word)
     }
 
-    @Test("An assignment needs a field and an equals sign", arguments: ["", "balance", "=5"])
+    @Test(
+        "An assignment needs a field, or an element of one, and an equals sign",
+        arguments: [
+            "", "balance", "=5", "x\nset names/b y=2", "a b=1", "a\"=1", "a#=1", "a[=1", "a[]=1",
+            "a[x]=1", "a[0]b=1", "[0]=1", "1a=1",
+        ])
     func badAssignments(argument: String) {
         #expect(AssignmentArgument(argument: argument) == nil)
     }
@@ -97,8 +116,29 @@ import Testing
 
     @Test("A table has columns and no blanks at the end of a line")
     func table() {
-        let text = TextTable.render(head: ["SPACE", "NODES", ""], rows: [["a", "10", ""]])
-        #expect(text == "SPACE  NODES\na      10")
+        let left = TextTable.lines(head: ["SPACE", "NODES", ""], rows: [["a", "10", ""]])
+        #expect(left == ["SPACE  NODES", "a      10"])
+        let right = TextTable.lines(
+            head: ["A", "B"], rows: [["", "1"], ["c", "23"]], numbers: [1])
+        #expect(right == ["A   B", "    1", "c  23"])
+    }
+
+    @Test("A node or region that left while they are listed is left out")
+    func leftEntries() throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "rainbowfs-status-\(UUID())").path()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for entry in ["nodes", "regions/here", "regions/left"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(folder)/\(entry)", withIntermediateDirectories: true)
+        }
+        for file in ["nodes/0", "regions/here/status"] {
+            try Data("number: 1\n".utf8).write(to: URL(filePath: "\(folder)/\(file)"))
+        }
+        try FileManager.default.createSymbolicLink(
+            atPath: folder + "/nodes/1", withDestinationPath: "left")
+        let status = try MountStatus(MountedSpace(path: folder, space: "demo"))
+        #expect(status.nodes.map(\.name) == ["0"] && status.regions.map(\.name) == ["here"])
     }
 
     @Test("Facts of a status text are keys and values")
@@ -140,7 +180,8 @@ import Testing
         }
         let lost = EventLine(String(decoding: EventText.lost(upTo: 7), as: UTF8.self))
         #expect(lost?.version == 7 && lost?.node == nil && lost?.isComplete == false)
-        for text in ["", "{}", "{\"version\": 1}", "{\"version\": x, \"node\": 1}"] {
+        let numbers = ["1", "1, \"node\": 18446744073709551615", "x, \"node\": 1"]
+        for text in ["", "{}"] + numbers.map({ "{\"version\": \($0)}" }) {
             #expect(EventLine(text) == nil)
         }
     }

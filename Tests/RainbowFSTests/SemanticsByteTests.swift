@@ -176,12 +176,14 @@ import Testing
         #expect(
             lines.first?.path.systemBytes == Array("/mnt/".utf8) + [0xe9] + Array(" x\u{e9}".utf8))
         #expect(lines.first?.source == "lab")
+        #expect(MountTable.unescaped("a\\1") == "a\\1")
         let mount = MountedSpace(path: "/mnt/\u{e9}\u{e9}", space: "lab")
         let place = "/mnt/\u{e9}\u{e9}/snapshots/\u{301}s/names"
-        #expect(MountedSpace.containing(place, in: [mount]) == mount)
+        let line = MountTable.Line(path: mount.path, type: "fuse.rainbowfs", source: "lab")
+        #expect(MountedSpace.containing(place, in: [line]) == mount)
         #expect(mount.view(of: place).path.isSame(as: "/mnt/\u{e9}\u{e9}/snapshots/\u{301}s"))
         #expect(mount.view(of: place).isSnapshot)
         #expect(mount.below("/mnt/\u{e9}\u{e9}/\u{301}") == "\u{301}")
-        #expect(MountedSpace.containing("/mnt/e\u{301}e\u{301}/x", in: [mount]) == nil)
+        #expect(MountedSpace.containing("/mnt/e\u{301}e\u{301}/x", in: [line]) == nil)
     }
 }

@@ -62,6 +62,10 @@ import Testing
         #expect(reading["x"].map { $0["a"] } == names)
         #expect(reading["x"].allSatisfy { $0["b"] == "z" && $0.count == 1 })
         #expect(reading["y"].isEmpty)
+        for value in ["nan", "inf", "x", ""] {
+            let sample = MetricsReading("rainbowfs_z \(value)")["z"].first
+            #expect(sample?.number ?? 0 == 0 && sample?.count ?? 0 == 0)
+        }
     }
 
     @Test("The view fits into any terminal and shows what it can of each table")
@@ -96,6 +100,8 @@ import Testing
         arguments: [
             (0.04, "0.0 s", "0.0"), (3.99, "3.9 s", "4.0"), (75, "1 min 15 s", "75"),
             (3720.4, "1 h 2 min", "3720"), (90_000, "1 d 1 h", "90000"),
+            (1e300, "213503982334601 d 7 h", "18446744073709551615"),
+            (.infinity, "213503982334601 d 7 h", "18446744073709551615"),
         ])
     func texts(number: Double, age: String, rate: String) {
         #expect(TopView.age(number) == age)

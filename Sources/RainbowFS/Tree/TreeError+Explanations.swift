@@ -83,7 +83,7 @@ extension TransactionError {
                 + " used already goes on; unmount and mount to have the new space."
         case .unavailable(let errno):
             "The machine did not let this process look at a region of the space:"
-                + " \(unsafe String(cString: strerror(errno))). Nothing is wrong with the space;"
+                + " \(ErrorText.of(errno)). Nothing is wrong with the space;"
                 + " try again."
         case .damaged(let address):
             "The space is damaged at \(address): something else wrote into its files. Save what can"
@@ -102,5 +102,12 @@ extension TransactionError {
         case .busy: "Another process holds what this needs and does not go on. Try again."
         case .readOnly: "The space is attached for reading only."
         }
+    }
+}
+
+/// What the system says of the number of an error.
+enum ErrorText {
+    static func of(_ error: Int32) -> String {
+        unsafe String(cString: strerror(error))
     }
 }

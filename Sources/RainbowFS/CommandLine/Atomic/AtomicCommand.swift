@@ -10,10 +10,11 @@ struct AtomicCommand: ParsableCommand {
             [--] <command> ...
             """,
         discussion: """
-            The command runs inside of a new transaction: in the place there that is its working \
-            directory here, with RAINBOW naming the top. If it ends with 0, all that it did is \
-            committed as one; if not, nothing is. When somebody else's commit comes between, it \
-            runs again, after eight times alone; what it prints appears once, at the commit.
+            The command runs in a new transaction: in the directory of the transaction that \
+            corresponds to the working directory, with RAINBOW naming the top. If it ends with 0, \
+            all that it did is committed as one; if not, nothing is. When somebody else's commit \
+            comes between, it runs again, after eight times alone; what it prints appears once, \
+            at the commit.
 
             The exit status is the command's own, or 125: rainbowfs failed; 126, 127: the command \
             cannot be run, is not there; 75: gave up after --retries; 128 + N: killed by signal N.
@@ -28,7 +29,7 @@ struct AtomicCommand: ParsableCommand {
         completion: .directory)
     var directory: String?
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
 
     @Option(help: ArgumentHelp("Run it again so many times at most.", valueName: "n"))
     var retries: Int?

@@ -1,14 +1,14 @@
 import Glibc
 import RainbowCore
 
-/// `rainbowfs atomic`: runs a command in a new transaction until one of its runs is committed.
+/// `rainbowfs atomic`: runs a program in a new transaction until one of its runs is committed.
 struct AtomicRunner {
-    /// After so many conflicts nobody else may commit while the command runs, so that it ends.
+    /// After so many conflicts nobody else may commit while the program runs, so that it ends.
     static let conflictsBeforeSerial = 8
 
     private let arguments: AtomicArguments
     private let mount: MountedSpace
-    /// The command's working directory, from the top of the tree.
+    /// The program's working directory, from the top of the tree.
     private let subfolder: String
 
     init(_ arguments: AtomicArguments) throws(CommandFailure) {
@@ -50,7 +50,7 @@ struct AtomicRunner {
         }
         let folder = try transaction.openFolder(subfolder)
         defer { close(folder) }
-        let setup = CommandSetup(
+        let setup = ProgramSetup(
             words: arguments.command,
             environment: [
                 "RAINBOW": transaction.path,
@@ -60,7 +60,7 @@ struct AtomicRunner {
 
         signals.start()
         defer { signals.stop() }
-        let run = try CommandRun(setup, input: input, output: output, signals: signals)
+        let run = try ProgramRun(setup, input: input, output: output, signals: signals)
         let end = try run.wait()
         guard end == .exited(0) else {
             if let reason = transaction.reason { throw reason }
@@ -87,7 +87,7 @@ struct AtomicRunner {
         return 0
     }
 
-    /// - Returns: the exit status if the command must not run again.
+    /// - Returns: the exit status if the program must not run again.
     private func afterConflict(
         _ attempt: Int, _ transaction: AtomicTransaction, _ endingSignal: Int32?
     ) throws(CommandFailure) -> Int32? {
@@ -96,7 +96,7 @@ struct AtomicRunner {
         if isLast || arguments.isVerbose, let conflict = try? transaction.facts()["conflict"] {
             reason = conflict
         }
-        // The command was to end, took its time for it, and is not begun once more.
+        // The program was to end, took its time for it, and is not begun once more.
         if let endingSignal {
             say("attempt \(attempt) was not committed: \(reason)")
             return 128 + endingSignal
@@ -124,7 +124,7 @@ struct AtomicRunner {
         if arguments.isVerbose { StandardError.print("rainbowfs: \(text)") }
     }
 
-    /// Where below the mount the command runs: in `-C`, or where this process is, or at the top.
+    /// Where below the mount the program runs: in `-C`, or where this process is, or at the top.
     private static func subfolder(
         _ arguments: AtomicArguments, _ mount: MountedSpace
     ) throws(CommandFailure) -> String {
@@ -135,7 +135,7 @@ struct AtomicRunner {
         guard let folder = FileText.resolved(name) else {
             throw CommandFailure(.atomic, "\(name): \(FileError(path: name, errno: errno).reason)")
         }
-        guard MountedSpace.containing(folder, in: [mount]) != nil else {
+        guard folder.isInside(mount.path) else {
             guard wanted != nil else { return "" }
             throw CommandFailure(.atomic, "\(folder) is not below \(mount.path).")
         }

@@ -1,11 +1,11 @@
 import CLinux
 import Glibc
 
-/// Gives each run of a command the same standard input.
+/// Gives each run of a program the same standard input.
 ///
 /// A file is rewound. What comes through a pipe or a socket is recorded and replayed, and yet only
-/// taken from it as far as the command reads: anyone who reads from it next finds what the command
-/// has left. For this the command gets a pipe of a single page, which can be written to when it is
+/// taken from it as far as the program reads: anyone who reads from it next finds what the program
+/// has left. For this the program gets a pipe of a single page, which can be written to when it is
 /// empty, that is when everything in it was read. What comes next is copied into it and stays in
 /// the source; when it was read, the same is taken from the source and recorded. A terminal,
 /// /dev/null and other devices are passed on as they are.
@@ -24,9 +24,9 @@ import Glibc
     private let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
     /// How much of the record this run was given.
     private var position = 0
-    /// Bytes in the command's pipe that are still in the source.
+    /// Bytes in the program's pipe that are still in the source.
     private var offered = 0
-    /// The end of the command's pipe that is written to; -1 if there is none.
+    /// The end of the program's pipe that is written to; -1 if there is none.
     private var sink: Int32 = -1
     /// Everything recorded was read, and there is no more yet.
     private var isWaiting = false
@@ -54,7 +54,7 @@ import Glibc
         }
     }
 
-    /// Prepares a run of the command.
+    /// Prepares a run of the program.
     /// - Returns: what it gets as standard input, to be closed when it has it; nil: this process's.
     func beginRun() throws(FileError) -> Int32? {
         switch source {
@@ -67,7 +67,7 @@ import Glibc
             guard unsafe rainbow_pipe2(&ends, O_CLOEXEC) == 0,
                 unsafe fcntl(ends[1], rainbow_set_pipe_size, Int32(piece.count)) >= 0
             else { throw FileError(path: "a pipe", errno: errno) }
-            // Not on the command's end, which expects to wait.
+            // Not on the program's end, which expects to wait.
             _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
             (sink, position, offered, isWaiting) = (ends[1], 0, 0, false)
             return ends[0]
@@ -84,7 +84,7 @@ import Glibc
         return [own, pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
     }
 
-    /// Gives the command its next piece, if it has read all that it was given.
+    /// Gives the program its next piece, if it has read all that it was given.
     /// - Parameter answers: `pollRequests` as poll(2) answered them.
     func advance(_ answers: ArraySlice<pollfd>) throws(FileError) {
         guard let own = answers.first, answers.contains(where: { $0.revents != 0 }) else { return }
@@ -100,7 +100,7 @@ import Glibc
         }
     }
 
-    /// Takes from the source what the command has read of it, and no more.
+    /// Takes from the source what the program has read of it, and no more.
     func endRun() throws(FileError) {
         guard sink >= 0 else { return }
         var unread: Int32 = 0
@@ -110,7 +110,7 @@ import Glibc
         offered = 0
     }
 
-    /// Ends the command's input here, after a failure.
+    /// Ends the program's input here, after a failure.
     func abandonRun() {
         closeSink()
         offered = 0

@@ -1,15 +1,15 @@
 import CLinux
 import Glibc
 
-/// The signals that concern a command that this program runs: taken from a descriptor while it
+/// The signals that concern a program that this process runs: taken from a descriptor while it
 /// runs, so that they can be passed on, and left alone at all other times.
 ///
 /// A signal that this process ignores stays ignored, as nohup(1) and background jobs of a shell
-/// want it; the command has inherited that.
+/// want it; the program has inherited that.
 final class SignalForwarder {
     struct Received: Equatable {
         var signal: Int32
-        /// Sent by the terminal: the whole process group has it, so the command too.
+        /// Sent by the terminal: the whole process group has it, so the program too.
         var isFromTerminal: Bool
     }
 
@@ -19,7 +19,7 @@ final class SignalForwarder {
 
     /// Can be read when there is a signal.
     let descriptor: Int32
-    /// What the command starts with.
+    /// What the program starts with.
     private(set) var inheritedMask = sigset_t()
     private var taken = sigset_t()
 
@@ -29,7 +29,7 @@ final class SignalForwarder {
         where rainbow_ignores_signal(signal) == 0 {
             unsafe sigaddset(&taken, signal)
         }
-        // A command that closes its input is no reason to end.
+        // A program that closes its input is no reason to end.
         unsafe sigaddset(&taken, SIGPIPE)
         // Where the end of children is ignored, the kernel keeps no exit status.
         rainbow_reset_signal(SIGCHLD)

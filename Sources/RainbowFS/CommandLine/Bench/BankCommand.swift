@@ -3,16 +3,6 @@ import Glibc
 import RainbowCore
 import Synchronization
 
-struct BenchCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "bench",
-        abstract: "Measure this machine, in spaces that are made for it and removed.",
-        discussion: """
-            Example: rainbowfs bench bank --threads 2 --milliseconds 1000
-            """,
-        subcommands: [BankCommand.self, AllocationCommand.self, BankWorkerCommand.self])
-}
-
 /// `bench bank`: transfers between accounts by threads, or by processes.
 struct BankCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -91,7 +81,7 @@ struct BankCommand: ParsableCommand {
         let count = threads ?? 1
         let milliseconds = milliseconds
         let isPinned = pin
-        Workers.run(count) { worker in
+        try Workers.run(count) { worker in
             if isPinned { Processor.pin(worker) }
             arrived.add(1, ordering: .relaxed)
             while arrived.load(ordering: .relaxed) < count { sched_yield() }

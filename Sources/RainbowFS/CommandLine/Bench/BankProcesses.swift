@@ -27,7 +27,7 @@ enum BankProcesses {
             let numbers = worker.readLine().split(separator: " ")
             guard numbers.count == 5, let transfers = Int(numbers[0]),
                 let readAlls = Int(numbers[1]), let restarts = Int(numbers[2]),
-                let sumsWrong = Int(numbers[3]), let seconds = Double(numbers[4])
+                let sumsWrong = Int(numbers[3]), let seconds = Double(numbers[4]), seconds > 0
             else { throw failure }
             return BankWorkload.Counts(
                 transfers: transfers, readAlls: readAlls, restarts: restarts,
@@ -48,13 +48,13 @@ struct BankWorkerCommand: ParsableCommand {
         guard let address = Address(text: text) else { throw ValidationError("no address") }
         return address
     }) var bank: Address
-    @Option var index = 0
+    @Option var index: UInt16 = 0
     @Option var milliseconds = 1000
     @Option var readAll = 0
     @Flag var pin = false
 
     func run() throws {
-        if pin { Processor.pin(index) }
+        if pin { Processor.pin(Int(index)) }
         let space = try Space.open(space)
         let workload = BankWorkload(space: space, bank: bank, readAllPercent: readAll)
         var runs = 0
@@ -97,14 +97,14 @@ final class ChildProcess {
         output = fromChild.read
         processID = child
         guard status == 0 else {
-            throw CommandFailure(.refused, "No process can be started: \(status)")
+            throw CommandFailure(.refused, "No process can be started: \(ErrorText.of(status)).")
         }
     }
 
     private static func pipe() throws -> (read: Int32, write: Int32) {
         var ends: [Int32] = [0, 0]
         guard unsafe Glibc.pipe(&ends) == 0 else {
-            throw CommandFailure(.refused, "No pipe can be made: \(errno)")
+            throw CommandFailure(.refused, "No pipe can be made: \(ErrorText.of(errno)).")
         }
         // The other children must not hold these ends open.
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

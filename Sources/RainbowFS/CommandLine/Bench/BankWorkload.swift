@@ -148,7 +148,7 @@ struct BankSnapshots {
         let outcome = Mutex<Result<R, any Error>?>(nil)
         let counts = Mutex<Result<Counts, any Error>>(.success(Counts()))
         let state = Atomic<Int>(State.starting)
-        Workers.run(2) { thread in
+        try Workers.run(2) { thread in
             if thread == 0 {
                 let result = Result { try keep(state) }
                 counts.withLock { $0 = result }

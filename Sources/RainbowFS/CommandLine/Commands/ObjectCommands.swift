@@ -25,13 +25,13 @@ struct NewCommand: ParsableCommand {
     @Option(name: [.customShort("n"), .long], help: "How many objects to make.")
     var count = 1
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func validate() throws {
         guard count > 0 else { throw ValidationError("The number of objects must be at least 1.") }
-        guard !className.contains(where: \.isWhitespace) else {
-            throw ValidationError("The name of a class has no blanks.")
+        guard ClassText.isIdentifier(className) else {
+            throw ValidationError("The name of a class is letters, digits and _.")
         }
     }
 
@@ -77,7 +77,7 @@ struct GetCommand: ParsableCommand {
     @Argument(help: "Names of fields; all if none is given.")
     var fields: [String] = []
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func run() throws {
@@ -147,7 +147,7 @@ struct SetCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Values of fields.", valueName: "field=value"))
     var fields: [AssignmentArgument]
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
 
     func run() throws {
         let mount = try mount.find(path: path)
@@ -166,17 +166,27 @@ struct SetCommand: ParsableCommand {
     }
 }
 
-/// `FIELD=VALUE` as typed.
+/// `FIELD=VALUE` or `FIELD[I]=VALUE` as typed.
 struct AssignmentArgument: ExpressibleByArgument, Equatable {
     var field: String
     var value: String
 
     init?(argument: String) {
         let utf8 = argument.utf8
-        guard let equals = utf8.firstIndex(of: UInt8(ascii: "=")), equals != utf8.startIndex
-        else { return nil }
+        guard let equals = utf8.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+        let name = argument[..<equals].prefix { $0 != "[" }
+        let index = argument[name.endIndex..<equals]
+        // Nothing else is one word of one command.
+        guard ClassText.isIdentifier(name), index.isEmpty || Self.isIndex(index) else { return nil }
         field = String(argument[..<equals])
         value = String(argument[utf8.index(after: equals)...])
+    }
+
+    /// Whether it is a number in brackets.
+    private static func isIndex(_ text: Substring) -> Bool {
+        let digits = text.utf8.dropFirst().dropLast()
+        return text.utf8.last == UInt8(ascii: "]") && !digits.isEmpty
+            && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     /// The word of a command of the tree: quoted if the value would not be one word otherwise.

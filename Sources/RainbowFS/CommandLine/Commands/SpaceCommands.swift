@@ -45,7 +45,8 @@ struct ListCommand: ParsableCommand {
                 limit(space), space.problem?.explanation ?? "",
             ]
         }
-        return TextTable.render(head: ["SPACE", "NODES", "MEMORY", "LIMIT", ""], rows: rows)
+        return TextTable.lines(head: ["SPACE", "NODES", "MEMORY", "LIMIT", ""], rows: rows)
+            .joined(separator: "\n")
     }
 }
 
@@ -154,12 +155,5 @@ struct DestroyCommand: ParsableCommand {
     private func patienceSeconds(_ nodes: Int) -> Double {
         let mounts = MountedSpace.all(in: MountTable.lines()).count { $0.space == space }
         return nodes > mounts ? 10 : 0
-    }
-}
-
-extension CompletionKind {
-    /// Names of the spaces of this machine.
-    static var spaces: CompletionKind {
-        .custom { _, _, _ in ((try? Space.list()) ?? []).map(\.name) }
     }
 }

@@ -10,7 +10,7 @@ struct StatusCommand: ParsableCommand {
             Example: rainbowfs status -m /mnt/rainbow
             """)
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func run() throws {
@@ -40,20 +40,28 @@ struct MountStatus {
         guard unsafe mount.path.withSystemText({ unsafe statvfs($0, &memory) }) == 0 else {
             throw FileError(path: mount.path, errno: errno)
         }
+        // Whatever is mounted there says these numbers: they need not fit together.
         let unit = UInt64(memory.f_frsize)
-        memoryTotalBytes = UInt64(memory.f_blocks) * unit
-        memoryUsedBytes = UInt64(memory.f_blocks - memory.f_bfree) * unit
-        nodes = []
-        for name in try FileText.names(inDirectory: mount.path + "/nodes") {
-            // A node that left since the folder was read is no error.
-            guard let text = try? FileText.readText("\(mount.path)/nodes/\(name)") else { continue }
-            nodes.append((name, MountStatus.facts(text)))
+        memoryTotalBytes = UInt64(memory.f_blocks) &* unit
+        memoryUsedBytes = UInt64(memory.f_blocks &- memory.f_bfree) &* unit
+        nodes = try MountStatus.facts(ofEach: mount.path + "/nodes")
+        regions = try MountStatus.facts(ofEach: mount.path + "/regions", in: "/status")
+    }
+
+    /// The facts of each entry of a folder, or of a file in each.
+    private static func facts(
+        ofEach folder: String, in file: String = ""
+    ) throws(FileError) -> [(name: String, facts: Facts)] {
+        var found: [(String, Facts)] = []
+        for name in try FileText.names(inDirectory: folder) {
+            do throws(FileError) {
+                found.append((name, facts(try FileText.readText("\(folder)/\(name)\(file)"))))
+            } catch {
+                // It left since the folder was read.
+                guard [ENOENT, ESTALE].contains(error.errno) else { throw error }
+            }
         }
-        regions = []
-        for name in try FileText.names(inDirectory: mount.path + "/regions") {
-            let text = try FileText.readText("\(mount.path)/regions/\(name)/status")
-            regions.append((name, MountStatus.facts(text)))
-        }
+        return found
     }
 
     /// Lines of a key, a colon and a value.

@@ -34,7 +34,7 @@ struct WatchCommand: ParsableCommand {
         help: "First print VERSION initial objects/0x..., when every later commit will be seen.")
     var isInitialWanted = false
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     func validate() throws {
@@ -136,7 +136,8 @@ struct EventLine: Equatable {
         guard let version = Self.number(after: "\"version\": ", in: text) else { return nil }
         self.version = version
         let isLost = text.contains("\"lost\": true")
-        node = isLost ? nil : Self.number(after: "\"node\": ", in: text).map { Int($0) }
+        node =
+            isLost ? nil : Self.number(after: "\"node\": ", in: text).flatMap { Int(exactly: $0) }
         objects = text.split(separator: "\"address\": \"").dropFirst().compactMap {
             Address(text: $0.prefix { $0 != "\"" })
         }

@@ -9,7 +9,7 @@ struct FileError: Error {
     var reason: String {
         errno == ENOTCONN || errno == ECONNABORTED
             ? "the mount there has died; end it with fusermount3 -u"
-            : unsafe String(cString: strerror(errno))
+            : ErrorText.of(errno)
     }
 }
 
@@ -26,13 +26,6 @@ enum FileText {
 
     static func readText(_ path: String) throws(FileError) -> String {
         String(systemBytes: try read(path))
-    }
-
-    /// Writes `text` in one write(2), without truncating or creating the file.
-    static func write(_ text: String, toFile path: String) throws(FileError) {
-        try withDescriptor(path, O_WRONLY) { descriptor throws(FileError) in
-            try write(text.systemBytes, to: descriptor, path)
-        }
     }
 
     /// Writes `command` in one write(2) and reads what the same open file answers.

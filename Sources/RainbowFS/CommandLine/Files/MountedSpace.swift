@@ -17,10 +17,19 @@ struct MountedSpace: Equatable {
         self.mountPoint = mountPoint ?? path
     }
 
+    /// Nil for what is no space.
+    private init?(_ line: MountTable.Line) {
+        guard line.type == MountTable.fileSystemType else { return nil }
+        self.init(path: line.path, space: line.source)
+    }
+
     static func all(in table: [MountTable.Line]) -> [MountedSpace] {
-        table.filter { $0.type == MountTable.fileSystemType }.map {
-            MountedSpace(path: $0.path, space: $0.source)
-        }
+        table.compactMap(MountedSpace.init)
+    }
+
+    /// The one that an absolute path without links lies in.
+    static func containing(_ location: String, in table: [MountTable.Line]) -> MountedSpace? {
+        MountTable.containing(location, in: table).flatMap(MountedSpace.init)
     }
 
     /// The mount that `option` (`-m`) names, or else the one that `path` leads into, which is the
@@ -28,13 +37,14 @@ struct MountedSpace: Equatable {
     static func find(option: String?, path: String? = nil) throws(CommandFailure)
         -> MountedSpace
     {
-        let mounts = all(in: MountTable.lines())
+        let table = MountTable.lines()
         let start = option ?? path ?? "."
         guard let location = option == nil ? longestResolved(start) : FileText.resolved(start)
         else {
             throw CommandFailure(.noMount, "There is no \(start).")
         }
-        guard let mount = containing(location, in: mounts)?.view(of: location) else {
+        guard let mount = containing(location, in: table)?.view(of: location) else {
+            let mounts = all(in: table)
             let hint =
                 mounts.isEmpty
                 ? "Mount one with: rainbowfs SPACE MOUNTPOINT"
@@ -42,14 +52,6 @@ struct MountedSpace: Equatable {
             throw CommandFailure(.noMount, "\(location) is not below a mounted space. \(hint)")
         }
         return mount
-    }
-
-    /// The innermost mount that holds the absolute path `place`.
-    static func containing(_ location: String, in mounts: [MountedSpace]) -> MountedSpace? {
-        mounts.filter { mount in
-            location.isSame(as: mount.path) || mount.path == "/"
-                || location.begins(with: mount.path + "/")
-        }.max { $0.path.utf8.count < $1.path.utf8.count }
     }
 
     /// The transaction or the snapshot that an absolute path below the mount leads into; without

@@ -19,7 +19,7 @@ struct ObjectFiles {
             throw CommandFailure(.refused, "\(path): \(FileError(path: path, errno: errno).reason)")
         }
         let last = location.parts(at: "/").last.map(String.init) ?? ""
-        guard MountedSpace.containing(location, in: [mount]) != nil,
+        guard location.isInside(mount.path),
             let address = Address(text: last.prefix { $0 != "." })
         else {
             throw CommandFailure(.refused, "\(path) does not lead to an object of \(mount.path).")
@@ -128,5 +128,12 @@ struct ShownValue: Equatable {
             return "null"
         }
         return LinkText.path(ofText: String(last))
+    }
+}
+
+extension LinkText {
+    /// An object's directory, by its address as text; what is no address stays as it is.
+    static func path(ofText text: String) -> String {
+        Address(text: text).map(path) ?? "objects/\(text)"
     }
 }

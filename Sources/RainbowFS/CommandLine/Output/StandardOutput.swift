@@ -1,4 +1,3 @@
-import ArgumentParser
 import Glibc
 import RainbowCore
 import Synchronization
@@ -81,26 +80,25 @@ enum StandardOutput {
     }
 }
 
-/// Why a command ends without having done its work: one sentence, and the exit status.
-struct CommandFailure: Error, CustomStringConvertible {
-    /// Exit statuses, as in the manual page.
-    enum Status: Int32 {
-        case arguments = 1
-        case noMount = 2
-        case refused = 3
-        case damaged = 4
-        /// Those of `atomic`, away from what its command may end with, as timeout(1) has them.
-        case gaveUp = 75
-        case atomic = 125
-        case commandNotRunnable = 126
-        case commandNotFound = 127
+/// Descriptors 0, 1 and 2. Anyone who starts the program can have closed them; then the next file
+/// that is opened, the control file of a transaction say, would be taken for standard output.
+enum StandardDescriptors {
+    /// Opens those that are closed, such that using them fails as before.
+    static func occupy() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
     }
 
-    var status: Status
-    var description: String
-
-    init(_ status: Status, _ description: String) {
-        self.status = status
-        self.description = description
+    /// Has a write past the limit of file sizes fail with EFBIG, as one to a full disk fails,
+    /// rather than end the program. A program that is run has the signal as it was.
+    static func failPastLimit() {
+        var (action, before) = (sigaction(), sigaction())
+        unsafe action.__sigaction_handler.sa_handler = { _ in }
+        unsafe sigaction(SIGXFSZ, &action, &before)
+        let isIgnored = unsafe before.__sigaction_handler.sa_handler.map {
+            unsafe unsafeBitCast($0, to: Int.self) == 1
+        }
+        if isIgnored == true { unsafe sigaction(SIGXFSZ, &before, nil) }
     }
 }

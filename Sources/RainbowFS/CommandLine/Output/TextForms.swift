@@ -70,16 +70,21 @@ enum ByteText {
 
 /// Rows of text under a head, columns two blanks apart.
 enum TextTable {
-    static func render(head: [String], rows: [[String]]) -> String {
+    /// A line for the head, and one for each row.
+    ///
+    /// - Parameter numbers: the columns that are aligned to the right.
+    static func lines(
+        head: [String], rows: some Sequence<[String]>, numbers: Set<Int> = []
+    ) -> [String] {
         let all = [head] + rows
         let widths = head.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.map { row in
-            let cells = row.enumerated().map { column, text in
-                column == row.count - 1
-                    ? text : text + String(repeating: " ", count: widths[column] - text.count)
+            let cells = row.enumerated().map { column, cell in
+                let blanks = String(repeating: " ", count: widths[column] - cell.count)
+                return numbers.contains(column) ? blanks + cell : cell + blanks
             }
             return trimmed(cells.joined(separator: "  "))
-        }.joined(separator: "\n")
+        }
     }
 
     private static func trimmed(_ line: String) -> String {

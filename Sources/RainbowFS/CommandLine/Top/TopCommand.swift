@@ -17,7 +17,7 @@ struct TopCommand: ParsableCommand {
             Example: rainbowfs top -m /mnt/rainbow --once --json
             """)
 
-    @OptionGroup var mount: MountOption
+    @OptionGroup var mount: MountChoice
     @OptionGroup var json: JSONOption
 
     @Flag(help: "Print one sample and end.")

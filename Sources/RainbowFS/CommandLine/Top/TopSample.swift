@@ -9,7 +9,7 @@ struct TopSample {
         var perSecond: Double?
     }
 
-    struct Node {
+    struct NodeRow {
         var number: String
         var name: String
         var mountPoint: String
@@ -27,7 +27,7 @@ struct TopSample {
         var conflicts: UInt64
     }
 
-    struct Transaction {
+    struct TransactionRow {
         var name: String
         var node: String
         var ageSeconds: Double
@@ -36,7 +36,7 @@ struct TopSample {
         var writtenBytes: UInt64
     }
 
-    struct Snapshot {
+    struct SnapshotRow {
         var name: String
         var node: String
         var ageSeconds: Double
@@ -58,11 +58,11 @@ struct TopSample {
     var memoryLimitBytes: UInt64
     var snapshotMemoryUsedBytes: UInt64
     var snapshotMemoryLimitBytes: UInt64
-    var nodes: [Node]
+    var nodes: [NodeRow]
     var objects: [HotSpot]
     var pages: [HotSpot]
-    var transactions: [Transaction]
-    var snapshots: [Snapshot]
+    var transactions: [TransactionRow]
+    var snapshots: [SnapshotRow]
 
     /// - Parameter seconds: from `before` to `after`.
     init(_ mount: MountedSpace, _ before: MetricsReading?, _ after: MetricsReading, seconds: Double)
@@ -77,7 +77,7 @@ struct TopSample {
         snapshotMemoryLimitBytes = after.count("snapshot_memory_limit_bytes")
         let rates = TopSample.rates(before, after, seconds)
         nodes = after["node_info"].map { info in
-            Node(
+            NodeRow(
                 number: info["node"], name: info["name"], mountPoint: info["mount_point"],
                 processID: UInt64(info["pid"]) ?? 0, rates: rates(info["node"]))
         }
@@ -90,7 +90,7 @@ struct TopSample {
         }
         transactions = TopSample.transactions(after)
         snapshots = after["snapshot_age_seconds"].map {
-            Snapshot(
+            SnapshotRow(
                 name: $0["snapshot"], node: $0["node"], ageSeconds: $0.number,
                 isStale: $0["state"] == "stale")
         }
@@ -129,7 +129,7 @@ struct TopSample {
         return totals
     }
 
-    private static func transactions(_ reading: MetricsReading) -> [Transaction] {
+    private static func transactions(_ reading: MetricsReading) -> [TransactionRow] {
         func key(_ sample: MetricsReading.Sample) -> String {
             sample["node"] + "/" + sample["transaction"]
         }
@@ -142,7 +142,7 @@ struct TopSample {
             }
         }
         return reading["transaction_age_seconds"].map { sample in
-            Transaction(
+            TransactionRow(
                 name: sample["transaction"], node: sample["node"], ageSeconds: sample.number,
                 isSerial: sample["mode"] == "serial", readBytes: bytes[key(sample)]?.read ?? 0,
                 writtenBytes: bytes[key(sample)]?.written ?? 0)
@@ -171,7 +171,7 @@ extension TopSample {
     }
 }
 
-extension TopSample.Node {
+extension TopSample.NodeRow {
     fileprivate var json: JSON {
         let counts = zip(TopSample.counters, rates).flatMap { name, rate in
             [
@@ -205,7 +205,7 @@ extension TopSample.HotSpot {
     }
 }
 
-extension TopSample.Transaction {
+extension TopSample.TransactionRow {
     fileprivate var json: JSON {
         .object([
             ("transaction", .string(name)), ("node", UInt64(node).map { .integer($0) } ?? .null),
@@ -215,7 +215,7 @@ extension TopSample.Transaction {
     }
 }
 
-extension TopSample.Snapshot {
+extension TopSample.SnapshotRow {
     fileprivate var json: JSON {
         .object([
             ("snapshot", .string(name)), ("node", UInt64(node).map { .integer($0) } ?? .null),
@@ -231,7 +231,7 @@ struct MetricsReading {
         var labels: [String: String]
         var value: String
 
-        var number: Double { Double(value) ?? 0 }
+        var number: Double { Double(value).flatMap { $0.isFinite ? $0 : nil } ?? 0 }
         var count: UInt64 { UInt64(value) ?? 0 }
 
         subscript(label: String) -> String { labels[label] ?? "" }

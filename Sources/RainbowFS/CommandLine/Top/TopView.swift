@@ -15,18 +15,9 @@ struct TopView {
 
         func lines(rowsMax: Int) -> [Line] {
             let shown = rowsMax < rows.count ? rows.prefix(max(rowsMax - 1, 0)) : rows[...]
-            let widths = head.indices.map { column in
-                ([head] + shown).map { $0[column].count }.max() ?? 0
-            }
-            func text(_ row: [String]) -> String {
-                let cells = row.enumerated().map { column, cell in
-                    let blanks = String(repeating: " ", count: widths[column] - cell.count)
-                    return numbers.contains(column) ? blanks + cell : cell + blanks
-                }
-                return TopView.trimmed(cells.joined(separator: "  "))
-            }
-            var lines = [Line(style: .plain, text: ""), Line(style: .head, text: text(head))]
-            lines += shown.map { Line(style: .plain, text: text($0)) }
+            let texts = TextTable.lines(head: head, rows: shown, numbers: numbers)
+            var lines = [Line(style: .plain, text: ""), Line(style: .head, text: texts[0])]
+            lines += texts.dropFirst().map { Line(style: .plain, text: $0) }
             if shown.count < rows.count {
                 lines.append(
                     Line(style: .plain, text: "and \(rows.count - shown.count) more"))
@@ -71,11 +62,6 @@ struct TopView {
         return all.prefix(max(rows, 0)).map {
             Line(style: $0.style, text: String($0.text.prefix(max(columns, 0))))
         }
-    }
-
-    fileprivate static func trimmed(_ line: String) -> String {
-        guard let last = line.lastIndex(where: { $0 != " " }) else { return "" }
-        return String(line[...last])
     }
 }
 
@@ -160,11 +146,16 @@ extension TopView {
     static func rate(_ perSecond: Double?) -> String {
         guard let perSecond else { return "-" }
         if perSecond > 0, perSecond < 9.95 { return String((perSecond * 10).rounded() / 10) }
-        return String(UInt64(perSecond.rounded()))
+        return String(whole(perSecond.rounded()))
+    }
+
+    /// Whatever `metrics` says: what is too large is the largest integer.
+    private static func whole(_ number: Double) -> UInt64 {
+        UInt64(exactly: number.rounded(.down)) ?? .max
     }
 
     static func age(_ seconds: Double) -> String {
-        let whole = UInt64(max(seconds, 0))
+        let whole = whole(max(seconds, 0))
         return switch whole {
         case ..<60: "\((max(seconds, 0) * 10).rounded(.down) / 10) s"
         case ..<3600: "\(whole / 60) min \(whole % 60) s"

@@ -53,7 +53,8 @@ struct MountPoint {
 
     /// A mount would hide what is there; and who mistyped a command names a path below a mount.
     private static func refuseInside(_ path: String) throws(MountFailure) {
-        guard let outer = MountTable.containing(path), outer.type == MountTable.fileSystemType
+        guard let outer = MountTable.containing(path, in: MountTable.lines()),
+            outer.type == MountTable.fileSystemType
         else { return }
         // A mount that lies hidden under another one has another device.
         var (inner, top) = (stat(), stat())
@@ -145,12 +146,6 @@ enum Fusermount {
     }
 }
 
-enum ErrorText {
-    static func of(_ error: Int32) -> String {
-        unsafe String(cString: strerror(error))
-    }
-}
-
 /// The mounts of this process, as /proc tells them.
 enum MountTable {
     struct Line: Equatable {
@@ -167,11 +162,11 @@ enum MountTable {
         return topmost?.type == fileSystemType ? topmost?.source : nil
     }
 
-    /// The mount that an absolute path without links lies in.
-    static func containing(_ path: String) -> Line? {
-        lines().filter { line in
-            path == line.path || line.path == "/" || path.hasPrefix(line.path + "/")
-        }.max { $0.path.utf8.count <= $1.path.utf8.count }
+    /// The mount that an absolute path without links lies in: the innermost one, and of those at
+    /// one path the one that covers the others.
+    static func containing(_ path: String, in table: [Line]) -> Line? {
+        table.reversed().filter { path.isInside($0.path) }
+            .max { $0.path.utf8.count < $1.path.utf8.count }
     }
 
     /// All mounts; one that covers another comes after it.
@@ -197,7 +192,7 @@ enum MountTable {
         var rest = word.systemBytes[...]
         while let byte = rest.popFirst() {
             let digits = String(decoding: rest.prefix(3), as: UTF8.self)
-            if byte == UInt8(ascii: "\\"), let code = UInt8(digits, radix: 8) {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3, let code = UInt8(digits, radix: 8) {
                 bytes.append(code)
                 rest.removeFirst(3)
             } else {
@@ -205,5 +200,12 @@ enum MountTable {
             }
         }
         return String(systemBytes: bytes)
+    }
+}
+
+extension String {
+    /// Whether this absolute path is that of a folder, or of something in it.
+    func isInside(_ folder: String) -> Bool {
+        isSame(as: folder) || folder == "/" || begins(with: folder + "/")
     }
 }

@@ -122,11 +122,6 @@ enum LinkText {
         (SystemArea.holds(object) ? "system/objects/" : "objects/") + object.description
     }
 
-    /// The same of an address as text; one that is none is left as it is.
-    static func path(ofText text: String) -> String {
-        Address(text: text).map(path) ?? "objects/\(text)"
-    }
-
     /// From a directory that lies `up` levels below the folder of objects that shows `origin`, to
     /// an object's directory.
     static func toObject(_ target: Address, from origin: Address, up: Int) -> String {

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import RainbowCore
 
-/// Where and with what a command starts.
-struct CommandSetup {
+/// Where and with what a program starts.
+struct ProgramSetup {
     /// The program, looked up in PATH if it has no slash, and its arguments.
     var words: [String]
     /// Set besides, or instead of, what this process has.
@@ -15,8 +15,8 @@ struct CommandSetup {
     var output: Int32?
 }
 
-/// How a command ended.
-enum CommandEnd: Equatable {
+/// How a program ended.
+enum ProgramEnd: Equatable {
     case exited(Int32)
     case killed(Int32)
 
@@ -34,25 +34,25 @@ enum CommandEnd: Equatable {
     }
 }
 
-/// A command that runs, in the process group of this process, so that it can use the terminal.
-final class CommandProcess {
+/// A program that runs, in the process group of this process, so that it can use the terminal.
+final class ProgramProcess {
     let processID: pid_t
     /// Can be read when it has ended.
     let descriptor: Int32
 
-    init(_ setup: CommandSetup, signals: SignalForwarder) throws(CommandFailure) {
-        var result = CommandProcess.spawn(setup, signals)
+    init(_ setup: ProgramSetup, signals: SignalForwarder) throws(CommandFailure) {
+        var result = ProgramProcess.spawn(setup, signals)
         if case .failure(let error) = result, error.errno == ENOEXEC {
             // A script that does not say what reads it is read by sh, as execvp(3) has it.
             var script = setup
-            script.words = ["/bin/sh", CommandProcess.file(of: setup)] + setup.words.dropFirst()
-            result = CommandProcess.spawn(script, signals)
+            script.words = ["/bin/sh", ProgramProcess.file(of: setup)] + setup.words.dropFirst()
+            result = ProgramProcess.spawn(script, signals)
         }
         do {
             processID = try result.get()
         } catch {
             throw CommandFailure(
-                CommandProcess.status(of: error.errno), "\(error.path): \(error.reason)")
+                ProgramProcess.status(of: error.errno), "\(error.path): \(error.reason)")
         }
         descriptor = rainbow_open_process(processID)
         guard descriptor >= 0 else {
@@ -66,26 +66,26 @@ final class CommandProcess {
     deinit { close(descriptor) }
 
     /// How it ended; waits for that.
-    func end() -> CommandEnd {
+    func end() -> ProgramEnd {
         var status: Int32 = 0
         while unsafe waitpid(processID, &status, 0) < 0, errno == EINTR {}
-        return CommandEnd(waitStatus: status)
+        return ProgramEnd(waitStatus: status)
     }
 
     func send(_ signal: Int32) { kill(processID, signal) }
 
     /// The exit statuses of env(1): 127 for what is not there, 126 for what cannot be run. Others
-    /// are no fault of the command.
+    /// are no fault of the program.
     private static func status(of errno: Int32) -> CommandFailure.Status {
         switch errno {
-        case ENOENT: .commandNotFound
+        case ENOENT: .programNotFound
         case EAGAIN, ENOMEM, EMFILE, ENFILE, ENOTCONN, ECONNABORTED, ESTALE: .atomic
-        default: .commandNotRunnable
+        default: .programNotRunnable
         }
     }
 
     private static func spawn(
-        _ setup: CommandSetup, _ signals: SignalForwarder
+        _ setup: ProgramSetup, _ signals: SignalForwarder
     ) -> Result<pid_t, FileError> {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
@@ -139,7 +139,7 @@ final class CommandProcess {
     }
 
     /// The file that the first word names.
-    private static func file(of setup: CommandSetup) -> String {
+    private static func file(of setup: ProgramSetup) -> String {
         let name = setup.words[0]
         guard !name.utf8.contains(UInt8(ascii: "/")), let path = unsafe getenv("PATH") else {
             return name

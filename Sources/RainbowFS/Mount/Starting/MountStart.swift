@@ -3,7 +3,7 @@ import Glibc
 import RainbowCore
 
 /// `rainbowfs SPACE MOUNTPOINT`: shows a space and serves it until it is unmounted.
-enum MountCommand {
+enum MountStart {
     /// The process goes to the background unless `foreground` or `debug`, and the call returns in
     /// the parent once the mount answers. No other thread may exist before.
     ///

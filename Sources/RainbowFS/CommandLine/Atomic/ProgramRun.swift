@@ -1,25 +1,25 @@
 import CLinux
 import Glibc
 
-/// One run of a command to its end, with what goes in, what comes out, and the signals for it.
-final class CommandRun {
-    private let process: CommandProcess
+/// One run of a program to its end, with what goes in, what comes out, and the signals for it.
+final class ProgramRun {
+    private let process: ProgramProcess
     private let input: InputReplay
     private let output: Spool?
     private let signals: SignalForwarder
-    /// The end of the command's output that is read; -1 if there is none, or no longer.
+    /// The end of the program's output that is read; -1 if there is none, or no longer.
     private var outputEnd: Int32 = -1
-    /// What went wrong here: the command is not to blame.
+    /// What went wrong here: the program is not to blame.
     private var failure: CommandFailure?
     /// The last signal that was passed on and that usually ends a program.
     private(set) var endingSignal: Int32?
 
-    /// Starts the command.
+    /// Starts the program.
     /// - Parameters:
-    ///   - output: takes what the command prints; nil: it prints by itself.
+    ///   - output: takes what the program prints; nil: it prints by itself.
     ///   - signals: in use, so that none is lost between the start and now.
     init(
-        _ setup: CommandSetup, input: InputReplay, output: Spool?, signals: SignalForwarder
+        _ setup: ProgramSetup, input: InputReplay, output: Spool?, signals: SignalForwarder
     ) throws(CommandFailure) {
         self.input = input
         self.output = output
@@ -32,32 +32,30 @@ final class CommandRun {
                 throw CommandFailure(
                     .atomic, "No pipe can be made: \(FileError(path: "", errno: errno).reason)")
             }
-            // Not on the command's end, which expects to wait.
+            // Not on the program's end, which expects to wait.
             _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
             (outputEnd, setup.output) = (ends[0], ends[1])
         }
         do throws(FileError) {
             setup.input = try input.beginRun()
         } catch {
-            throw CommandRun.inputFailure(error)
+            throw ProgramRun.inputFailure(error)
         }
-        process = try CommandProcess(setup, signals: signals)
+        process = try ProgramProcess(setup, signals: signals)
     }
 
     deinit { closeOutput() }
 
-    /// Waits for the end of the command.
-    func wait() throws(CommandFailure) -> CommandEnd {
+    /// Waits for the end of the program.
+    func wait() throws(CommandFailure) -> ProgramEnd {
         let end = waitWithStreams()
-        // What background jobs print from now on is too late.
-        while readOutput() {}
-        closeOutput()
+        keepRest()
         attempt { () throws(FileError) in try input.endRun() }
         if let failure { throw failure }
         return end
     }
 
-    private func waitWithStreams() -> CommandEnd {
+    private func waitWithStreams() -> ProgramEnd {
         while true {
             // poll(2) skips what is negative.
             var requests = [process.descriptor, signals.descriptor, outputEnd].map {
@@ -74,21 +72,32 @@ final class CommandRun {
 
     private func passSignalsOn() {
         while let received = signals.next() {
-            // Of this process's own writing to a command that closed its input.
+            // Of this process's own writing to a program that closed its input.
             guard received.signal != SIGPIPE else { continue }
             if SignalForwarder.ending.contains(received.signal) { endingSignal = received.signal }
             if !received.isFromTerminal { process.send(received.signal) }
         }
     }
 
-    /// Keeps what the command has printed; false if there is nothing.
-    private func readOutput() -> Bool {
-        guard let output, outputEnd >= 0 else { return false }
-        return unsafe withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { buffer in
+    /// Keeps what the program has printed up to now: what background jobs print later is too late.
+    private func keepRest() {
+        var left: Int32 = 0
+        if outputEnd >= 0 { _ = unsafe ioctl(outputEnd, UInt(FIONREAD), &left) }
+        while left > 0, case let count = readOutput(bytesMax: Int(left)), count > 0 {
+            left -= Int32(count)
+        }
+        closeOutput()
+    }
+
+    /// Keeps some of what the program has printed; returns how much, 0 if there is nothing.
+    private func readOutput(bytesMax: Int = .max) -> Int {
+        guard let output, outputEnd >= 0 else { return 0 }
+        let size = min(bytesMax, 1 << 16)
+        return unsafe withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { buffer in
             let count = unsafe read(outputEnd, buffer.baseAddress, buffer.count)
             guard count > 0 else {
                 if count == 0 { closeOutput() }
-                return false
+                return 0
             }
             do throws(FileError) {
                 unsafe try output.append(.init(rebasing: buffer[..<count]))
@@ -99,7 +108,7 @@ final class CommandRun {
                         + " TMPDIR can name another folder; --stream keeps nothing.")
                 closeOutput()
             }
-            return failure == nil
+            return failure == nil ? count : 0
         }
     }
 
@@ -112,7 +121,7 @@ final class CommandRun {
         do throws(FileError) {
             try body()
         } catch {
-            failure = CommandRun.inputFailure(error)
+            failure = ProgramRun.inputFailure(error)
             input.abandonRun()
         }
     }
