@@ -34,7 +34,7 @@ extension Address {
     public static let lineShift: UInt64 = 6
     /// Bytes of a region: 512 GiB.
     public static let regionSize: UInt64 = 1 << regionShift
-    /// Bytes of a page: the unit of storage and transfer.
+    /// Bytes of a page: the unit of memory.
     public static let pageSize = 4096
     /// Bytes of a line: the unit of conflict.
     public static let lineSize = 64

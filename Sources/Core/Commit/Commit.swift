@@ -18,7 +18,7 @@ extension Transaction {
         while let blocked = blocked {
             abandon(logged, version: 0)
             self.blocked = nil
-            guard isWorthWaiting(blocked) else { return false }
+            guard awaitEnd(of: blocked) else { return false }
             owner.timeline.note()
             logged = announce()
             lockWriteSet(logged.lock)
@@ -27,7 +27,7 @@ extension Transaction {
         failpoints.hit(.lockAll)
         guard isAllowedBesideSerial() else {
             abandon(logged, version: 0)
-            _ = isWorthWaiting(.serial)
+            _ = awaitEnd(of: .serial)
             return false
         }
         let version = drawTicket()

@@ -1,4 +1,4 @@
-/// What `nodes/N` and `fsck` show of a slot.
+/// What is shown of a slot.
 struct SlotInfo {
     var index: Int
     var node: Int

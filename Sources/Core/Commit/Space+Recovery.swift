@@ -106,7 +106,7 @@ extension Space {
 
     /// The commit that a slot was in, told by its log; nil if there was none, or if slot and log
     /// make no sense: then something else wrote into the files, nothing of it is followed, and
-    /// `fsck` shows what stays locked.
+    /// A check shows what stays locked.
     /// - Parameter fills: room for those of the commit.
     private func commitUnderWay(
         of slot: Slot, _ state: UInt64, _ ticket: UInt64, _ fills: UnsafeMutablePointer<LogFill>

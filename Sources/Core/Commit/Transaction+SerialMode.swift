@@ -52,7 +52,7 @@ extension Transaction {
     /// - Throws: `busy` if the thread may not wait for that.
     mutating func takeSerial() throws(TransactionError) {
         while !serial.compareExchange(0, holderWord) {
-            guard isWorthWaiting(.serial) else { return try throwIfBusy() }
+            guard awaitEnd(of: .serial) else { return try throwIfBusy() }
         }
         SharedWord.fence()
         isSerial = true
@@ -104,7 +104,7 @@ extension Transaction {
     /// Takes a snapshot for the next run. Without one, for want of memory or of a place in the
     /// table, the run is as optimistic as the ones before.
     private mutating func takeFallbackSnapshot() {
-        guard let snapshot = try? owner.takeSnapshot(.reader, "reader") else { return }
+        guard let snapshot = try? owner.takeSnapshot(.fallback, "fallback") else { return }
         fallback = .snapshot(snapshot)
     }
 
@@ -168,7 +168,7 @@ extension Transaction {
     /// Waits until it is worth while to try again.
     /// - Returns: false if the thread may not wait; `wait` then tells for what. Also if that has no
     ///   end (`commitFailure`).
-    mutating func isWorthWaiting(_ wait: Wait) -> Bool {
+    mutating func awaitEnd(of wait: Wait) -> Bool {
         var backoff = Backoff()
         while true {
             guard backoff.wait() else { continue }

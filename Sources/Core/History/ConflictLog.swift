@@ -1,4 +1,5 @@
-/// The last conflicts of a space, for `metrics` and `rainbowfs top`: a ring in shared memory.
+/// The last conflicts of a space, for those who look for what makes it slow: a ring in shared
+/// memory.
 ///
 /// Who lost draws a position from the head, which counts all conflicts, and writes entry
 /// `position % conflictCount`; no transaction reads it. Nothing orders the

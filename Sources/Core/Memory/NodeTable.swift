@@ -1,6 +1,6 @@
 /// What a space knows about one of the processes attached to it.
 public struct NodeInfo: Sendable {
-    /// The node's number, as in `nodes/N`.
+    /// The node's number.
     public var index: Int
     public var isAlive: Bool
     public var processID: Int

@@ -104,8 +104,8 @@ public struct RegionMapping: @unchecked Sendable {
 enum RegionFailure: Error {
     /// The space does not have it.
     case absent
-    /// The machine did not let this process look, for want of memory or of descriptors: that may
-    /// be otherwise later, and is for others. Nothing follows from it.
+    /// The machine did not let this process look: for want of memory or of descriptors, or because
+    /// the file is not trusted or was removed. It may be different for others, and later.
     case unavailable(SystemError)
 }
 

@@ -1,7 +1,7 @@
 /// Why a request to the object layer was refused: a kind, and the facts of it.
 ///
-/// A description says the facts as half a sentence, in the words of this layer. Who knows the user
-/// adds what to do about it, and in whose terms.
+/// A description says the facts as half a sentence, in the words of this layer, and at most what a
+/// program can do about it. Who knows the user adds what the user can do.
 ///
 /// Conflicts and a full memory are not told here: they are `TransactionError`s of the layer below
 /// and pass through every function of this layer untouched.

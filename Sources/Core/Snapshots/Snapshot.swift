@@ -217,9 +217,13 @@ extension Space {
     /// Calls `report` for each undo version that cannot be.
     func checkSnapshots(_ report: (String) -> Void) {
         guard meta[SpaceLayout.shadowEndOffset].load() > 0 else { return }
-        try? withSnapshotLock {
-            dropLeftSnapshots()
-            shadow.check(newest: { clock.now }, report)
+        do throws(SpaceError) {
+            try withSnapshotLock {
+                dropLeftSnapshots()
+                shadow.check(newest: { clock.now }, report)
+            }
+        } catch {
+            report("The undo versions were not looked at: \(error).")
         }
     }
 

@@ -8,7 +8,7 @@ public enum SnapshotKind: UInt64, Sendable {
     /// The view of an `OpenTransaction`.
     case transaction = 2
     /// Of a transaction that only reads and lost too often to go on at the present.
-    case reader = 3
+    case fallback = 3
 }
 
 /// A version that a space keeps readable, as its table has it.

@@ -91,7 +91,6 @@ extension Transaction {
     /// Begins a run that only reads, at a snapshot.
     mutating func begin(at snapshot: Snapshot) {
         begin()
-        wait = nil
         fix(at: snapshot)
         isReadOnly = true
     }
@@ -104,6 +103,7 @@ extension Transaction {
     /// Ends a run at a snapshot.
     mutating func endAtSnapshot() {
         view = nil
+        wait = nil
         isReadOnly = owner.isReadOnly
         end()
     }

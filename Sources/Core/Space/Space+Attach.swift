@@ -1,4 +1,4 @@
-/// A space as `rainbowfs ls` shows it.
+/// A space as a listing of all shows it.
 public struct SpaceSummary: Sendable {
     public var name: String
     /// Processes attached; -1 if this user may not look.
@@ -31,7 +31,7 @@ extension Space {
             } catch {
                 // This one may just have made the folder. Somebody who waits for its lock makes
                 // another one.
-                var isOurs = options.create
+                var isOurs = options.makesSpace
                 if case .untrusted = error { isOurs = false }
                 if isOurs { SpaceFolder.removeIfEmpty(name) }
                 throw error
@@ -44,7 +44,7 @@ extension Space {
         _ name: String, _ options: SpaceOptions, _ failpoints: Failpoints
     ) throws(SpaceError) -> Space? {
         let folder = try SpaceFolder.open(
-            name, options.owner, makingWith: options.create ? options.mode : nil)
+            name, options.owner, makingWith: options.makesSpace ? options.mode : nil)
         var isKept = false
         defer { if !isKept { folder.close() } }
         try folder.lock()
@@ -80,7 +80,7 @@ extension Space {
             return (found, try isUnmade(found, folder))
         }
         if try folder.hasRegions() { throw .damaged(folder.name, "its meta file is gone") }
-        guard options.create else { throw .notFound(folder.name) }
+        guard options.makesSpace else { throw .notFound(folder.name) }
         return (try folder.openOrMakeFile(SpaceDirectory.metaFile), true)
     }
 

@@ -1,4 +1,4 @@
-/// Checks of everything below the objects, for `rainbowfs fsck`: beside running transactions or
+/// Checks of everything below the objects, beside running transactions or
 /// with the space to oneself. Nothing is changed, but that dead nodes are recovered first.
 extension Space {
     /// Calls `report` with a sentence for each invariant that does not hold.

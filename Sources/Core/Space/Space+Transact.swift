@@ -132,6 +132,8 @@ struct ContextPool: @unchecked Sendable {
     /// Gives all slots back.
     mutating func releaseAll() {
         while let cell = unsafe all.popLast() {
+            // The slot may soon be another thread's, which must not have the mode.
+            unsafe cell.pointee.releaseSerial()
             unsafe cell.pointee.releaseSlot()
             unsafe cell.deinitialize(count: 1)
             unsafe cell.deallocate()

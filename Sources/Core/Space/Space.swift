@@ -4,7 +4,7 @@ import Synchronization
 
 /// How to attach to a space.
 public struct SpaceOptions: Sendable {
-    /// Make the space if there is none.
+    /// Make the space if there is none; not with `isReadOnly`.
     public var create = true
     /// Limit of the memory for data in bytes, rounded up to pages; nil keeps the space's own.
     public var sizeBytesMax: UInt64?
@@ -13,11 +13,13 @@ public struct SpaceOptions: Sendable {
     /// Whose spaces root accepts besides its own.
     public var owner = SpaceOwner.own
     public var isReadOnly = false
-    /// What `nodes/N` shows.
+    /// What others are told of this process: its name, and where it has mounted the space.
     public var nodeName = ""
     public var mountPoint = ""
 
     public init() {}
+
+    var makesSpace: Bool { create && !isReadOnly }
 }
 
 /// A 64-bit address space that processes share, with transactional memory.

@@ -226,7 +226,7 @@ public final class OpenTransaction: Sendable {
         do throws(TransactionError) {
             unsafe try context.pointee.takeSerial()
         } catch {
-            guard case .busy(let wait) = error else { return }
+            guard case .busy(let wait) = error else { throw .damaged(space.name, "\(error)") }
             throw .busy(wait)
         }
         // Beyond this wait the transaction may lose once more, and no more than that.
@@ -358,6 +358,7 @@ extension Transaction {
     fileprivate mutating func endOpen() {
         if conflictLine != 0 { recordConflict() }
         view = nil
+        wait = nil
         releaseSavepoint()
         isActive = false
         releaseSerial()

@@ -312,9 +312,9 @@ public enum TransactionError: Error, Equatable, Sendable {
     /// The object at this address is of another class than the field that was asked for, or the
     /// field has no such element.
     case noSuchField(Address)
-    /// The machine did not let this process look at a region, for want of memory or of
-    /// descriptors, as the number of the system's error tells. Nothing is wrong with the space,
-    /// and it may work later.
+    /// This process cannot look at a region, as the number of the system's error tells: for want
+    /// of memory or descriptors, which may be there later; or its file is not trusted (EPERM) or
+    /// was removed (ESTALE).
     case unavailable(errno: Int32)
     /// The shared memory at this address holds what no correct program can have left there.
     case damaged(Address)

@@ -316,7 +316,7 @@ enum LayoutFacts {
         entry.serialNumber.store(1)
         entry.setEnded(1)
         let ended = entry.kind.load().trailingZeroBitCount
-        let kinds: [SnapshotKind] = [.named, .transaction, .reader]
+        let kinds: [SnapshotKind] = [.named, .transaction, .fallback]
         return [
             "| \(at(entry.owner)) | incarnation of the node that took it; 0: free |",
             "| \(at(entry.version)) | version, bit "

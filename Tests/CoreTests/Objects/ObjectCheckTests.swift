@@ -93,4 +93,30 @@ struct ObjectCheckTests {
             }
         }
     }
+
+    @Test("A System object that something else wrote over is damage, and nothing is made again")
+    func overwrittenRoot() throws {
+        try withObjectSpace { space in
+            try space.run { tx throws in
+                try tx.store(0x1234_5678_9abc_def0 as UInt64, at: SystemArea.root)
+            }
+            do {
+                _ = try Space.open(space.name)
+                Issue.record("the space was opened")
+            } catch SpaceError.damaged(let name, _) {
+                #expect(name == space.name)
+            }
+            let root: UInt64 = try space.run { tx throws in try tx.load(SystemArea.root) }
+            #expect(root == 0x1234_5678_9abc_def0)
+        }
+    }
+
+    @Test("Who may only read makes no space")
+    func readOnlyMakesNothing() throws {
+        var options = SpaceOptions()
+        options.isReadOnly = true
+        let name = uniqueSpaceName("read-only")
+        #expect(throws: SpaceError.self) { try Space.open(name, options) }
+        #expect(try !Space.list().contains { $0.name == name })
+    }
 }

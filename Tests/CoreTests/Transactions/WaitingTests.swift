@@ -145,6 +145,44 @@ extension TransactionalMemory {
             }
         }
 
+        @Test("What was busy once is not told to the next transaction of the thread")
+        func busyOnce() throws {
+            try withStoppedCommit("lock-all") { scene, space in
+                let busy = try #require(
+                    wait { try scene.workload.violations(space, counts: [0...UInt64.max]) })
+                let line = try #require(busy.line)
+                let free = Address(region: 1, offset: 0x100000)
+                let snapshot = try space.takeSnapshot(named: "s")
+                defer { snapshot.end() }
+                _ = wait { try space.read(at: snapshot) { try $0.load(line, as: UInt8.self) } }
+                #expect(wait { try space.transact { try $0.load(free, as: UInt8.self) } } == nil)
+                let transaction = try space.begin(name: "t")
+                #expect(
+                    wait { try transaction.perform { try $0.load(line, as: UInt8.self) } } == busy)
+                transaction.abort()
+                for _ in 0..<2 {
+                    #expect(
+                        wait { try space.transact { try $0.load(free, as: UInt8.self) } } == nil)
+                    _ = try space.begin(name: "u")
+                }
+                scene.child(0).sendSignal(SIGCONT)
+                #expect(eventually { space.isOver(busy) })
+            }
+        }
+
+        @Test("Who detaches in serial mode leaves nobody else with it")
+        func detachedInSerialMode() throws {
+            try withTestSpace("core") { space in
+                let leaving = try Space.attach(space.name)
+                let transaction = try leaving.begin(name: "t")
+                try transaction.restart(isSerial: true)
+                #expect(Self.serialHolder(space) != 0)
+                leaving.detach()
+                #expect(Self.serialHolder(space) == 0)
+                try Self.count(space, at: Self.page)
+            }
+        }
+
         @Test("An operation whose body swallows that it is busy is not taken for done")
         func swallowedBusy() throws {
             try withStoppedCommit("lock-all") { scene, space in

@@ -14,7 +14,7 @@ extension Space {
         } catch {
             space.detach()
             // Of a space that could not be made, for want of memory, nothing stays.
-            if options.create { try? destroyIfUnused(name, options) }
+            if options.makesSpace { try? destroyIfUnused(name, options) }
             throw error
         }
         return space
@@ -27,12 +27,13 @@ extension SystemArea {
     /// Everyone who attaches calls this; of several at once one does it. They belong to whom the
     /// files of the space belong to.
     /// - Throws: `ObjectError` if the space was made by a version with other built-in classes;
-    ///   `SpaceError.damaged` if it had commits, but their memory is gone.
+    ///   `SpaceError.damaged` if it had commits, but their memory is gone, or something else is
+    ///   there.
     package static func bootstrap(_ space: Space) throws {
         try space.transact { tx in
-            if try tx.load(root, as: UInt64.self) == BuiltInClass.system.header {
-                try SystemObject.root.checkLayoutVersion(&tx)
-            } else {
+            switch try tx.load(root, as: UInt64.self) {
+            case BuiltInClass.system.header: try SystemObject.root.checkLayoutVersion(&tx)
+            case 0:
                 // Frames come before the first commit, also that of a process killed in it.
                 if space.usage.version > 1, try space.residency(ofRegion: 1).pages == 0 {
                     throw SpaceError.damaged(space.name, "the memory of its region 1 is gone")
@@ -40,6 +41,7 @@ extension SystemArea {
                 let owner = space.filesOwner
                 try SystemObject.make(
                     Ownership(uid: owner.user, gid: owner.group, mode: 0o755), &tx)
+            default: throw SpaceError.damaged(space.name, "its System object is no such object")
             }
         }
     }

@@ -76,7 +76,7 @@ extension Transaction {
 
 /// Where the first objects of a space lie, and where objects can be at all.
 enum SystemLayout {
-    /// Bytes from the start of region 1 to the system allocator's memory.
+    /// Address of the system allocator's memory, in region 1.
     static let systemBase: UInt64 = 0x80_0000_1000
     /// Bytes of the system allocator. Address space only: memory comes when it is used.
     static let systemCapacity: UInt64 = (64 << 30) - 0x1000

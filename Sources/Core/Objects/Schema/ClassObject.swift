@@ -94,10 +94,10 @@ extension ClassObject {
         if isBuiltIn { return }
         try check(&tx)
         let count = Int64(try tx.load(referrers)) + Int64(change)
-        guard count >= 0 else {
-            throw ObjectError.damaged("a count below zero", at: referrers.address)
+        guard let count = UInt32(exactly: count) else {
+            throw ObjectError.damaged("a wrong count of referrers", at: referrers.address)
         }
-        try tx.store(UInt32(count), at: referrers)
+        try tx.store(count, at: referrers)
     }
 
     // MARK: Reading a definition

@@ -33,7 +33,7 @@ extension Transaction {
         _ object: Address, _ field: FieldDescriptor, index: Int = 0
     ) throws -> Address {
         try check(object, isOf: field)
-        return Address(try load(try slot(object, field, index), as: UInt64.self))
+        return Address(try load(try elementAddress(object, field, index), as: UInt64.self))
     }
 
     /// Lets a reference lead to another object, or to nothing.
@@ -45,7 +45,7 @@ extension Transaction {
         try check(object, isOf: field)
         try checkWritable(isSystem: field.isSystem)
         try checkTarget(target, of: field)
-        try store(target.rawValue, at: try slot(object, field, index))
+        try store(target.rawValue, at: try elementAddress(object, field, index))
     }
 
     /// The object that an address is in or at, or nil.
@@ -122,7 +122,7 @@ extension Transaction {
         }
     }
 
-    func slot(
+    func elementAddress(
         _ object: Address, _ field: FieldDescriptor, _ index: Int
     ) throws(ObjectError) -> Address {
         guard field.isReference else {

@@ -52,7 +52,7 @@ extension Transaction {
 /// dies before leaves room that nobody uses.
 public struct ObjectBatch: Sendable {
     /// Bytes of one batch at most: what `publish` writes is one bit for every eight of them, and a
-    /// transaction can write 3.75 MiB.
+    /// transaction can write 3.9 MiB.
     public static let bytesMax = 192 << 20
     /// Bytes of one part at most.
     public static let partBytesMax = ObjectLimits.objectBytes
@@ -119,7 +119,7 @@ extension Transaction {
     ) throws {
         try check(field, batch)
         try checkTarget(target, of: field)
-        try store(target.rawValue, at: slot(batch[index], field, element))
+        try store(target.rawValue, at: elementAddress(batch[index], field, element))
     }
 
     private func check(_ field: FieldDescriptor, _ batch: ObjectBatch) throws(ObjectError) {
@@ -142,21 +142,34 @@ extension Transaction {
     }
 
     /// Frees the room of a batch, unless it is published or was given back: then nothing happens.
-    /// Room after which more was taken meanwhile stays unused.
+    /// Room after which more was taken meanwhile stays unused; so may that of a transaction that is
+    /// not committed, if its thread commits another one before it tries again.
     public mutating func giveBack(_ batch: ObjectBatch) throws {
         let allocator = AllocatorObject(batch.allocator)
-        guard try allocator.extent(&self).top == batch.end, !mayHaveGivenBack(batch) else { return }
+        let before = batch.room.givenBack.load(ordering: .relaxed)
+        guard try allocator.extent(&self).top == batch.end,
+            !mayHaveGivenBack(batch, before)
+        else { return }
         var (position, words) = (batch.start, Transaction.wordsPerObject)
         guard try ObjectMap.first(from: &position, to: batch.end, words: &words, &self) == nil
         else { return }
-        batch.room.givenBack.store(commitsSoFar, ordering: .relaxed)
-        try store(batch.start.rawValue, at: allocator.top)
+        // Of two threads one gives it back.
+        guard
+            batch.room.givenBack.compareExchange(
+                expected: before, desired: commitsSoFar, ordering: .relaxed
+            ).exchanged
+        else { return }
+        do throws(TransactionError) {
+            try store(batch.start.rawValue, at: allocator.top)
+        } catch {
+            batch.room.givenBack.store(before, ordering: .relaxed)
+            throw error
+        }
     }
 
     /// Whether the room may be somebody else's by now: it was given back by a transaction that may
     /// have been committed, or in this run, which then has written the allocator's top.
-    private mutating func mayHaveGivenBack(_ batch: ObjectBatch) -> Bool {
-        let before = batch.room.givenBack.load(ordering: .relaxed)
+    private mutating func mayHaveGivenBack(_ batch: ObjectBatch, _ before: UInt64) -> Bool {
         let top = AllocatorObject(batch.allocator).top.address
         return before != 0 && (before != commitsSoFar || entryIndex(ofLine: top.line) != nil)
     }
