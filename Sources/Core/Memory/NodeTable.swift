@@ -47,24 +47,6 @@ struct NodeTable: Sendable {
         SharedText(memory: entry(index).advanced(by: 192), byteCount: 512)
     }
 
-    /// Counts of the slots that a node gave back.
-    private func foldedCounts(_ index: Int) -> TransactionCounts {
-        let entry = entry(index)
-        return TransactionCounts(
-            commits: entry[32].load(), aborts: entry[48].load(), restarts: entry[40].load(),
-            conflicts: entry[24].load(), falseSharingAvoided: entry[56].load())
-    }
-
-    /// Adds the counts of a slot that this node gives back.
-    func fold(_ counts: TransactionCounts) {
-        let entry = entry(own)
-        _ = entry[32].add(counts.commits)
-        _ = entry[48].add(counts.aborts)
-        _ = entry[40].add(counts.restarts)
-        _ = entry[24].add(counts.conflicts)
-        _ = entry[56].add(counts.falseSharingAvoided)
-    }
-
     /// Whether a process is attached under the number.
     func isJoined(_ index: Int) -> Bool {
         if index == own { return true }
@@ -122,7 +104,6 @@ struct NodeTable: Sendable {
         let entry = entry(own)
         entry[8].store(UInt64(SystemCalls.processID))
         entry[16].store(SystemCalls.secondsSince1970)
-        for offset in stride(from: 24, to: 64, by: 8) { entry[offset].store(0) }
         host(own).store(SystemCalls.hostName)
         self.name(own).store(name)
         self.mountPoint(own).store(mountPoint)
@@ -137,7 +118,7 @@ struct NodeTable: Sendable {
             host: host(index).string,
             name: name(index).string,
             mountPoint: mountPoint(index).string,
-            since: entry[16].load(), slots: slots, counts: foldedCounts(index) + counts)
+            since: entry[16].load(), slots: slots, counts: counts)
     }
 }
 

@@ -143,12 +143,11 @@ struct ContextPool: @unchecked Sendable {
 }
 
 extension Transaction {
-    /// Frees the slot and the buffers, and leaves the counts with the node.
+    /// Frees the slot and the buffers.
     func releaseSlot() {
         readSet.deallocate()
         unsafe targets.deallocate()
         unsafe fills.deallocate()
-        owner.nodes.fold(slot.counts)
         slot.owner.store(0)
     }
 }

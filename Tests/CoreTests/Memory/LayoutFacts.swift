@@ -154,7 +154,6 @@ enum LayoutFacts {
             .info(0, slots: [], counts: TransactionCounts())
         let at = LayoutProbe.offset(_:) as (UInt64) -> Int
         let text = LayoutProbe.offset(_:) as (String) -> Int
-        let counts = info.counts
         probe.meta[Layout.nodesOffset].store(7)
         let generation = (0..<64).first { shift in
             let incarnation: UInt64 = 7 << UInt64(shift) | 1
@@ -165,9 +164,6 @@ enum LayoutFacts {
             "generation << \(generation ?? -1) | node + \(-NodeTable.index(of: 0)).",
             "| 0 | generation",
             "| \(at(UInt64(info.processID))), \(at(info.since)) | process id;",
-            "| \(at(counts.conflicts)), \(at(counts.commits)), \(at(counts.restarts)), "
-                + "\(at(counts.aborts)), \(at(counts.falseSharingAvoided)) | conflicts, commits, "
-                + "restarts, aborts, avoided false sharing",
             "| \(text(info.host)), \(text(info.name)), \(text(info.mountPoint)) | host "
                 + "(\(info.host.utf8.count) bytes), name (\(info.name.utf8.count)), "
                 + "mount point (\(info.mountPoint.utf8.count)), NUL padded |",

@@ -63,6 +63,22 @@ extension Transaction {
         return found
     }
 
+    /// The objects that have a byte in a range, in the order of addresses.
+    public mutating func objects(in range: Range<Address>) throws -> [ObjectInfo] {
+        var found: [ObjectInfo] = []
+        var position = range.lowerBound
+        while position < range.upperBound {
+            guard let object = try object(containing: position) else {
+                position = Address((position.rawValue & ~7) + 8)
+                continue
+            }
+            let descriptor = try descriptor(of: object)
+            found.append(ObjectInfo(address: object, descriptor: descriptor))
+            position = max(descriptor.memory(of: object).upperBound, position + 8)
+        }
+        return found
+    }
+
     /// Whose an object is: of its allocator; an object of the system, of what it stands for. Nil if
     /// it only serves others, as the tables of the space do.
     public mutating func ownership(of object: ObjectInfo) throws -> Ownership? {

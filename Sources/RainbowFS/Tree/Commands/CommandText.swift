@@ -68,26 +68,6 @@ struct CommandText {
     }
 }
 
-/// Amounts of memory as people write them: `4096`, `512M`, `1G`. Suffixes are powers of 1024.
-enum ByteCount {
-    static func parse(_ text: String) -> UInt64? {
-        var digits = Substring(text)
-        var shift: UInt64 = 0
-        switch digits.last {
-        case "K", "k": shift = 10
-        case "M", "m": shift = 20
-        case "G", "g": shift = 30
-        case "T", "t": shift = 40
-        default: break
-        }
-        if shift > 0 { digits.removeLast() }
-        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let count = UInt64(digits),
-            count <= UInt64.max >> shift
-        else { return nil }
-        return count << shift
-    }
-}
-
 /// Reads one line of commands after the other.
 private struct CommandLineParser {
     let text: [UInt8]
@@ -178,23 +158,5 @@ private struct CommandLineParser {
         case UInt8(ascii: "t"): UInt8(ascii: "\t")
         default: byte
         }
-    }
-}
-
-/// Text between double quotes, as commands of the tree and labels of metrics have it.
-enum QuotedText {
-    /// - Returns: the text with a backslash before each quote and backslash, and `\n` for the end
-    ///   of a line; the quotes around it are the caller's.
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\\": result += "\\\\"
-            case "\"": result += "\\\""
-            case "\n": result += "\\n"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }

@@ -24,7 +24,7 @@ struct ControlFile: Node {
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        CommandFile(
+        OpenCommands(
             text: ControlFile.help, isRead: request.reads,
             ControlCommands(view: view, caller: request.caller.withGroups))
     }

@@ -86,9 +86,9 @@ struct FieldFile: FieldNode {
         let location = try location(&tx)
         if request.writes && location.descriptor.isSystem { throw FieldRefusal.system }
         return switch location.field.type {
-        case .bytes: FieldBytesFile(view, location)
-        case .string: FieldStringFile(view, location)
-        default: FieldTextFile(view, location)
+        case .bytes: OpenFieldBytes(view, location)
+        case .string: OpenFieldString(view, location)
+        default: OpenFieldText(view, location)
         }
     }
 }

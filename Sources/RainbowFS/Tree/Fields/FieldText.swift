@@ -314,7 +314,7 @@ struct FieldWords {
         return unsafe UnsafeRawBufferPointer(rebasing: text[start..<position])
     }
 
-    private static func isBlank(_ byte: UInt8) -> Bool {
+    static func isBlank(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: " ") || (9...13).contains(byte)
     }
 }

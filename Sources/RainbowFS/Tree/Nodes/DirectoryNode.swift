@@ -174,8 +174,12 @@ extension DirectoryNode {
     }
 }
 
-/// Lists a directory page by page: each page is one transaction.
-final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
+/// A directory that someone has open: one a call of opendir(3).
+///
+/// It is a cursor. Entries are made page by page, each page in one transaction, so that a directory
+/// of any length is listed in bounded memory, and an offset names a position that stays where it is
+/// while entries come and go.
+final class OpenDirectory: @unchecked Sendable {
     /// A page, kept because the kernel asks again for what did not fit its buffer.
     fileprivate struct State {
         /// The key after which the page begins.
@@ -196,7 +200,11 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
         self.node = node
     }
 
-    override func entries(
+    /// Calls `body` for each entry after `offset` (0: from the start), with the offset of the
+    /// next one, until it returns false: that entry was not taken.
+    ///
+    /// The entries `.` and `..` come first.
+    func entries(
         from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
     ) throws(TreeError) {
         for (index, name) in [".", ".."].enumerated() where offset <= index {
@@ -227,12 +235,12 @@ final class DirectoryCursor: OpenDirectory, @unchecked Sendable {
 
     private func load(after key: UInt64, plus: Bool, _ state: inout State) throws(TreeError) {
         let (page, full) = try view.listing(
-            of: node, after: key, limit: DirectoryCursor.pageEntries, plus: plus)
+            of: node, after: key, limit: OpenDirectory.pageEntries, plus: plus)
         state = State(start: key, page: page, full: full, isValid: true)
     }
 }
 
-extension DirectoryCursor.State {
+extension OpenDirectory.State {
     /// Where to go on in the page at hand; nil if another one is needed.
     fileprivate func index(after key: UInt64, plus: Bool) -> Int? {
         guard isValid, plus == (full != nil), key >= start else { return nil }
@@ -246,18 +254,4 @@ enum DirectoryItem: Equatable, Sendable {
     case entry(Entry)
     /// `type` is the type bits of `st_mode`.
     case brief(type: UInt32, ino: UInt64)
-}
-
-/// A directory that someone has open: one a call of opendir(3).
-///
-/// It is a cursor. Entries are made page by page, so that a directory of any length is listed in
-/// bounded memory, and an offset names a place that stays where it is while entries come and go.
-class OpenDirectory: @unchecked Sendable {
-    /// Calls `body` for each entry after `offset` (0: from the start), with the offset of the
-    /// next one, until it returns false: that entry was not taken.
-    ///
-    /// The entries `.` and `..` come first.
-    func entries(
-        from offset: UInt64, plus: Bool, _ body: (String, UInt64, DirectoryItem) -> Bool
-    ) throws(TreeError) {}
 }

@@ -133,14 +133,23 @@ extension Node {
     }
 }
 
+/// A node that shows the object at its address, and nothing else.
+protocol ObjectNode: Node {}
+
+extension ObjectNode {
+    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
+        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
+    }
+}
+
 /// A file whose text is made when it is opened.
 protocol TextNode: Node {}
 
 extension TextNode {
-    func checkWritable(_ tx: inout Transaction) throws { throw TextFile.refusal }
+    func checkWritable(_ tx: inout Transaction) throws { throw OpenText.refusal }
 
     func refuseWriting(_ request: OpenRequest) throws {
-        guard !request.writes else { throw TextFile.refusal }
+        guard !request.writes else { throw OpenText.refusal }
     }
 }
 
@@ -164,4 +173,35 @@ extension LinkNode {
             attributes: view.attributes(
                 id, S_IFLNK, ownership, size: UInt64(target.systemByteCount), version: version))
     }
+}
+
+extension Ownership {
+    /// This, with what a change asks for.
+    func changed(_ change: AttributeChange) -> Ownership {
+        Ownership(
+            uid: change.uid ?? uid, gid: change.gid ?? gid,
+            mode: change.mode.map { UInt16(truncatingIfNeeded: $0 & 0o7777) } ?? mode)
+    }
+
+    /// What the caller makes belongs to the caller.
+    init(_ request: OpenRequest) {
+        self.init(
+            uid: request.caller.uid, gid: request.caller.gid,
+            mode: UInt16(truncatingIfNeeded: request.mode & 0o7777))
+    }
+}
+
+/// nil where the object layer says that there is no such thing, or that nothing can have the name.
+func optional<R>(_ body: () throws -> R) throws -> R? {
+    do {
+        return try body()
+    } catch ObjectError.notFound, ObjectError.invalid, ObjectError.nameTooLong {
+        return nil
+    }
+}
+
+/// The users' part of a table that holds their things and the space's own, or the other part.
+enum SystemPart: Sendable {
+    case user
+    case system
 }

@@ -36,21 +36,6 @@ struct RootDirectory: DirectoryNode {
     }
 }
 
-extension Ownership {
-    /// This, with what a change asks for.
-    func changed(_ change: AttributeChange) -> Ownership {
-        Ownership(
-            uid: change.uid ?? uid, gid: change.gid ?? gid,
-            mode: change.mode.map { UInt16(truncatingIfNeeded: $0 & 0o7777) } ?? mode)
-    }
-}
-
-/// The users' part of a table that holds their things and the space's own, or the other part.
-enum SystemPart: Sendable {
-    case user
-    case system
-}
-
 /// `system/`: the objects and the classes that the space itself is made of.
 struct SystemDirectory: DirectoryNode {
     let view: View

@@ -110,8 +110,52 @@ struct AllocatorFile: Node {
 
     func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
         let text = try status(tx.allocator(at: id.address), &tx)
-        return CommandFile(
+        return OpenCommands(
             text: text, isRead: request.reads,
             AllocatorCommands(view: view, allocator: id.address, caller: request.caller.withGroups))
+    }
+}
+
+/// `regions/NAME/ALLOCATOR/0x....Class`: an object's memory, byte by byte.
+struct ObjectFile: ObjectNode {
+    let view: View
+    let id: NodeID
+
+    func describe(_ tx: inout Transaction) throws -> Description {
+        let state = try ObjectState(id.address, &tx)
+        return state.file(view, id, size: state.descriptor.size)
+    }
+
+    func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
+        try refuseChange(change, describe(&tx), ObjectState.ownershipRefusal)
+    }
+
+    func checkWritable(_ tx: inout Transaction) throws {
+        if try tx.descriptor(of: id.address).isSystem { throw FieldRefusal.system }
+    }
+
+    func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
+        let descriptor = try tx.descriptor(of: id.address)
+        if request.writes && descriptor.isSystem { throw FieldRefusal.system }
+        return OpenObjectBytes(view, id.address, descriptor)
+    }
+
+    func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {
+        try ObjectState(id.address, &tx).extendedAttributes(&tx)
+    }
+}
+
+/// The open memory of an object.
+final class OpenObjectBytes: OpenBytes, @unchecked Sendable {
+    override func read(
+        at offset: Int, into buffer: UnsafeMutableRawBufferPointer, _ tx: inout Transaction
+    ) throws -> Int {
+        unsafe try tx.readRaw(object, at: offset, into: buffer)
+    }
+
+    override func write(
+        at offset: Int, _ bytes: UnsafeRawBufferPointer, _ tx: inout Transaction
+    ) throws {
+        unsafe try tx.writeRaw(object, at: offset, from: bytes)
     }
 }

@@ -73,7 +73,7 @@ struct ClassesDirectory: DirectoryNode {
     /// The class itself comes when the file is closed.
     func create(_ name: String, _ request: OpenRequest) throws -> (NodeID, OpenFile) {
         let id = try view.pendingClasses.add(name)
-        return (id, ClassDefinitionFile(view, name: name, text: [], pending: id))
+        return (id, OpenClassText(view, name: name, text: [], pending: id))
     }
 }
 
@@ -114,7 +114,7 @@ struct ClassFile: Node {
         let descriptor = try tx.classDescriptor(at: id.address)
         if request.writes { try ClassFile.checkWritable(descriptor) }
         let text = Array(descriptor.text.utf8)
-        return ClassDefinitionFile(view, name: descriptor.name, text: text, pending: nil)
+        return OpenClassText(view, name: descriptor.name, text: text, pending: nil)
     }
 
     func extendedAttributes(_ tx: inout Transaction) throws -> [(name: String, value: String)] {

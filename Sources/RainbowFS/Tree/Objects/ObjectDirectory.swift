@@ -2,7 +2,7 @@ import Glibc
 import RainbowCore
 
 /// `objects/0x.../`: an object field by field.
-struct ObjectDirectory: DirectoryNode {
+struct ObjectDirectory: DirectoryNode, ObjectNode {
     let view: View
     let id: NodeID
 
@@ -17,10 +17,6 @@ struct ObjectDirectory: DirectoryNode {
 
     func describe(_ tx: inout Transaction) throws -> Description {
         try ObjectState(id.address, &tx).directory(view, id)
-    }
-
-    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
-        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
     }
 
     func change(_ change: AttributeChange, _ tx: inout Transaction) throws {
@@ -146,7 +142,7 @@ struct ObjectDirectory: DirectoryNode {
 }
 
 /// `objects/0x.../class`: the classes of the system's objects are beside them as well.
-struct ClassLink: LinkNode {
+struct ClassLink: LinkNode, ObjectNode {
     let view: View
     let id: NodeID
 
@@ -156,10 +152,6 @@ struct ClassLink: LinkNode {
             text(state.descriptor), state.ownership, version: state.version)
         description.isPermanent = state.isPermanent
         return description
-    }
-
-    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
-        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {
@@ -172,7 +164,7 @@ struct ClassLink: LinkNode {
 }
 
 /// `objects/0x.../raw`
-struct RawLink: LinkNode {
+struct RawLink: LinkNode, ObjectNode {
     let view: View
     let id: NodeID
 
@@ -181,10 +173,6 @@ struct RawLink: LinkNode {
         var description = link(try readLink(&tx), state.ownership, version: state.version)
         description.isPermanent = state.isPermanent
         return description
-    }
-
-    func describedObject(_ tx: inout Transaction) throws -> ObjectInfo? {
-        ObjectInfo(address: id.address, descriptor: try tx.descriptor(of: id.address))
     }
 
     func readLink(_ tx: inout Transaction) throws -> String {

@@ -137,7 +137,7 @@ struct RegionStatusFile: TextNode {
 
     func open(_ request: OpenRequest, _ tx: inout Transaction) throws -> OpenFile? {
         try refuseWriting(request)
-        return TextFile(try text(&tx))
+        return OpenText(try text(&tx))
     }
 }
 
@@ -202,23 +202,5 @@ struct RegionsDirectory: DirectoryNode {
     func removeDirectory(_ name: String, _ tx: inout Transaction) throws {
         guard let region = try region(name, &tx) else { throw TreeError.notFound(name) }
         try tx.removeRegion(name: region.name)
-    }
-}
-
-extension Ownership {
-    /// What the caller makes belongs to the caller.
-    init(_ request: OpenRequest) {
-        self.init(
-            uid: request.caller.uid, gid: request.caller.gid,
-            mode: UInt16(truncatingIfNeeded: request.mode & 0o7777))
-    }
-}
-
-/// nil where the object layer says that there is no such thing, or that nothing can have the name.
-func optional<R>(_ body: () throws -> R) throws -> R? {
-    do {
-        return try body()
-    } catch ObjectError.notFound, ObjectError.invalid, ObjectError.nameTooLong {
-        return nil
     }
 }

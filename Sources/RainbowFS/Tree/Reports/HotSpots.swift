@@ -56,10 +56,13 @@ struct HotSpots {
         var found: [Address: HotObject] = [:]
         for line in lines.prefix(HotSpots.linesMax) {
             // Each line by itself: a transaction over all of them would lose forever.
-            let objects = try? space.transact { tx in try tx.objects(in: line.line) }
-            for (address, className) in objects ?? [] {
-                let new = HotObject(address: address, className: className, conflicts: 0)
-                found[address, default: new].conflicts += line.count
+            let objects = try? space.transact { tx in
+                try tx.objects(in: line.line..<line.line + Address.lineSize)
+            }
+            for object in objects ?? [] {
+                let new = HotObject(
+                    address: object.address, className: object.descriptor.name, conflicts: 0)
+                found[object.address, default: new].conflicts += line.count
             }
         }
         let hottest = found.values.sorted {
@@ -82,25 +85,5 @@ struct HotSpots {
             }
             (key, count) = (last.key, count + names.count)
         }
-    }
-}
-
-extension Transaction {
-    /// The objects that have bytes in a line, with the names of their classes.
-    fileprivate mutating func objects(
-        in line: Address
-    ) throws -> [(address: Address, className: String)] {
-        var found: [(address: Address, className: String)] = []
-        var position = line
-        while position < line + Address.lineSize {
-            guard let object = try object(containing: position) else {
-                position = position + 8
-                continue
-            }
-            let descriptor = try descriptor(of: object)
-            found.append((object, descriptor.name))
-            position = max(descriptor.start(of: object) + descriptor.size, position + 8)
-        }
-        return found
     }
 }

@@ -18,7 +18,7 @@ struct MetricsFile: TextNode {
     func open(_ request: OpenRequest) throws -> OpenFile {
         try refuseWriting(request)
         let now = SystemClock.bootMilliseconds
-        return TextFile(text(HotSpots(of: view.space, now: now)))
+        return OpenText(text(HotSpots(of: view.space, now: now)))
     }
 
     private func text(_ spots: HotSpots) -> String {

@@ -64,6 +64,6 @@ struct NodeFile: TextNode {
 
     func open(_ request: OpenRequest) throws -> OpenFile {
         try refuseWriting(request)
-        return TextFile(try text())
+        return OpenText(try text())
     }
 }

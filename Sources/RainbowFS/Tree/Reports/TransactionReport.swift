@@ -41,31 +41,26 @@ struct TransactionReport {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private static func list(_ kind: String, _ objects: [ShownObject]) -> [String] {
+    private static func list(_ kind: String, _ objects: [ObjectInfo]) -> [String] {
         let shown = objects.prefix(objectsMax).map {
-            "\(kind): \(LinkText.path(of: $0.address)) \($0.className)"
+            "\(kind): \(LinkText.path(of: $0.address)) \($0.descriptor.name)"
         }
         return shown + (objects.count > objectsMax ? ["..."] : [])
-    }
-
-    private struct ShownObject {
-        var address: Address
-        var className: String
-        var isSystem: Bool
     }
 
     /// The objects that have a part in any of the lines, in the order of their addresses. Those of
     /// the system are left out: tables and the like, which every path leads through.
     private func objects(
         _ lines: [Range<Address>], _ tx: inout Transaction
-    ) throws -> [ShownObject] {
-        let find: (inout Transaction) throws -> [ShownObject] = { tx in
-            var found: [ShownObject] = []
-            var next = Address.null
+    ) throws -> [ObjectInfo] {
+        let find: (inout Transaction) throws -> [ObjectInfo] = { tx in
+            var found: [ObjectInfo] = []
             for range in lines {
-                next = try TransactionReport.collect(range, from: next, &found, &tx)
+                // One that reaches from range to range is there already.
+                let last = found.last?.address
+                found += try tx.objects(in: range).drop { $0.address == last }
             }
-            return found.filter { !$0.isSystem }
+            return found.filter { !$0.descriptor.isSystem }
         }
         // What a transaction made itself is seen by it alone; of one that has ended, by nobody.
         do {
@@ -77,28 +72,6 @@ struct TransactionReport {
         }
     }
 
-    /// Appends the objects that have a part in a range and are at or after an address.
-    ///
-    /// - Returns: the end of the last object.
-    private static func collect(
-        _ range: Range<Address>, from start: Address, _ found: inout [ShownObject],
-        _ tx: inout Transaction
-    ) throws -> Address {
-        var position = max(range.lowerBound, start)
-        while position < range.upperBound {
-            guard let object = try tx.object(containing: position) else {
-                position = Address((position.rawValue & ~7) + 8)
-                continue
-            }
-            let descriptor = try tx.descriptor(of: object)
-            found.append(
-                ShownObject(
-                    address: object, className: descriptor.name, isSystem: descriptor.isSystem))
-            position = descriptor.start(of: object) + descriptor.size
-        }
-        return position
-    }
-
     /// `objects/0x... (Account) changed by node 1 at version 1240`
     static func text(of conflict: Conflict, in space: Space) -> String {
         let found = try? space.transact { tx in text(of: conflict, &tx) }
@@ -106,12 +79,11 @@ struct TransactionReport {
     }
 
     private static func text(of conflict: Conflict, _ tx: inout Transaction) -> String {
-        var found: [ShownObject] = []
         let line = conflict.line..<conflict.line + Address.lineSize
-        _ = try? collect(line, from: .null, &found, &tx)
-        let own = found.filter { !$0.isSystem }
+        let found = (try? tx.objects(in: line)) ?? []
+        let own = found.filter { !$0.descriptor.isSystem }
         let names = (own.isEmpty ? found : own).map {
-            "\(LinkText.path(of: $0.address)) (\($0.className))"
+            "\(LinkText.path(of: $0.address)) (\($0.descriptor.name))"
         }
         let what =
             names.isEmpty ? "the memory at \(conflict.line)" : names.joined(separator: " or ")

@@ -36,7 +36,7 @@ struct TransactionControl: Node {
     }
 
     func open(_ request: OpenRequest) throws -> OpenFile {
-        TransactionControlFile(view, transaction, request)
+        OpenTransactionControl(view, transaction, request)
     }
 }
 
@@ -92,8 +92,8 @@ private struct TransactionCommands: CommandInterpreter {
 }
 
 /// The open control file of a transaction.
-final class TransactionControlFile: OpenFile, @unchecked Sendable {
-    private let file: CommandFile
+final class OpenTransactionControl: OpenFile, @unchecked Sendable {
+    private let file: OpenCommands
     private let transaction: NamedTransaction
     private let holder: Holder
 
@@ -106,7 +106,7 @@ final class TransactionControlFile: OpenFile, @unchecked Sendable {
         let holder = Holder()
         self.holder = holder
         self.transaction = transaction
-        file = CommandFile(
+        file = OpenCommands(
             text: try TransactionReport(transaction: transaction).text(), isRead: request.reads,
             TransactionCommands(
                 view: view, transaction: transaction, caller: request.caller.withGroups

@@ -10,7 +10,7 @@ extension View {
     func attributes(
         _ id: NodeID, _ type: UInt32, _ ownership: Ownership, size: UInt64, version: UInt64
     ) -> Attributes {
-        let milliseconds = Int64(clamping: milliseconds(ofVersion: version))
+        let milliseconds = Int64(clamping: space.milliseconds(ofVersion: version))
         var attributes = shown(type, ownership)
         attributes.ino = inode(id)
         attributes.size = size

@@ -46,7 +46,7 @@ extension View {
                 }
             }
             directory.settle(nil)
-            return DirectoryCursor(view: self, node: directory)
+            return OpenDirectory(view: self, node: directory)
         }
     }
 

@@ -78,11 +78,6 @@ extension View {
         }
     }
 
-    /// When a version was committed, in milliseconds since 1970.
-    func milliseconds(ofVersion version: UInt64) -> UInt64 {
-        space.milliseconds(ofVersion: version)
-    }
-
     /// `st_ino`
     func inode(_ id: NodeID) -> UInt64 { numbered(id).inode }
 

@@ -7,7 +7,7 @@ import Synchronization
 /// A write sets one value. Of an array it sets as many elements as it has values, from the first; a
 /// write that goes on where the last one ended sets those that follow, because bash writes line by
 /// line and cp writes long files in pieces.
-final class FieldTextFile: OpenField, @unchecked Sendable {
+final class OpenFieldText: OpenField, @unchecked Sendable {
     private struct State {
         /// Where the next write has to begin to go on with an array.
         var end: UInt64 = 0
@@ -79,13 +79,13 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
                     + " where the one before it ended.")
         }
         let text = unsafe state.tail + bytes
-        try store(text, mayBeCut: bytes.count >= FieldTextFile.pieceBytes, &state)
+        try store(text, mayBeCut: bytes.count >= OpenFieldText.pieceBytes, &state)
         state.end = offset + UInt64(bytes.count)
     }
 
     /// Sets the elements from `done` on.
     private func store(_ text: [UInt8], mayBeCut: Bool, _ state: inout State) throws(TreeError) {
-        let wordStart = text.lastIndex(where: FieldTextFile.isBlank).map { $0 + 1 } ?? 0
+        let wordStart = text.lastIndex(where: FieldWords.isBlank).map { $0 + 1 } ?? 0
         let holdsTail = mayBeCut && wordStart < text.count
         let count = try storeWords(holdsTail ? text[..<wordStart] : text[...], from: state.done)
         let isTailStored = wordStart < text.count && !holdsTail
@@ -111,10 +111,6 @@ final class FieldTextFile: OpenField, @unchecked Sendable {
                 return count
             }
         }
-    }
-
-    private static func isBlank(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: " ") || (9...13).contains(byte)
     }
 }
 

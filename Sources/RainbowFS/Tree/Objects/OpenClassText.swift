@@ -8,7 +8,7 @@ import Synchronization
 /// checked, with the text so far, and the class comes into being when the writer closes a
 /// descriptor or calls fsync(2). What can never become a class fails at the write, since shells
 /// ignore what close(2) says. Of a text of which a part was refused nothing stays.
-final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
+final class OpenClassText: OpenFile, @unchecked Sendable {
     private struct State {
         var text: [UInt8]
         /// Whether the class lacks a part of the text.
@@ -110,7 +110,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
 
     private func checkWhole(_ text: some Sequence<UInt8>) throws(TreeError) {
         try view.transact { tx in
-            try tx.checkClass(name: name, ClassDefinitionFile.declaration(Array(text)))
+            try tx.checkClass(name: name, OpenClassText.declaration(Array(text)))
         }
     }
 
@@ -166,7 +166,7 @@ final class ClassDefinitionFile: OpenFile, @unchecked Sendable {
                 if !state.isDirty, try optional({ try tx.classDescriptor(named: name) }) != nil {
                     return
                 }
-                try tx.defineClass(name: name, ClassDefinitionFile.declaration(state.text))
+                try tx.defineClass(name: name, OpenClassText.declaration(state.text))
             }
         } catch {
             noteFailure(error, &state)

@@ -25,7 +25,7 @@ extension CommandInterpreter {
 /// Programs write lists in pieces that end anywhere. So a line without an end waits where the
 /// write may have been cut, until the next write completes it, or a read, fsync(2) or close(2)
 /// takes it as it is.
-final class CommandFile: OpenFile, @unchecked Sendable {
+final class OpenCommands: OpenFile, @unchecked Sendable {
     private struct State {
         var answers = CommandAnswers()
         /// The beginning of a line whose end may come with the next write.
@@ -87,17 +87,17 @@ final class CommandFile: OpenFile, @unchecked Sendable {
         }
         var answers: [CommandAnswer] = []
         do throws(TreeError) {
-            guard !isFull else { throw CommandFile.unreadAnswers }
+            guard !isFull else { throw OpenCommands.unreadAnswers }
             let text = unsafe waiting + bytes
             var list = try CommandText(text)
             var line = text[list.rest...]
-            let mayBeCut = bytes.count >= CommandFile.pieceBytes || list.rest > 0
+            let mayBeCut = bytes.count >= OpenCommands.pieceBytes || list.rest > 0
             if !mayBeCut || !commands.mayContinue(line, after: list.commands.map(\.command)) {
                 if let last = try CommandText.command(line) { list.append(last, end: text.count) }
                 line = []
             }
             let isUsed = isUsed || !list.commands.isEmpty
-            guard isUsed || !line.isEmpty || bytes.count >= CommandFile.pieceBytes else {
+            guard isUsed || !line.isEmpty || bytes.count >= OpenCommands.pieceBytes else {
                 throw CommandText.noCommand
             }
             let done = try carryOut(list.commands, &answers)

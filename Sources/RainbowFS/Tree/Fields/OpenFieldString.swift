@@ -4,7 +4,7 @@ import Synchronization
 
 /// An open field of type `string`: it reads as its text and a line end, and is written in place.
 /// What a write means, `StringEdit` says.
-final class FieldStringFile: OpenField, @unchecked Sendable {
+final class OpenFieldString: OpenField, @unchecked Sendable {
     private struct State {
         /// Whether the next write at the start replaces the whole text: the file was opened as `>`
         /// of a shell does, with O_TRUNC.

@@ -117,7 +117,7 @@ struct Readiness: OptionSet, Sendable {
 
 /// An open file whose text was made when it was opened, so that a reader who reads in pieces sees
 /// one version.
-final class TextFile: OpenFile, @unchecked Sendable {
+final class OpenText: OpenFile, @unchecked Sendable {
     private let text: [UInt8]
 
     static let refusal = TreeError(
