@@ -79,21 +79,17 @@ struct ReferenceHolder: Sendable {
 
 /// The entries of a directory that always has the same ones.
 struct FixedEntries: Sendable {
-    let nodes: [NodeID.Fixed]
+    let listed: [ListedEntry]
 
     init(_ nodes: NodeID.Fixed...) {
-        self.nodes = nodes
-    }
-
-    func find(_ name: String) -> NodeID.Fixed? { nodes.first { name.isSame(as: $0.name) } }
-
-    var listed: [ListedEntry] {
-        nodes.enumerated().map { index, node in
+        listed = nodes.enumerated().map { index, node in
             ListedEntry(
                 name: node.name, node: NodeID(node), key: ListingKey.first + UInt64(index),
                 type: node.type)
         }
     }
+
+    func find(_ name: String) -> NodeID? { listed.first { name.isSame(as: $0.name) }?.node }
 }
 
 /// Offsets 1 and 2 of a directory are after `.` and `..`.

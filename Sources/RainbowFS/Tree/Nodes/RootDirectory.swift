@@ -24,7 +24,7 @@ struct RootDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        RootDirectory.entries.find(name).map { NodeID($0) }
+        RootDirectory.entries.find(name)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {
@@ -53,7 +53,7 @@ struct SystemDirectory: DirectoryNode {
     }
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
-        SystemDirectory.entries.find(name).map { NodeID($0) }
+        SystemDirectory.entries.find(name)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

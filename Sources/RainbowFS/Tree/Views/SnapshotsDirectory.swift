@@ -109,7 +109,7 @@ struct SnapshotRoot: DirectoryNode {
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         try checkReadable()
-        return SnapshotRoot.entries.find(name).map { NodeID($0) }
+        return SnapshotRoot.entries.find(name)
     }
 
     func list(after key: UInt64, limit: Int, _ tx: inout Transaction) throws -> DirectoryPage {

@@ -61,8 +61,8 @@ struct TransactionRoot: DirectoryNode {
 
     func lookup(_ name: String, _ tx: inout Transaction) throws -> NodeID? {
         guard let node = TransactionRoot.entries.find(name) else { return nil }
-        if node != .control { try transaction.checkRunning() }
-        return NodeID(node)
+        if node != NodeID(.control) { try transaction.checkRunning() }
+        return node
     }
 
     /// Of a transaction that has ended only the control file is there.
