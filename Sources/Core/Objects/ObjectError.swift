@@ -247,7 +247,7 @@ extension ObjectError {
         case allocator(String, free: UInt64, capacity: UInt64, asked: Int)
         case systemAllocator(class: String)
         case region(asked: UInt64)
-        /// No free memory after an allocator that holds objects.
+        /// An allocator that holds objects, with another one or the end of the region after it.
         case afterAllocator(String, asked: UInt64)
         case regions(max: Int)
 
@@ -263,8 +263,8 @@ extension ObjectError {
                 "the region has no \(asked) bytes in a row left; make another region or a smaller"
                     + " allocator"
             case .afterAllocator(let name, let asked):
-                "the allocator \(name) holds objects and another one begins after it, so it cannot"
-                    + " grow to \(asked) bytes; make another allocator"
+                "the allocator \(name) holds objects, so it stays where it is, and there is no room"
+                    + " for \(asked) bytes; make another allocator"
             case .regions(let max): "a space has \(max) regions at most; remove an empty one"
             }
         }
