@@ -94,6 +94,15 @@ static inline void rainbow_pause(void) {
 #endif
 }
 
+/// Keeps the compiler from moving accesses to memory across this point; the processor may.
+static inline void rainbow_compiler_fence(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+
+static const int rainbow_barrier_register = 1 << 2 /* MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED */;
+static const int rainbow_barrier_now = 1 << 1 /* MEMBARRIER_CMD_GLOBAL_EXPEDITED */;
+
+/// A full memory barrier of all running threads of the processes that have registered for it.
+static inline int rainbow_barrier(int command) { return (int)syscall(SYS_membarrier, command, 0, 0); }
+
 /// Sleeps while the 32-bit word at `word` is `expected`, `nanoseconds` at most, or until it is woken.
 static inline void rainbow_futex_wait(void *word, uint32_t expected, int64_t nanoseconds) {
     struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};

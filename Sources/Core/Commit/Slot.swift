@@ -56,8 +56,9 @@ struct Slot {
     var aborts: SharedWord { memory[80] }
     var falseSharingAvoided: SharedWord { memory[88] }
     var conflicts: SharedWord { memory[96] }
-    /// 1 while the thread searches the undo versions of lines.
-    var readsUndoVersions: SharedWord { memory[104] }
+    /// What the run under way reads (`Space+Readers.swift`): the version with which it began, or 0
+    /// between runs. Its thread touches pages and undo versions only while this is not 0.
+    var reading: SharedWord { memory[104] }
     /// Who commits (`Committer`).
     var committer: SharedWord { memory[112] }
 

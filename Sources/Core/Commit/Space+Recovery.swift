@@ -95,7 +95,7 @@ extension Space {
                 commit, version: ticket, by: Committer(packed: slot.committer.load()), node: owner)
         }
         slot.ticket.store(0)
-        slot.readsUndoVersions.store(0)
+        slot.reading.store(0)
         slot.state.store(Slot.state(.idle, sequence))
         failpoints.hit(.recoverEnd)
         let serial = meta[SpaceLayout.serialOffset]

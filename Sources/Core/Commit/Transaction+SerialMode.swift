@@ -38,6 +38,7 @@ extension Transaction {
         restarts += 1
         slot.restarts.storeRelaxed(slot.restarts.loadRelaxed() &+ 1)
         if conflictLine != 0 { recordConflict() }
+        reading.store(0)
         if entryCount > 0 || fillCount > 0 || fallback == .writes { isWriter = true }
         leaveSnapshot()
         guard restarts >= Transaction.optimisticRunsMax, !isSerial else { return }
@@ -68,6 +69,7 @@ extension Transaction {
     @inlinable
     mutating func end() {
         isActive = false
+        reading.store(0)
         if restarts != 0 { endContended() }
     }
 

@@ -78,6 +78,13 @@ struct NodeTable: Sendable {
         return isJoined(index) && entry(index)[0].load() & 0xffff_ffff == incarnation >> 32
     }
 
+    /// Whether the threads of an incarnation's process take part in `SystemCalls.barrier`.
+    func takesPartInBarriers(incarnation: UInt64) -> Bool {
+        let index = NodeTable.index(of: incarnation)
+        guard index >= 0, index < SpaceLayout.nodeCountMax else { return false }
+        return entry(index)[24].load() == 1
+    }
+
     static func index(of incarnation: UInt64) -> Int { Int(incarnation & 0xffff_ffff) - 1 }
 
     /// Takes the lock of the first free number; the process is that node from then on.
@@ -86,6 +93,8 @@ struct NodeTable: Sendable {
             let byte = SpaceLayout.nodeLocks + UInt64(index)
             guard try ByteLock.tryTake(descriptor, byte: byte) else { continue }
             own = index
+            let takesPart = (try? SystemCalls.registerForBarriers()) != nil
+            entry(index)[24].store(takesPart ? 1 : 0)
             let generation = entry(index)[0].load() &+ 1
             entry(index)[0].store(generation)
             ownIncarnation = generation << 32 | UInt64(index + 1)

@@ -54,6 +54,12 @@ public struct SharedWord: @unchecked Sendable {
         #endif
     }
 
+    /// Lets the compiler move nothing across. Where a thread on the fast path stores and then
+    /// loads, this is its half of a full barrier; the other half is `SystemCalls.barrier`, made by
+    /// the thread that asks.
+    @inlinable @inline(__always)
+    static func compilerFence() { rainbow_compiler_fence() }
+
     /// Replaces `expected` by `desired`; false, and nothing is changed, if the word had another
     /// value.
     @inlinable @inline(__always)
@@ -67,6 +73,11 @@ public struct SharedWord: @unchecked Sendable {
     @inlinable @inline(__always)
     func add(_ amount: UInt64) -> UInt64 {
         unsafe cell.pointee.wrappingAdd(amount, ordering: .sequentiallyConsistent).newValue
+    }
+
+    /// Clears all bits but these and returns the value before.
+    func formIntersection(_ bits: UInt64) -> UInt64 {
+        unsafe cell.pointee.bitwiseAnd(bits, ordering: .sequentiallyConsistent).oldValue
     }
 
     /// Sets bits and returns the value before.

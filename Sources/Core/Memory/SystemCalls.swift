@@ -276,6 +276,16 @@ extension SystemCalls {
 
     static func yield() { sched_yield() }
 
+    /// Lets this process take part in the barriers of others.
+    static func registerForBarriers() throws(SystemError) {
+        try make("register for memory barriers") { Int(rainbow_barrier(rainbow_barrier_register)) }
+    }
+
+    /// A full memory barrier on every thread that runs now in a process that has registered.
+    static func barrier() throws(SystemError) {
+        try make("make a memory barrier") { Int(rainbow_barrier(rainbow_barrier_now)) }
+    }
+
     /// Sleeps while the 32-bit word at `word` is `expected`, until it is woken or the time is over.
     static func wait(_ word: UnsafeMutableRawPointer, whileIs expected: UInt32, milliseconds: Int) {
         unsafe rainbow_futex_wait(word, expected, Int64(milliseconds) * 1_000_000)
@@ -294,6 +304,13 @@ extension SystemCalls {
         unsafe clock_gettime(clock, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
+
+    /// When so much time will have passed, for `isOver`.
+    static func deadline(milliseconds: Int) -> UInt64 {
+        nanoseconds(of: CLOCK_MONOTONIC) + UInt64(milliseconds) * 1_000_000
+    }
+
+    static func isOver(_ deadline: UInt64) -> Bool { nanoseconds(of: CLOCK_MONOTONIC) > deadline }
 
     /// Milliseconds since 1970, as of the last timer tick: some nanoseconds to get.
     @inline(__always)

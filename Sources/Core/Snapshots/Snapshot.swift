@@ -188,30 +188,12 @@ extension Space {
         let versions = snapshotTable.versions
         // A committer may have evicted the last one and not yet raised the epoch.
         if versions.isEmpty { _ = snapshotTable.epoch.add(1) }
-        if versions.isEmpty, awaitCommitsUnderWay(), awaitReadersOfUndoVersions() {
+        // Its memory is given back: in a full memory a look at it would be a signal.
+        if versions.isEmpty, awaitCommitsUnderWay(), awaitRuns() {
             shadow.reset()
         } else if versions.isEmpty || shadow.isSweepDue {
             shadow.sweepAll(snapshots: versions)
         }
-    }
-
-    /// Waits until nobody searches the undo versions who began before the last snapshot ended: its
-    /// memory is given back, and in a full memory a look at it would be a signal.
-    /// - Returns: false if one took longer than 10 ms.
-    private func awaitReadersOfUndoVersions() -> Bool {
-        SharedWord.fence()
-        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 10_000_000
-        for index in 0..<SpaceLayout.slotCountMax {
-            let slot = Slot(meta: meta, index: index)
-            var backoff = Backoff()
-            while slot.owner.load() != 0, slot.readsUndoVersions.load() != 0 {
-                guard backoff.wait() else { continue }
-                recoverIfDead(slot: index)
-                guard slot.readsUndoVersions.load() != 0 else { break }
-                if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
-            }
-        }
-        return true
     }
 
     /// Calls `report` for each undo version that cannot be.
@@ -254,12 +236,12 @@ extension Space {
     /// commit stay locked meanwhile, so this must not wait for other commits.
     /// - Returns: false if all of that freed none, or if others kept the table locked for 100 ms.
     func makeRoomForUndoVersions() -> Bool {
-        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + 100_000_000
+        let limit = SystemCalls.deadline(milliseconds: 100)
         var hasRoom = false
         var backoff = Backoff()
         while (try? withSnapshotLockIfAvailable({ hasRoom = makeRoomLocked() })) != true {
             guard backoff.wait() else { continue }
-            if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
+            if SystemCalls.isOver(limit) { return false }
         }
         return hasRoom
     }

@@ -83,6 +83,17 @@ struct SnapshotTable: Sendable {
         return newest
     }
 
+    /// The oldest version that some snapshot needs; `.max` if there is none, 0 if any may be.
+    var oldest: UInt64 {
+        var oldest = UInt64.max
+        for index in 0..<count {
+            let version = self[index].version.load()
+            if version == SnapshotTable.pending { return 0 }
+            if version != 0, version & SnapshotTable.staleBit == 0 { oldest = min(oldest, version) }
+        }
+        return oldest
+    }
+
     /// The versions of all that are open and not stale, each once, ascending. For the lock holder.
     var versions: [UInt64] {
         let versions = (0..<count).map { self[$0].version.load() }

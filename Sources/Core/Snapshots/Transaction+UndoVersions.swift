@@ -166,9 +166,8 @@ extension Transaction {
     private mutating func undoVersion(
         of line: UInt64, into words: inout InlineArray<8, UInt64>
     ) throws(TransactionError) -> ShadowVersion? {
-        // Either this thread sees that the snapshot ended, or the process that ends it sees this.
-        slot.readsUndoVersions.storeThenFence(1)
-        defer { slot.readsUndoVersions.store(0) }
+        // Either this thread sees that the snapshot ended, or the process that ends it waits for
+        // this run.
         try checkView()
         let found = try shadow.find(line: line, at: readVersion, into: &words)
         // Only now is it sure that nothing that was needed had been freed.

@@ -67,6 +67,7 @@ public final class OpenTransaction: Sendable {
         let context = unsafe try space.newContext()
         unsafe context.pointee.begin()
         unsafe context.pointee.fix(at: snapshot)
+        unsafe context.pointee.endOperation()
         run = Mutex(unsafe Run(space, context, at: snapshot))
     }
 
@@ -129,7 +130,9 @@ public final class OpenTransaction: Sendable {
             defer { performer.store(0, ordering: .relaxed) }
             guard let context = unsafe run.context else { return }
             unsafe context.pointee.wait = nil
+            unsafe context.pointee.beginOperation()
             outcome = Result { unsafe try body(&context.pointee) }
+            unsafe context.pointee.endOperation()
             let (read, written) = unsafe context.pointee.memory
             run.snapshot.entry.readBytes.storeRelaxed(UInt64(read))
             run.snapshot.entry.writtenBytes.storeRelaxed(UInt64(written))
@@ -159,11 +162,13 @@ public final class OpenTransaction: Sendable {
             unsafe context.pointee.conflictLine = 0
             unsafe context.pointee.wait = nil
             let hasWritten = unsafe context.pointee.hasWritten
+            unsafe context.pointee.beginOperation()
             // A commit can fail without a conflict: another one was in serial mode, and has ended.
             while unsafe !context.pointee.commit() {
                 do throws(TransactionError) {
                     unsafe try context.pointee.throwIfBusy()
                 } catch {
+                    unsafe context.pointee.endOperation()
                     return .failure(error)
                 }
                 let line = unsafe context.pointee.conflictLine
@@ -184,9 +189,12 @@ public final class OpenTransaction: Sendable {
     public var conflict: Conflict? {
         run.withLock { run in
             if case .conflict(let conflict) = run.state { return conflict }
-            guard let context = unsafe run.context, unsafe context.pointee.hasWritten,
-                let line = unsafe context.pointee.changedLine()
-            else { return nil }
+            guard let context = unsafe run.context, unsafe context.pointee.hasWritten else {
+                return nil
+            }
+            unsafe context.pointee.beginOperation()
+            defer { unsafe context.pointee.endOperation() }
+            guard let line = unsafe context.pointee.changedLine() else { return nil }
             return unsafe space.conflict(onLine: line, of: &context.pointee)
         }
     }
@@ -215,6 +223,7 @@ public final class OpenTransaction: Sendable {
             if isSerial { snapshot.entry.setSerial() }
             unsafe context.pointee.begin()
             unsafe context.pointee.fix(at: run.snapshot)
+            unsafe context.pointee.endOperation()
             unsafe run.context = context
             run.state = .running
         }
@@ -356,7 +365,11 @@ extension Transaction {
 
     /// Makes the context fit for another transaction.
     fileprivate mutating func endOpen() {
-        if conflictLine != 0 { recordConflict() }
+        if conflictLine != 0 {
+            beginOperation()
+            recordConflict()
+        }
+        endOperation()
         view = nil
         wait = nil
         releaseSavepoint()

@@ -59,6 +59,18 @@ extension Transaction {
     }
 }
 
+/// Operations of a transaction that lives on between them.
+extension Transaction {
+    /// From here to `endOperation` the thread may touch pages. Its version is kept readable by the
+    /// snapshot table.
+    mutating func beginOperation() {
+        reading.storeRelaxed(readVersion)
+        SharedWord.compilerFence()
+    }
+
+    mutating func endOperation() { reading.store(0) }
+}
+
 /// What a transaction had written before an operation.
 struct Savepoint {
     var entryCount: Int

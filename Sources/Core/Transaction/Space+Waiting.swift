@@ -77,7 +77,7 @@ extension Space {
     /// - Returns: false if one took longer than the time allowed.
     func awaitCommitsUnderWay(milliseconds: Int = 10) -> Bool {
         SharedWord.fence()
-        let limit = SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) + UInt64(milliseconds) * 1_000_000
+        let limit = SystemCalls.deadline(milliseconds: milliseconds)
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
             guard slot.owner.load() != 0 else { continue }
@@ -88,7 +88,7 @@ extension Space {
                 guard backoff.wait() else { continue }
                 recoverIfDead(slot: index)
                 guard slot.state.load() == seen else { break }
-                if SystemCalls.nanoseconds(of: CLOCK_MONOTONIC) > limit { return false }
+                if SystemCalls.isOver(limit) { return false }
             }
         }
         return true

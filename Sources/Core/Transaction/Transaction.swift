@@ -36,6 +36,8 @@ public struct Transaction: ~Copyable {
     /// The fills of the log, as they were put there.
     let fills: UnsafeMutablePointer<LogFill>
     let slot: Slot
+    /// `slot.reading`.
+    @usableFromInline let reading: SharedWord
     let snapshotTable: SnapshotTable
     var isReadOnly: Bool
     let failpoints: Failpoints
@@ -79,6 +81,7 @@ public struct Transaction: ~Copyable {
 
     init(slot: Slot, space: Space) {
         self.slot = slot
+        reading = slot.reading
         unsafe ownerReference = space
         regions = space.regions
         clock = space.clock
@@ -106,11 +109,28 @@ public struct Transaction: ~Copyable {
     /// Begins a run at the present version.
     @inlinable
     mutating func begin() {
-        readVersion = clock.now
+        takeNewestVersion()
         readSet.removeAll()
         isDoomed = false
         isActive = true
         if writeFilter != 0 { forgetWrites() }
+    }
+
+    /// Reads the newest version from here on, and tells so in the slot.
+    ///
+    /// Invariant: who makes a barrier after looking at the clock either finds the version in the
+    /// slot, or this run reads one that is no older than the clock was. The version is stored first
+    /// and then seen in the clock once more, as LMDB's readers do ("Reader Lock Table").
+    @inlinable @inline(__always)
+    mutating func takeNewestVersion() {
+        readVersion = clock.now
+        while true {
+            reading.storeRelaxed(readVersion)
+            SharedWord.compilerFence()
+            let newest = clock.now
+            if newest == readVersion { return }
+            readVersion = newest
+        }
     }
 
     @usableFromInline

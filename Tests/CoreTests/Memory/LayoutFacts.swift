@@ -189,7 +189,7 @@ enum LayoutFacts {
             "| \(at(slot.logReserved, slot.fillsReserved)) | bytes of log entries",
             "| \(at(slot.aborts, slot.falseSharingAvoided, slot.conflicts)) | aborts, avoided "
                 + "false sharing (counted by 64), conflicts |",
-            "| \(at(slot.readsUndoVersions)) | 1 while the thread searches",
+            "| \(at(slot.reading)) | the version with which the run under way began",
             "| \(at(slot.committer)) | who commits: user id << "
                 + "\(LayoutProbe.shift { Int(Committer(packed: $0).userID) }) \\| process id |",
         ]
