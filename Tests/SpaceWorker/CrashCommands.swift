@@ -12,6 +12,7 @@ enum CrashCommands {
         var workload = CrashWorkload(workerCount: request.worker + 1)
         let interval = environmentNumber("SPACE_WORKER_FRESH_PAGES", default: 64)
         workload.freshPageInterval = UInt64(interval)
+        let evicts = environmentNumber("SPACE_WORKER_EVICTS", default: 0) != 0
         var generator = SeededGenerator(seed: request.seed)
         var rounds: UInt64 = 0
         var snapshot = try space.takeSnapshot(named: "worker-\(request.worker)")
@@ -19,12 +20,16 @@ enum CrashCommands {
             if rounds % 32 == 31 {
                 try space.read(at: snapshot) { tx in
                     try InvariantRound.check(&tx) { SpaceWorker.fail("snapshot: \($0)", status: 3) }
+                    try EvictionRound.check(&tx) { SpaceWorker.fail("snapshot: \($0)", status: 3) }
                 }
                 snapshot.end()
                 snapshot = try space.takeSnapshot(named: "worker-\(request.worker)")
             }
             let count = try workload.step(space, worker: request.worker, &generator)
             request.board[BoardPlace.acknowledged(request.worker)] = count
+            if evicts {
+                try EvictionRound.step(space, &generator) { SpaceWorker.fail($0, status: 3) }
+            }
             rounds += 1
             request.board[BoardPlace.steps(request.worker)] = rounds
         }

@@ -44,6 +44,45 @@ enum MemoryCommands {
         space.detach()
     }
 
+    /// Takes all memory that there is, and goes on with pages that come and go; a full memory is an
+    /// error of single transactions. Counts evicted pages on the board.
+    static func evictInFullMemory(_ request: SpaceWorker.Request) throws {
+        let space = try CrashCommands.attached(request)
+        var generator = SeededGenerator(seed: request.seed)
+        var next = UInt64(request.worker) << 20
+        for _ in 0..<request.count {
+            do {
+                // Whatever somebody gave back is taken at once, by one of all.
+                while UInt64.random(in: 0..<4, using: &generator) != 0 {
+                    try space.transact { tx throws(TransactionError) in
+                        try tx.store(next + 1, at: page(next))
+                    }
+                    next += 1
+                }
+            } catch TransactionError.outOfMemory {
+                // One of its own pages goes, and somebody takes the memory.
+                let start = UInt64(request.worker) << 20
+                guard next > start else { continue }
+                let freed = page(UInt64.random(in: start..<next, using: &generator))
+                try space.transact { tx throws(TransactionError) in
+                    // It may have lost its frame before.
+                    if try tx.load(freed, as: UInt64.self) != 0 {
+                        try tx.store(0 as UInt64, at: freed)
+                    }
+                }
+                let evicted = space.evict(pages: freed.page..<freed.page + 1, milliseconds: 1)
+                request.board.add(UInt64(evicted), to: BoardPlace.shared + 2)
+            }
+            do {
+                let evicted = try EvictionRound.step(space, &generator) {
+                    SpaceWorker.fail($0, status: 3)
+                }
+                request.board.add(UInt64(evicted), to: BoardPlace.shared + 2)
+            } catch TransactionError.outOfMemory {}
+        }
+        space.detach()
+    }
+
     /// Threads that never wrote before change what is there; all at once, each with its own log.
     private static func changeByNewThreads(_ space: Space) {
         let count = 20

@@ -9,6 +9,10 @@ public enum ChildStatus: Equatable, Sendable {
 
 /// A process that a test started; it is killed when the test lets go of it.
 public final class Child {
+    private static let inherited = [
+        "PATH", "HOME", "LD_LIBRARY_PATH", "RAINBOWFS_DIR", "RAINBOWFS_EVICT", "TMPDIR",
+    ]
+
     public let processID: pid_t
     private var status: ChildStatus?
 
@@ -21,7 +25,7 @@ public final class Child {
     ) throws {
         _ = UsualSurroundings.mask
         var variables = environment.merging(UsualSurroundings.variables) { own, _ in own }
-        for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "RAINBOWFS_DIR", "TMPDIR"] {
+        for name in Child.inherited {
             guard variables[name] == nil, let value = unsafe getenv(name) else { continue }
             variables[name] = unsafe String(cString: value)
         }

@@ -44,7 +44,8 @@ struct LoggedCommit {
         let address = log[index].address.load()
         let offset = Address(address).offset
         guard address % UInt64(Address.lineSize) == 0,
-            let region = space.regions[containing: address], region.isPresent(offset)
+            let region = space.regions[containing: address],
+            space.pages.isResident(Address(address), in: region)
         else { return nil }
         return WriteTarget(region, offset)
     }
@@ -210,7 +211,7 @@ extension LoggedCommit {
         else { return false }
         let pages = start >> Address.pageShift...(start + count - 1) >> Address.pageShift
         return pages.allSatisfy {
-            region.isPresent(Address(page: $0).offset)
+            space.pages.isResident(Address(page: $0), in: region)
         }
     }
 

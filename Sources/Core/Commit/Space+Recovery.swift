@@ -114,7 +114,8 @@ extension Space {
         let entryCount = slot.entryCount.load()
         let fillCount = slot.fillCount.load()
         let entriesReserved = slot.logReserved.load() / UInt64(RedoLog.entrySize)
-        guard Slot.phase(of: state) != .idle, ticket <= clock.now,
+        // While the run was under way its pages kept their frames; they do until this is over.
+        guard Slot.phase(of: state) != .idle, slot.reading.load() != 0, ticket <= clock.now,
             entryCount <= min(entriesReserved, UInt64(RedoLog.entryCountMax)),
             fillCount <= (slot.fillsReserved.load() == 0 ? 0 : UInt64(RedoLog.fillCountMax))
         else { return nil }

@@ -164,9 +164,19 @@ extension Space {
         _ lines: UInt64, ofPage page: UInt64, since version: UInt64
     ) -> UInt64 {
         let address = Address(page: page)
-        guard let region = try? mapRegion(address.region), region.isPresent(address.offset) else {
-            return 0
-        }
+        guard let region = try? mapRegion(address.region) else { return 0 }
+        return whileTouching {
+            guard pages.isResident(address, in: region) else {
+                // What an evicted page's lines were is not known any more.
+                return meta[SpaceLayout.evictionsOffset].load() == 0 ? 0 : lines
+            }
+            return changedLines(lines, of: address, since: version, in: region)
+        } ?? lines
+    }
+
+    private func changedLines(
+        _ lines: UInt64, of address: Address, since version: UInt64, in region: RegionMapping
+    ) -> UInt64 {
         var changed: UInt64 = 0
         var left = lines
         while left != 0 {

@@ -116,6 +116,10 @@ public enum Failpoint: String, CaseIterable, Sendable {
     case recoverSome = "recover-some"
     case recoverEnd = "recover-end"
     case frameReserved = "frame-reserved"
+    case evictionBegins = "eviction-begins"
+    case evictionLeaving = "eviction-leaving"
+    case evictionPunching = "eviction-punching"
+    case evictionPunched = "eviction-punched"
     case attachLocked = "attach-locked"
 }
 

@@ -33,6 +33,8 @@ struct NodeTable: Sendable {
     /// The incarnation of this process, which no process before or after it has.
     private(set) var ownIncarnation: UInt64 = 0
 
+    static let barrierOffset = 24
+
     private func entry(_ index: Int) -> SharedMemory {
         meta.advanced(by: SpaceLayout.nodesOffset + index * SpaceLayout.nodeSize)
     }
@@ -82,7 +84,7 @@ struct NodeTable: Sendable {
     func takesPartInBarriers(incarnation: UInt64) -> Bool {
         let index = NodeTable.index(of: incarnation)
         guard index >= 0, index < SpaceLayout.nodeCountMax else { return false }
-        return entry(index)[24].load() == 1
+        return entry(index)[NodeTable.barrierOffset].load() == 1
     }
 
     static func index(of incarnation: UInt64) -> Int { Int(incarnation & 0xffff_ffff) - 1 }
@@ -94,7 +96,7 @@ struct NodeTable: Sendable {
             guard try ByteLock.tryTake(descriptor, byte: byte) else { continue }
             own = index
             let takesPart = (try? SystemCalls.registerForBarriers()) != nil
-            entry(index)[24].store(takesPart ? 1 : 0)
+            entry(index)[NodeTable.barrierOffset].store(takesPart ? 1 : 0)
             let generation = entry(index)[0].load() &+ 1
             entry(index)[0].store(generation)
             ownIncarnation = generation << 32 | UInt64(index + 1)

@@ -5,8 +5,9 @@ import Synchronization
 /// A line word belongs to each 64-byte line: the version of the commit that last wrote the line, or
 /// a lock (`LineWord`). A page may be touched, and so may the line words under it, only while its
 /// frame bit is set; both are reserved before the bit is set, so that no access can end in
-/// SIGBUS. Bits are set at any time by any process and stay set. The map itself is sparse as well:
-/// a byte of the directory tells whether a page of the map exists.
+/// SIGBUS. Any process sets bits at any time; they are cleared by evictions only, which wait for
+/// all who may have seen them (`Eviction`). The map itself is sparse as well: a byte of
+/// the directory tells whether a page of the map exists.
 @frozen @safe
 public struct RegionMapping: @unchecked Sendable {
     @usableFromInline let data: SharedMemory
@@ -14,10 +15,12 @@ public struct RegionMapping: @unchecked Sendable {
     @usableFromInline let frames: SharedMemory
     @usableFromInline let directory: SharedMemory
     let descriptor: Int32
+    let number: Int
 
     /// - Parameter descriptor: the region's file, which the mapping then owns, with its full size.
     init(descriptor: Int32, region: Int) throws(SystemError) {
         self.descriptor = descriptor
+        number = region
         let address = UInt(region) << UInt(Address.regionShift)
         data = unsafe SharedMemory(
             try SystemCalls.map(
@@ -70,6 +73,19 @@ public struct RegionMapping: @unchecked Sendable {
     /// The word of the frame map with the bit `page % 64` of a page; its map page must exist.
     @inlinable @inline(__always)
     func frameWord(ofPage page: UInt64) -> SharedWord { frames[Int(page >> 6) << 3] }
+
+    /// Reserves memory for some pages, their line words and the page of the frame map with their
+    /// bits; repeated harmlessly.
+    func reserve(_ page: UInt64, _ count: UInt64) throws(SystemError) {
+        let size = UInt64(Address.pageSize)
+        try SystemCalls.reserve(descriptor, offset: page * size, count: count * size)
+        try SystemCalls.reserve(
+            descriptor, offset: SpaceLayout.regionWordsOffset + page * 512, count: count * 512)
+        try SystemCalls.reserve(
+            descriptor,
+            offset: SpaceLayout.regionFramesOffset + RegionMapping.mapPage(of: page) * size,
+            count: size)
+    }
 
     /// Calls `body` with each word of the frame map, and the first page whose bit is in it.
     /// - Returns: the pages of the frame map that there are.

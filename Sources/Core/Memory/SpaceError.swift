@@ -12,6 +12,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
     case tooManyNodes(Int)
     case tooManySlots(Int)
     case inUse(String, nodes: Int)
+    /// Pages of the space are in a source that this process does not have.
+    case noPageSource(String)
     case nested
     case badSnapshotName(String)
     case snapshotExists(String)
@@ -36,6 +38,8 @@ public enum SpaceError: Error, Sendable, CustomStringConvertible {
         case .tooManySlots(let limit): "the space has its limit of \(limit) threads"
         case .inUse(let name, let nodes):
             "the space '\(name)' is in use by " + (nodes == 1 ? "a process" : "\(nodes) processes")
+        case .noPageSource(let name):
+            "pages of the space '\(name)' are not in memory, and this program cannot get them"
         case .nested: "a transaction is running on this thread already: pass it on instead"
         case .badSnapshotName(let name):
             "'\(name)' is no name of a snapshot: use 1 to 192 bytes without '/' and control"

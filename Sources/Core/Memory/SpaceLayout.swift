@@ -2,7 +2,7 @@
 /// `Docs/Layout.md` draws it; the numbers are part of the format version.
 enum SpaceLayout {
     static let magic: UInt64 = 0x5346_776f_626e_6961  // "ainbowFS", lowest byte first
-    static let formatVersion: UInt64 = 3
+    static let formatVersion: UInt64 = 4
 
     // The header page.
     static let magicOffset = 0
@@ -11,6 +11,7 @@ enum SpaceLayout {
     static let identityOffset = 24  // two words
     static let createdOffset = 40  // seconds since 1970
     static let framesMaxOffset = 48  // pages; 0 is no limit
+    static let sourceOffset = 56  // 1: a source has pages of the space
 
     // Words that many processes write, each on a line of its own.
     static let clockOffset = 4096
@@ -35,6 +36,10 @@ enum SpaceLayout {
     static let sweepChainOffset = 4096 + 800
     static let sweepLeftOffset = 4096 + 808
     static let shadowMaxOffset = 4096 + 832  // bytes; 0: the default
+
+    // The eviction of pages that is under way; evictions so far.
+    static let evictionOffset = 4096 + 896
+    static let evictionsOffset = 4096 + 904
 
     static let nodesOffset = 8192
     static let nodeSize = 1024
@@ -77,6 +82,8 @@ enum SpaceLayout {
     static let nodeLocks: UInt64 = 1 << 50
     // Not beside a node's: the kernel would make one lock of both, which it may fail to split.
     static let snapshotsLock: UInt64 = nodeLocks + UInt64(nodeCountMax) + 1
+
+    static let pagesLock: UInt64 = snapshotsLock + 2
 
     // A region file.
     static let regionCountMax = 64
@@ -153,6 +160,14 @@ struct SpaceHeader {
         let page = UInt64(Address.pageSize)
         meta[SpaceLayout.framesMaxOffset].store(max(1, bytes / page + (bytes % page == 0 ? 0 : 1)))
     }
+
+    var identity: (UInt64, UInt64) {
+        (meta[SpaceLayout.identityOffset].load(), meta[SpaceLayout.identityOffset + 8].load())
+    }
+
+    /// Whether a page without a frame may be in a source.
+    var hasSource: Bool { meta[SpaceLayout.sourceOffset].load() != 0 }
+    func setHasSource() { meta[SpaceLayout.sourceOffset].store(1) }
 
     func check() throws(SpaceError) {
         guard meta[SpaceLayout.magicOffset].load() == SpaceLayout.magic else {

@@ -6,6 +6,11 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     public let errno: Int32
     public let action: String
 
+    package init(errno: Int32, action: String) {
+        self.errno = errno
+        self.action = action
+    }
+
     public var description: String {
         unsafe "\(action): \(String(cString: strerror(errno)))"
     }

@@ -109,12 +109,16 @@ extension Transaction {
     }
 
     /// - Throws: `stale` if the snapshot is.
-    private mutating func checkView() throws(TransactionError) {
-        guard let view else { return }
+    mutating func checkView() throws(TransactionError) {
+        if !canReadView { throw staleView() }
+    }
+
+    /// Whether the read version is one that all who evict or reclaim know of.
+    var canReadView: Bool {
+        guard let view else { return true }
         let entry = snapshotTable[view.index]
-        guard entry.version.loadOrdered() == readVersion,
-            entry.serialNumber.load() == view.serialNumber
-        else { throw staleView() }
+        return entry.version.loadOrdered() == readVersion
+            && entry.serialNumber.load() == view.serialNumber
     }
 
     /// The eight bytes at an aligned address, as of the read version.

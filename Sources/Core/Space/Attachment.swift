@@ -29,6 +29,7 @@ struct Attachment {
         let meta = try Attachment.mapMeta(folder, descriptor)
         do throws(SpaceError) {
             let header = try Attachment.finish(meta, folder, descriptor)
+            if header.hasSource, options.pageSource == nil { throw .noPageSource(folder.name) }
             let shadow = try ShadowStore.open(in: folder, meta)
             do throws(SpaceError) {
                 let region = try Attachment.mapFirstRegion(folder)
@@ -47,6 +48,7 @@ struct Attachment {
             self.meta = meta
             self.shadow = shadow
             if let bytes = options.sizeBytesMax { header.limit(bytes) }
+            if options.pageSource != nil { header.setHasSource() }
         } catch {
             unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))
             throw error

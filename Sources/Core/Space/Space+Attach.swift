@@ -99,12 +99,14 @@ extension Space {
     /// What a new node does first, with the folder locked.
     private func enter(_ options: SpaceOptions) {
         recoverAll()
+        recoverEviction()
         if isAlone {
             recountFrames()
             timeline.restart()
         }
         recoverSnapshots()
         nodes.describe(name: options.nodeName, mountPoint: options.mountPoint)
+        pages.source?.attached(to: self)
     }
 }
 

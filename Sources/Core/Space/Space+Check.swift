@@ -20,7 +20,9 @@ extension Space {
             }
         }
         let newest = clock.now
-        if frames == 0, newest > 1 {
+        if frames == 0, newest > 1, pages.source == nil,
+            meta[SpaceLayout.evictionsOffset].load() == 0
+        {
             report("there were \(newest - 1) commits, but their memory is gone or not found")
         }
         let counted = meta[SpaceLayout.framesUsedOffset].load()
@@ -83,7 +85,10 @@ extension Space {
             while bits != 0 {
                 let page = Int(first) + bits.trailingZeroBitCount
                 bits &= bits - 1
-                checkLines(of: page, region, mapping, report)
+                _ = whileTouching {
+                    guard mapping.isPresent(UInt64(page * Address.pageSize)) else { return }
+                    checkLines(of: page, region, mapping, report)
+                }
             }
         }
         return frames

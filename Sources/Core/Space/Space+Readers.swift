@@ -87,6 +87,12 @@ extension Space {
         return slot.reading.load()
     }
 
+    /// Whether this thread is in a run, which must not wait for itself.
+    var isInRun: Bool {
+        guard let slot = slotOfThread else { return false }
+        return Slot(meta: meta, index: slot).reading.loadRelaxed() != 0
+    }
+
     private func makeBarrier() -> Bool { (try? SystemCalls.barrier()) != nil }
 
     /// The slot of this thread's own transaction; nil if it has none yet.

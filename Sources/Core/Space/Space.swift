@@ -16,8 +16,12 @@ public struct SpaceOptions: Sendable {
     /// What others are told of this process: its name, and where it has mounted the space.
     public var nodeName = ""
     public var mountPoint = ""
+    /// Makes what pages without a frame come from; all who attach to the space need the same.
+    package var pageSource: PageSourceMaker?
+    /// What `pageSource` is unless it is set.
+    package static let usualPageSource = Mutex<PageSourceMaker?>(nil)
 
-    public init() {}
+    public init() { pageSource = SpaceOptions.usualPageSource.withLock { $0 } }
 
     var makesSpace: Bool { create && !isReadOnly }
 }
@@ -51,7 +55,9 @@ public final class Space: @unchecked Sendable {
     let ring: CommitRing
     let timeline: Timeline
     let failpoints: Failpoints
-    let frameSource: FrameSource
+    let pages: Pages
+    /// Pages that are to lose their frames, and that somebody still touched.
+    let evictionQueue = Mutex<[Range<UInt64>]>([])
     /// Key of each thread's transaction.
     @usableFromInline let threadKey: pthread_key_t
 
@@ -89,7 +95,9 @@ public final class Space: @unchecked Sendable {
         ring = CommitRing(meta: meta, failpoints: failpoints)
         timeline = Timeline(meta: meta, clock: clock, descriptor: metaDescriptor)
         snapshotTable = SnapshotTable(meta: meta)
-        frameSource = FrameSource(meta: meta, failpoints: failpoints)
+        pages = Pages(
+            meta: meta, descriptor: metaDescriptor,
+            source: options.pageSource?(SpaceHeader(meta: meta, name: name).identity), failpoints)
         threadKey = attachment.threadKey
     }
 
@@ -97,9 +105,7 @@ public final class Space: @unchecked Sendable {
     public var filesOwner: (user: UInt32, group: UInt32) { (folder.user, folder.group) }
 
     /// The number that every attachment of the same space sees, and no other space has.
-    public var identity: (UInt64, UInt64) {
-        (meta[SpaceLayout.identityOffset].load(), meta[SpaceLayout.identityOffset + 8].load())
-    }
+    public var identity: (UInt64, UInt64) { SpaceHeader(meta: meta, name: name).identity }
 
     /// Maps a region, if this process has not yet.
     func mapRegion(_ region: Int) throws(RegionFailure) -> RegionMapping {
@@ -156,6 +162,8 @@ public final class Space: @unchecked Sendable {
     /// process any more; one that would begin gets `SpaceError.detached`. Files and memory stay
     /// with the process until the last reference goes: what else is asked until then finds them.
     public func detach() {
+        if isGone { return }
+        pages.source?.detaching()
         if isDetached.exchange(true, ordering: .acquiringAndReleasing) { return }
         pthread_key_delete(threadKey)
         contexts.withLock { $0.releaseAll() }

@@ -163,6 +163,12 @@ public final class OpenTransaction: Sendable {
             unsafe context.pointee.wait = nil
             let hasWritten = unsafe context.pointee.hasWritten
             unsafe context.pointee.beginOperation()
+            do throws(TransactionError) {
+                unsafe try context.pointee.bringWriteSet()
+            } catch {
+                unsafe context.pointee.endOperation()
+                return .failure(error)
+            }
             // A commit can fail without a conflict: another one was in serial mode, and has ended.
             while unsafe !context.pointee.commit() {
                 do throws(TransactionError) {
@@ -326,7 +332,7 @@ extension Transaction {
                 let address = line << Address.lineShift
                 guard let region = regions[containing: address] else { continue }
                 let offset = Address(address).offset
-                guard region.isPresent(offset) else { continue }
+                guard isUnevicted(address, in: region) else { continue }
                 let word = region.lineWord(offset).load()
                 if word > readVersion, !LineWord.isLocked(word) { return line }
             }

@@ -118,7 +118,9 @@ extension Transaction {
         let address = line << Address.lineShift
         guard let region = regions[containing: address] else { return false }
         let offset = Address(address).offset
-        guard region.isPresent(offset) else { return true }
+        // A page is evicted only with lines that nobody's read version is older than. A fixed view
+        // that is stale is not waited for.
+        guard isUnevicted(address, in: region) else { return canReadView }
         let word = region.lineWord(offset).load()
         if word <= readVersion { return true }
         guard word == lock else { return false }

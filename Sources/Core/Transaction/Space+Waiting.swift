@@ -33,36 +33,39 @@ extension Space {
     }
 
     private func isUnlocked(_ line: Address) -> Bool {
-        guard let region = try? mapRegion(line.region), region.isPresent(line.offset) else {
-            return true
+        withLineWord(of: line) { word in
+            let lock = word.load()
+            guard LineWord.isLocked(lock) else { return true }
+            recoverIfDead(lock: lock)
+            return word.load() != lock
+        } ?? true
+    }
+
+    /// Calls `body` with a line's word, if the line is in memory.
+    private func withLineWord<R>(of line: Address, _ body: (SharedWord) -> R?) -> R? {
+        guard let region = try? mapRegion(line.region) else { return nil }
+        let result = whileTouching {
+            region.isPresent(line.offset) ? body(region.lineWord(line.offset)) : nil
         }
-        let word = region.lineWord(line.offset)
-        let lock = word.load()
-        guard LineWord.isLocked(lock) else { return true }
-        recoverIfDead(lock: lock)
-        return word.load() != lock
+        return result ?? nil
     }
 
     /// Why a wait will not be over by itself: the lock of a line is nobody's, or that of a killed
     /// process which cannot be recovered now. Nil if it may be.
     func failure(of wait: Wait) -> TransactionError? {
-        guard let line = wait.line, let region = try? mapRegion(line.region),
-            region.isPresent(line.offset)
-        else { return nil }
-        let word = region.lineWord(line.offset)
-        let lock = word.load()
-        return LineWord.isLocked(lock) ? failure(ofLock: lock, at: word, line.rawValue) : nil
+        guard let line = wait.line else { return nil }
+        return withLineWord(of: line) { word in
+            let lock = word.load()
+            return LineWord.isLocked(lock) ? failure(ofLock: lock, at: word, line.rawValue) : nil
+        }
     }
 
     /// The process that has a line locked, if that is known.
     public func holder(of wait: Wait) -> NodeInfo? {
         var slot = Int(clamping: meta[SpaceLayout.serialOffset].load()) - 1
         if let line = wait.line {
-            guard let region = try? mapRegion(line.region), region.isPresent(line.offset) else {
-                return nil
-            }
-            let lock = region.lineWord(line.offset).load()
-            guard LineWord.isLocked(lock) else { return nil }
+            let found = withLineWord(of: line) { $0.load() }
+            guard let lock = found, LineWord.isLocked(lock) else { return nil }
             slot = LineWord.slot(of: lock)
         } else if !wait.isForSerial {
             return nil

@@ -117,13 +117,10 @@ extension Transaction {
         let first = address.offset >> Address.pageShift
         let last = (address.offset + UInt64(count) - 1) >> Address.pageShift
         for page in first...last where !region.isPresent(page << Address.pageShift) {
-            do throws(OutOfMemory) {
-                try owner.frameSource.provide(
-                    firstPage: page, pageCount: Int(last - page + 1), in: region)
-            } catch {
-                throw .outOfMemory
+            let missing = Address(region: region.number, offset: page << Address.pageShift)
+            return try whileBusy(missing) { pages throws(PageFailure) in
+                try pages.provide(missing, pageCount: Int(last - page + 1), in: region)
             }
-            return
         }
     }
 
@@ -136,8 +133,7 @@ extension Transaction {
         let region = try region(of: address, count: count)
         var newest: UInt64 = 0
         for line in address.line...(address + (count - 1)).line {
-            let offset = Address(line: line).offset
-            if region.isPresent(offset) {
+            if try isResident(line << Address.lineShift, in: region) {
                 let word = try readableWord(of: region, at: line << Address.lineShift)
                 newest = max(newest, word > readVersion ? try undoVersion(ofLine: line) : word)
             }
@@ -164,7 +160,7 @@ extension Transaction {
             return unsafe try readOwnLine(bytes, into: target)
         }
         while true {
-            guard region.isPresent(offset) else {
+            guard try isResident(bytes.lowerBound, in: region) else {
                 unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: bytes.count)
                 break
             }

@@ -257,7 +257,7 @@ extension Transaction {
         let region = try region(of: address)
         let offset = Address(address).offset
         while true {
-            guard region.isPresent(offset) else {
+            guard try isResident(address, in: region) else {
                 readSet.insert(address >> Address.lineShift)
                 return 0
             }

@@ -41,6 +41,7 @@ extension SpaceError {
                 + " (RemoveIPC). What is here can be used until the last process leaves it; regions"
                 + " cannot be made. Copy what is to stay"
         case .inUse: ": unmount it first"
+        case .noPageSource: ": use the program that attached it before, or destroy the space"
         case .system(let error): error.limit
         default: nil
         }

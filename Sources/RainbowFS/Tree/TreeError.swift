@@ -127,6 +127,7 @@ extension TreeError {
         case .filesGone: ESTALE
         case .tooManyNodes, .tooManySlots, .tooManySnapshots: EAGAIN
         case .inUse, .busy: EBUSY
+        case .noPageSource: ENOTSUP
         case .nested: EDEADLK
         case .snapshotExists: EEXIST
         case .detached: EBADF

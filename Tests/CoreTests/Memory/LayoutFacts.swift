@@ -61,6 +61,8 @@ enum LayoutFacts {
                 "2^\(Layout.nodeLocks.trailingZeroBitCount) + n by node n for its life, "
                     + "2^\(Layout.nodeLocks.trailingZeroBitCount) + "
                     + "\(Layout.snapshotsLock - Layout.nodeLocks) while the snapshot table",
+                "2^\(Layout.nodeLocks.trailingZeroBitCount) + "
+                    + "\(Layout.pagesLock - Layout.nodeLocks) while pages",
             ],
             "The header page": [
                 "| \(Layout.magicOffset) | magic number `ainbowFS`",
@@ -69,6 +71,7 @@ enum LayoutFacts {
                 "| \(Layout.identityOffset), \(Layout.identityOffset + 8) | space id |",
                 "| \(Layout.createdOffset) | birth",
                 "| \(Layout.framesMaxOffset) | limit in pages; 0: none |",
+                "| \(Layout.sourceOffset) | 1: a source has pages",
             ],
             "The words with a line each": [
                 "| \(Layout.clockOffset) | clock",
@@ -80,7 +83,10 @@ enum LayoutFacts {
                 "| \(Layout.snapshotEpochOffset), \(Layout.snapshotEndOffset) | epoch",
                 "| \(Layout.conflictHeadOffset) | head of the conflicts |",
                 "| \(Layout.shadowFreeOffset) | words of the undo versions |",
+                "| \(Layout.evictionOffset), \(Layout.evictionsOffset) | the eviction under way, "
+                    + "or 0; evictions so far |",
             ],
+            "An eviction": eviction,
             "The words of the undo versions": [
                 "| \(Layout.shadowFreeOffset) | free list: number of changes << 32 \\| "
                     + "first record + 1 |",
@@ -90,6 +96,22 @@ enum LayoutFacts {
                 "| \(Layout.shadowMaxOffset) | limit in bytes; 0: "
                     + "\(size(ShadowStore.bytesMaxDefault)) |",
             ],
+        ]
+    }
+
+    private static var eviction: [String] {
+        func shift(_ value: (Eviction) -> UInt64) -> Int {
+            (0..<64).first { value(Eviction(1 << UInt64($0) | 1)) == 1 } ?? -1
+        }
+        let (sequence, first, count) = (shift(\.sequence), shift(\.first), shift(\.count))
+        let phases: [(Eviction.Phase, String)] = [
+            (.leaving, "leaving"), (.restoring, "restoring"), (.punching, "punching"),
+        ]
+        return [
+            "sequence number in bits 63..\(sequence), first page in bits "
+                + "\(sequence - 1)..\(first), number of pages in bits \(first - 1)..\(count),",
+            "phase in bits 1..0 ("
+                + phases.map { "\($0.0.rawValue) \($0.1)" }.joined(separator: ", ") + ")",
         ]
     }
 
@@ -164,6 +186,7 @@ enum LayoutFacts {
             "generation << \(generation ?? -1) | node + \(-NodeTable.index(of: 0)).",
             "| 0 | generation",
             "| \(at(UInt64(info.processID))), \(at(info.since)) | process id;",
+            "| \(NodeTable.barrierOffset) | \(1): its threads take part",
             "| \(text(info.host)), \(text(info.name)), \(text(info.mountPoint)) | host "
                 + "(\(info.host.utf8.count) bytes), name (\(info.name.utf8.count)), "
                 + "mount point (\(info.mountPoint.utf8.count)), NUL padded |",
@@ -189,7 +212,8 @@ enum LayoutFacts {
             "| \(at(slot.logReserved, slot.fillsReserved)) | bytes of log entries",
             "| \(at(slot.aborts, slot.falseSharingAvoided, slot.conflicts)) | aborts, avoided "
                 + "false sharing (counted by 64), conflicts |",
-            "| \(at(slot.reading)) | the version with which the run under way began",
+            "| \(at(slot.reading)) | the version with which the run "
+                + "under way began; 0 between runs |",
             "| \(at(slot.committer)) | who commits: user id << "
                 + "\(LayoutProbe.shift { Int(Committer(packed: $0).userID) }) \\| process id |",
         ]

@@ -12,7 +12,7 @@ extension TransactionalMemory {
             let document = try LayoutDocument.read()
             let facts = try withTestSpace("core") { LayoutFacts.all(try LayoutProbe(), $0) }
             #expect(document.violations(facts) == [])
-            #expect(document.sections.count == 15)
+            #expect(document.sections.count == 16)
 
             // So each number that is changed on one side only is found.
             for (heading, text) in document.sections {

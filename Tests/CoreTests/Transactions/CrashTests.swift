@@ -69,7 +69,10 @@ extension TransactionalMemory {
                 try withDeadline(seconds: 60, "the survivors of \(point.rawValue)") {
                     try scene.start(
                         0, failpoint: point.spelled(at: round == 0 ? 1 : scene.random(1...60)),
-                        environment: ["SPACE_WORKER_FRESH_PAGES": "1"])
+                        environment: [
+                            "SPACE_WORKER_FRESH_PAGES": "1",
+                            "SPACE_WORKER_EVICTS": point.isOfEviction ? "1" : "0",
+                        ])
                     // It ends in no other way: so it was there.
                     #expect(scene.waitForDeath(0) == .signaled(SIGKILL))
                     try scene.expectSound(space)
@@ -92,6 +95,8 @@ func spin(microseconds: Int) {
 }
 
 extension Failpoint {
+    var isOfEviction: Bool { rawValue.hasPrefix("eviction") }
+
     /// Those that a worker reaches by itself.
     static let commitPoints = allCases.filter {
         ![.recoverBegin, .recoverSome, .recoverEnd].contains($0)
