@@ -24,7 +24,7 @@ SCRIPTS := .ci/run $(wildcard Tests/*.sh Tests/MountTests/Workloads/*.bash Examp
 BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help build test smoke lint format examples demo model bench bench-small fresh fresh-all install \
+.PHONY: help build test test-evict smoke lint format examples demo model bench bench-small fresh fresh-all install \
 	uninstall clean packages-build packages-run packages-test packages-lint packages-bench packages-fresh
 
 help:
@@ -95,6 +95,15 @@ test: packages-test
 	$(SWIFT) build --build-tests
 	$(BUILD_RELEASE) --product space-worker
 	$(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+
+# The core's tests once more while pages lose their frames at random, all the time. Left out are those
+# that count memory or calls into the kernel, and those that need to be the first who recovers.
+test-evict: packages-test
+	$(SWIFT) build --build-tests
+	$(BUILD_RELEASE) --product space-worker
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	RAINBOWFS_EVICT=$$folder RAINBOWFS_KILLS=100 $(SWIFT) test --skip-build --disable-xctest \
+		--filter '^CoreTests\.' --skip '(MemoryLimit|Allocation|Eviction|Fault|Recovery|RecoveryTime)Tests'
 
 # Suites that take less than some seconds each: all layers, the house rules, and sessions in a mount.
 SMOKE_CORE  := Address|SystemText|SharedWord|Layout|Folder|Conflict|ConflictLog|Snapshot|CommitFeed

@@ -104,6 +104,7 @@ final class Pages: Sendable {
     var eviction: SharedWord { meta[SpaceLayout.evictionOffset] }
 
     /// Whether a page has a frame, which it then keeps until the end of the caller's run.
+    /// - Parameter page: any address in it.
     func isResident(_ page: Address, in region: RegionMapping) -> Bool {
         while !region.isPresent(page.offset) {
             let found = Eviction(eviction.load())
@@ -128,8 +129,10 @@ final class Pages: Sendable {
     }
 
     /// Brings a page that is elsewhere.
+    /// - Parameter address: any in it.
     /// - Returns: whether it is resident now; false: it is zero.
-    func fetch(_ page: Address, in region: RegionMapping) throws(PageFailure) -> Bool {
+    func fetch(_ address: Address, in region: RegionMapping) throws(PageFailure) -> Bool {
+        let page = Address(page: address.page)
         if isResident(page, in: region) { return true }
         guard let source else { return false }
         var outcome: Result<Bool, PageFailure> = .failure(.busy)

@@ -25,9 +25,8 @@ extension Space {
         {
             report("there were \(newest - 1) commits, but their memory is gone or not found")
         }
-        let counted = meta[SpaceLayout.framesUsedOffset].load()
-        if isAlone, counted != frames {
-            report("\(counted) frames are counted as used, but \(frames) are")
+        if isAlone, let (counted, found) = countedFrames(), counted != found {
+            report("\(counted) frames are counted as used, but \(found) are")
         }
     }
 

@@ -70,7 +70,8 @@ extension Space: PageEvictor {
         _ = try? pages.withLock { () throws(PageFailure) in finishLeftEviction() }
     }
 
-    private func finishLeftEviction() {
+    /// The same, for the holder of the lock.
+    func finishLeftEviction() {
         let left = Eviction(pages.eviction.load())
         guard left.phase != .none, let region = try? mapRegion(left.region) else { return }
         pages.finish(in: region)

@@ -66,6 +66,26 @@ extension Space {
         meta[SpaceLayout.framesUsedOffset].store(pages)
     }
 
+    /// Frames as they are counted, and as the frame maps tell, while no page is evicted or brought;
+    /// nil if that cannot be told now.
+    func countedFrames() -> (counted: UInt64, found: UInt64)? {
+        var counts: (UInt64, UInt64)?
+        var backoff = Backoff()
+        for _ in 0..<1000 where counts == nil {
+            _ = try? pages.withLock { () throws(PageFailure) in
+                finishLeftEviction()
+                var found: UInt64 = 0
+                for region in 0..<SpaceLayout.regionCountMax {
+                    guard let residency = try? residency(ofRegion: region) else { return }
+                    found += residency.pages
+                }
+                counts = (pages.framesUsed.load(), found)
+            }
+            if counts == nil { _ = backoff.wait() }
+        }
+        return counts
+    }
+
     /// Pages of a region that have frames, and the bytes of its frame map; 0 without the region.
     /// - Throws: `SpaceError.system` if the machine does not let this process look.
     public func residency(

@@ -32,10 +32,10 @@ struct SpaceInspection {
                 found.append("slot \(index) is not at rest")
             }
         }
-        let pages = (try? space.residency(ofRegion: 1).pages) ?? 0
-        let resident = pages * UInt64(Address.pageSize)
-        if space.usage.bytesUsed != resident {
-            found.append("\(space.usage.bytesUsed) bytes are counted, \(resident) have frames")
+        if let (counted, frames) = space.countedFrames() {
+            if counted != frames { found.append("\(counted) frames are counted, \(frames) are") }
+        } else {
+            found.append("the frames cannot be counted")
         }
         if isSerial { found.append("serial mode has not ended") }
         for index in 0..<SpaceLayout.snapshotCountMax
