@@ -263,8 +263,10 @@ extension Meld {
             guard commits else { continue }
             if index == 0 { note(outcome.parts, windowStart) }
             note(intention.writes, windowStart)
-            for line in intention.fills.lazy.flatMap(\.lines) {
-                newest.note(line, at: position, windowStart: windowStart)
+            for fill in intention.fills {
+                for line in fill.lines {
+                    newest.note(line, at: position, windowStart: windowStart)
+                }
             }
         }
         if known == nil {
