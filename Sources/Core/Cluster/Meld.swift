@@ -305,7 +305,8 @@ extension Meld {
                 mask &= mask - 1
             }
         }
-        return !intention.ranges.contains { newest.isAnyLine(of: $0, newerThan: intention.stamp) }
+        return intention.ranges.isEmpty
+            || !newest.isAnyLine(of: intention.ranges, newerThan: intention.stamp)
     }
 
     private mutating func append(_ record: Melded) {

@@ -29,14 +29,26 @@ struct NewestWrites: Sendable {
     @inline(__always)
     subscript(line: UInt64) -> UInt64 { cells[cell(ofLine: line)].position }
 
-    /// Whether a line of a range was written after a position within the window.
-    func isAnyLine(of lines: Range<UInt64>, newerThan position: UInt64) -> Bool {
-        if lines.count < cells.count {
-            return lines.contains { self[$0] > position }
+    /// Whether a line of ascending ranges was written after a position within the window. Looks at
+    /// each line, or once at the whole table if that is less.
+    func isAnyLine(of ranges: [Range<UInt64>], newerThan position: UInt64) -> Bool {
+        var lineCount = 0
+        for range in ranges where lineCount < cells.count { lineCount += range.count }
+        if lineCount < cells.count {
+            return ranges.contains { lines in lines.contains { self[$0] > position } }
         }
         return cells.contains { cell in
-            cell.position > position && lines.contains(cell.key &- 1)
+            cell.position > position && NewestWrites.isLine(cell.key - 1, in: ranges)
         }
+    }
+
+    private static func isLine(_ line: UInt64, in ranges: [Range<UInt64>]) -> Bool {
+        var (low, high) = (0, ranges.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].upperBound <= line { low = middle + 1 } else { high = middle }
+        }
+        return low < ranges.count && ranges[low].contains(line)
     }
 
     /// Notes a write.

@@ -163,7 +163,11 @@ extension Intention {
             reads.append(read)
         }
         ranges = []
-        for _ in 0..<rangeCount { ranges.append(try Intention.readRange(&reader)) }
+        for _ in 0..<rangeCount {
+            let range = try Intention.readRange(&reader)
+            if let last = ranges.last { try reader.check(last.upperBound < range.lowerBound) }
+            ranges.append(range)
+        }
         fills = []
         for _ in 0..<fillCount { fills.append(try Fill(&reader)) }
         let filled = fills.reduce(0) { $0 + $1.stride * $1.count }

@@ -67,7 +67,8 @@ public struct Intention: Hashable, Sendable {
     /// Sixteen bytes of the process's name.
     public var command: SIMD2<UInt64>
     public var reads: [PageRead]
-    /// Ranges of lines that it read, where there are too many pages for masks.
+    /// Ranges of lines that it read, where there are too many pages for masks: ascending, and none
+    /// touches the next.
     public var ranges: [Range<UInt64>]
     public var fills: [Fill]
     public var writes: [LineWrite]

@@ -25,6 +25,7 @@ final class ClusterSimulation {
     /// What machines that were killed had sent.
     private var orphaned: [(key: ReferenceRule.Key, transaction: RecordedTransaction)] = []
     private var hashes: [UInt64: UInt64] = [:]
+    private var milliseconds: [LogIndex: UInt64] = [:]
     private var positionsRead: [UInt32: UInt64] = [:]
 
     init(seed: UInt64, mistake: Mistake? = nil) {
@@ -82,6 +83,11 @@ final class ClusterSimulation {
             problems.append("\(machine) has another hash at position \(meld.position)")
         }
         hashes[meld.position] = meld.hash
+        guard !meld.isMeldingAgain else { return }
+        if milliseconds[meld.index] ?? meld.milliseconds != meld.milliseconds {
+            problems.append("\(machine) has another time at \(meld.index)")
+        }
+        milliseconds[meld.index] = meld.milliseconds
     }
 
     func check(_ lines: LineArray, at position: UInt64, of machine: UInt32) {
@@ -124,7 +130,7 @@ final class ClusterSimulation {
 
     /// Runs it.
     /// - Returns: what was wrong.
-    func run(stepCount: Int = 360) -> [String] {
+    func run(stepCount: Int = 500) -> [String] {
         do {
             for _ in 0..<Int.random(in: 2...4, using: &random) { addMachine() }
             let disasters = Int.random(in: 0...5, using: &random)
@@ -189,9 +195,12 @@ final class ClusterSimulation {
             machines.remove(at: index)
             store.epochs[machine.number] = nil
             addMachine()
-        case 3, 4:
+        case 3:
             count("epochs ended")
             store.epochs[machine.number] = nil
+        case 4:
+            count("members that leave")
+            machine.leave()
         default:
             count("cuts")
             machine.engine.isCutOff.toggle()

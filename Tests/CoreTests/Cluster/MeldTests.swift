@@ -240,8 +240,14 @@ import Testing
             #expect(max(table[line], windowStart) == max(all[line] ?? 0, windowStart))
             guard position % 20 == 0 else { continue }
             let range = line..<line + 1 + (random.next() % 3 == 0 ? 100_000 : random.next() % 9)
-            let isNewer = all.contains { range.contains($0.key) && $0.value > windowStart + 300 }
-            #expect(table.isAnyLine(of: range, newerThan: windowStart + 300) == isNewer)
+            let ranges = [0..<line / 3, line / 3 + 1..<line / 3 + line / 4 + 1, range].filter {
+                lines in
+                !lines.isEmpty && (lines == range || lines.upperBound < line && position % 3 == 0)
+            }
+            let isNewer = all.contains { write in
+                ranges.contains { $0.contains(write.key) } && write.value > windowStart + 300
+            }
+            #expect(table.isAnyLine(of: ranges, newerThan: windowStart + 300) == isNewer)
         }
     }
 }

@@ -34,13 +34,19 @@ import Testing
             slot: 5, sequence: random.next(), stamp: random.next(), user: 1000, process: 77,
             command: SIMD2(random.next(), random.next()),
             reads: some { .init(page: $0.next() >> 12, mask: $0.next() | 1) },
-            ranges: some { random in
-                let first = random.next() >> 6
-                return first..<first + 1 + random.next() % ((1 << 58) - first)
-            },
+            ranges: randomRanges(&random),
             fills: some {
                 .init(start: 4096, stride: 48, count: 9, headerOffset: 16, header: $0.next())
             }, writes: some(randomWrite))
+    }
+
+    /// Ascending ranges, up to the end of all lines.
+    private static func randomRanges(_ random: inout SeededGenerator) -> [Range<UInt64>] {
+        var bounds = Set(
+            (0..<Int.random(in: 0...8, using: &random)).map { _ in random.next() >> 6 })
+        if bounds.count % 2 == 1 { bounds.insert(1 << 58) }
+        let sorted = bounds.sorted()
+        return (0..<sorted.count / 2).map { sorted[$0 * 2]..<sorted[$0 * 2 + 1] }
     }
 
     private static func randomWrite(_ random: inout SeededGenerator) -> LineWrite {

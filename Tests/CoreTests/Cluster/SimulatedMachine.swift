@@ -11,6 +11,8 @@ final class SimulatedMachine {
     let engine: SimulatedEngine
     unowned let simulation: ClusterSimulation
     var mistake: Mistake?
+    /// Clocks of machines differ.
+    private let clockAhead: UInt64
 
     // The replica and its workers, which outlive the sequencer.
     var lines = Lines()
@@ -43,6 +45,7 @@ final class SimulatedMachine {
         self.number = number
         self.simulation = simulation
         mistake = simulation.mistake
+        clockAhead = UInt64.random(in: 0...100, using: &simulation.random)
         engine = SimulatedEngine(
             simulation.store, machine: number, simulation.weather, seed: simulation.random.next())
         meld = Meld(windowSize: simulation.windowSize, claimLength: simulation.claimLength)
@@ -67,6 +70,11 @@ final class SimulatedMachine {
         (checkpoint, awaited) = (nil, nil)
     }
 
+    func leave() {
+        if let member { ask { () throws(EngineError) in try engine.leave(member) } }
+        killSequencer()
+    }
+
     /// What the sequencer does next.
     func step() throws {
         if needsCheckpoint { return try beginWithCheckpoint() }
@@ -83,6 +91,7 @@ final class SimulatedMachine {
     }
 
     /// Calls the engine; nil if it does not answer, or the member's epoch is over.
+    @discardableResult
     private func ask<Answer>(_ call: () throws(EngineError) -> Answer) -> Answer? {
         do throws(EngineError) {
             return try call()
@@ -250,7 +259,7 @@ extension SimulatedMachine {
             let content = outgoing.removeFirst()
             let record = Record(
                 sender: member, number: nextNumber, position: meld.position, hash: meld.hash,
-                milliseconds: simulation.time, content: content)
+                milliseconds: simulation.time + clockAhead, content: content)
             if case .intentions(let intentions, _) = content {
                 for (ordinal, intention) in intentions.enumerated() {
                     workers[Int(intention.slot)].record = (member, nextNumber, ordinal)
@@ -334,7 +343,10 @@ extension SimulatedMachine {
         for line in worker.linesRead.sorted() {
             let number = Lines.address(ofLine: line) >> 6
             if worker.hasRange {
-                intention.ranges.append(number..<number + 1)
+                let last = intention.ranges.popLast() ?? number..<number
+                if last.upperBound < number { intention.ranges.append(last) }
+                let isNext = last.upperBound == number
+                intention.ranges.append((isNext ? last.lowerBound : number)..<number + 1)
             } else {
                 intention.reads.append(.init(page: number >> 6, mask: 1 << (number & 63)))
             }
