@@ -1,6 +1,6 @@
 #!/bin/bash
-# Checks the models of the commit protocol and of old versions: every configuration must be searched to the end
-# without an error. With --mutants: every broken protocol must be found out.
+# Checks the models of the commit protocol, of old versions and of the cluster: every configuration must be searched to
+# the end without an error. With --mutants: every broken protocol must be found out.
 # Needs spin and gcc; runs two searches at a time, each within 1.5 GB. See README.md.
 set -eu
 
@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# The model that `search` builds: commit or snapshot.
+# The model that `search` builds: commit, snapshot or cluster.
 model=commit
 
 # search NAME CHECK OPTION...: builds and runs one search in a folder of its own and leaves
@@ -93,6 +93,18 @@ checkProtocol() {
     two holds old-relief safety -DRELIEVES -DFRESH=2
     two holds old-room safety $room -DKILLS=1
     two holds old-room2 safety $room -DTAKES2=1 -DREADS2=1
+    model=cluster
+    two holds log-late safety -DBOUND=3 -DLATE=2
+    two holds log-kill safety -DKILLS=1 -DLATE=1 -DWINDOW=1
+    two holds log-careless safety -DCARELESS -DKILLS=1 -DLATE=1
+    two holds log-fence safety -DENDS=1 -DLATE=1
+    two holds log-claims safety -DCLAIMS=1 -DENDS=1
+    two holds log-parts safety -DLEN=6 -DPARTS -DWINDOW=2 -DBOUND=4
+    two holds log-parts2 safety -DLEN=5 -DPARTS -DWINDOW=2 -DBOUND=4 -DKILLS=1
+    two holds log-strict safety -DLEN=5 -DBOUND=3 -DSTRICT=1
+    two holds log-trim safety -DLEN=6 $trim
+    two holds log-trim-kill safety $trim -DKILLS=1
+    two holds log-trim-loss safety $trim -DLOSSES=1
 }
 
 # Configurations of the model of old versions.
@@ -104,6 +116,9 @@ given="-DWRITES1=3 -DRECORDS=1 -DCOMMITS1=1 -DOPENED=1 -DTAKES2=1 -DREADS1=0 -DR
 room="-DMAKES_ROOM -DRECORDS=1 -DWRITES1=1 -DLAST1=2 -DOPENED=1 -DREADS1=1"
 guest="-DENTRIES=1 -DTAKES1=2 -DREADS1=0 -DGUESTREADS=1"
 three="-DLINES=3 -DRECORDS=1 -DOPENED=2 -DTAKES2=1 -DREADS1=0 -DLAST1=4 -DWRITES2=2"
+
+# Configuration of the model of the cluster: a log that is soon trimmed.
+trim="-DCHECKPOINTS=1 -DWINDOW=1"
 
 checkMutants() {
     local bank="-DCONSERVED -DKIND2=AUDIT" skew="-DSKEWED -DKIND1=SKEW0 -DKIND2=SKEW1"
@@ -147,6 +162,24 @@ checkMutants() {
     two caught SWEPT_BEFORE_GIVEN_UP $room
     two caught RESET_AT_ONCE
     two caught RESET_WITHOUT_EPOCH $three
+    model=cluster
+    two caught ONE_LINE_COMPARED
+    two caught READS_NOT_COMPARED_AGAIN
+    two caught WINDOW_NOT_COMPARED -DWINDOW=1 -DKILLS=1
+    two caught NUMBER_NOT_COMPARED -DCARELESS -DLATE=1 -DCLAIMS=1 -DKILLS=1
+    two caught EPOCH_NOT_COMPARED -DCARELESS -DLATE=1 -DKILLS=1
+    two caught ACKNOWLEDGED_AT_APPEND
+    two caught PROPOSED_AGAIN_EARLY -DKILLS=1
+    two caught CLAIM_IGNORED -DCLAIMS=1
+    two caught CLAIM_LEFT -DCLAIMS=1 -DENDS=1
+    two caught PART_NOT_ASKED_FOR -DPARTS -DWINDOW=1 -DBOUND=4
+    two caught APPLIED_OVER_NEWER -DKILLS=1
+    two caught STRICT_NOT_ASKED -DSTRICT=1
+    two caught READ_BETWEEN_PAGES $trim -DLOSSES=1
+    two caught CHECKPOINT_AFTER_PAGES $trim -DLOSSES=1
+    two caught WINDOW_FORGOTTEN -DCHECKPOINTS=1 -DWINDOW=2 -DLOSSES=1
+    two caught WINDOW_TRIMMED $trim -DLOSSES=1
+    two caught VERDICT_NOT_TAKEN $trim -DKILLS=1
 }
 
 case "${1:-}" in

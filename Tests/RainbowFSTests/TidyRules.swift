@@ -10,7 +10,9 @@ enum TidyRules {
     /// Those of one layer know each other.
     static let layers = [
         ["Sources/Core/Address"], ["Sources/Core/Memory"],
-        ["Space", "Commit", "Transaction", "Snapshots", "History"].map { "Sources/Core/\($0)" },
+        ["Space", "Commit", "Transaction", "Snapshots", "History", "Cluster"].map {
+            "Sources/Core/\($0)"
+        },
         ["Sources/Core/Objects"], ["Sources/RainbowFS/Tree"], ["Sources/RainbowFS/Mount"],
         ["Sources/RainbowFS/CommandLine"],
     ]
