@@ -169,6 +169,19 @@ measure_snapshot() { # ROW KIND WORKERS MILLISECONDS ROUND
     done
 }
 
+# Objects made one by one by several workers in one allocator. The peer has an allocator a worker.
+measure_make() { # ROW KIND WORKERS ROUND
+    local row=$1 workers=$3 plural=threads subject
+    [[ $2 == thread ]] || plural=processes
+    $with_rainbowfs || return 0
+    for subject in $(rotated "$4" rainbowfs own_allocators); do
+        local options=()
+        [[ $subject == rainbowfs ]] || options=(--own-allocators)
+        measure "$row" "$subject" objects_per_second "$rainbowfs" bench make \
+            "--$plural" "$workers" --milliseconds "$milliseconds" --pin --json "${options[@]}"
+    done
+}
+
 measure_java() { # ROW SUBJECT JAVA-OPTION...
     local row=$1 subject=$2
     shift 2
@@ -339,6 +352,7 @@ measure_row() { # ROW ROUND
     bank | scale) measure_bank "$1" "$what" "$bytes" "$2" ;;
     snap) measure_snapshot "$1" "$what" "$bytes" "$threads" "$2" ;;
     alloc) measure_alloc "$1" "$2" ;;
+    make) measure_make "$1" "$what" "$bytes" "$2" ;;
     shell) measure_shell "$1" "$what" "$2" ;;
     fs) measure_fs "$1" "$what" "$bytes" "$threads" "$files" "$2" ;;
     mount) if [[ $what == ready ]]; then measure_mount_ready "$1"; else measure_recovery "$1"; fi ;;

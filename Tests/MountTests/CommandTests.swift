@@ -107,6 +107,7 @@ struct CommandTests {
             ("rainbowfs fsck no-such-space", 3, "no space"),
             ("rainbowfs bench bank --threads 0", 1, "1 to 512"),
             ("rainbowfs bench bank --snapshot-milliseconds=-1", 1, "0 to 3600000"),
+            ("rainbowfs bench make --milliseconds 0", 1, "1 to 10000"),
         ])
     func refusals(script: String, status: Int32, reason: String) throws {
         let result = try bank().bash(script)
@@ -220,6 +221,19 @@ struct CommandTests {
         let alloc = try json(
             try mount.rainbowfs(["bench", "alloc", "--objects", "5000", "--json"]).output)
         #expect((alloc["ns_per_object"] as? Double ?? 0) > 0)
+        #expect(try mount.rainbowfs(["ls"]).output.split(separator: "\n").count == 1)
+    }
+
+    @Test(
+        "The benchmark of single objects finds all that its workers made",
+        arguments: [["--threads", "2"], ["--processes", "2", "--own-allocators", "--pin"]])
+    func benchMake(arguments: [String]) throws {
+        let mount = try TestMount("bench")
+        let made = try mount.rainbowfs(
+            ["bench", "make", "--milliseconds", "100", "--json"] + arguments)
+        let facts = try json(made.output)
+        #expect(facts["sum_ok"] as? Bool == true)
+        #expect((facts["objects_per_second"] as? Int ?? 0) > 0)
         #expect(try mount.rainbowfs(["ls"]).output.split(separator: "\n").count == 1)
     }
 }

@@ -52,6 +52,9 @@ public struct Transaction: ~Copyable {
     @usableFromInline var savedEntryCount = 0
     var savedFillCount = 0
     var undoneEntries: [SavedEntry] = []
+    /// The run of a backpack that this thread fills, a hint of the object layer.
+    var openRunPart = Address.null
+    var openRunIndex = 0
     /// The line on which the last run that lost did so; 0: none.
     var conflictLine: UInt64 = 0
     /// The space, which outlives all its transactions.

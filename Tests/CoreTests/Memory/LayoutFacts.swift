@@ -148,6 +148,8 @@ enum LayoutFacts {
             .trailingZeroBitCount
         let nameBytes = BuiltInClass.name.descriptor.field(named: "name")?.byteCount ?? 0
         let map = ObjectMap.word(of: Address(region: 1, offset: 0)).offset
+        let open = OpenRun.word(bytes: 0, slot: 0)
+        let slot = OpenRun.word(bytes: 0, slot: OpenRun.nobody) ^ open
         return [
             "Objects": [
                 "A - 8, A - 16, ... references in the order of their fields; 0 is null",
@@ -166,6 +168,8 @@ enum LayoutFacts {
                 "shifted left by \(pageShift), or region numbers by \(regionShift).",
                 "*Names* of up to \(nameBytes) bytes",
                 "the `counts[i] - 1` objects",
+                "with bit \(open.trailingZeroBitCount) of `counts[i]` is open: bits "
+                    + "\(63 - slot.leadingZeroBitCount)..\(slot.trailingZeroBitCount) are the slot",
             ]
         ]
     }

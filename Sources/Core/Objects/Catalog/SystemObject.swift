@@ -86,7 +86,7 @@ enum SystemLayout {
     static let firstClass: UInt64 = systemBase + 256 + 16
     static let systemAllocator: UInt64 = systemBase + 256 + 9 * 128 + 16
     /// Raised whenever one of the built-in classes changes.
-    static let version: UInt64 = 2
+    static let version: UInt64 = 3
 
     /// The objects of a region lie below this; the object map lies above.
     static let objectsEnd: UInt64 = 504 << 30

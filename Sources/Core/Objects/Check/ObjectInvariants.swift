@@ -114,10 +114,23 @@ extension ClassDescriptor {
                 do {
                     try tx.checkTarget(target, of: field)
                 } catch let error as ObjectError {
+                    if try isEmptyRun(index, field, of: object, &tx) { continue }
                     problems.append("The object at \(object): \(error).")
                 }
             }
         }
+    }
+
+    /// Whether a reference says where the first object of a run would be, which has none yet.
+    private func isEmptyRun(
+        _ index: Int, _ field: FieldDescriptor, of object: Address, _ tx: inout Transaction
+    ) throws -> Bool {
+        guard header == Backpack.builtIn.header, field.name == "first" else { return false }
+        let part = Backpack(object)
+        if let run = try OpenRun(part, index, &tx) {
+            return try !ObjectMap.contains(run.first, &tx)
+        }
+        return try tx.load(part.counts[index]) == 0
     }
 
     /// Checks that an object of the layer's own is in the structure it belongs to.
@@ -150,25 +163,61 @@ extension Backpack {
         of descriptor: ClassDescriptor, _ problems: inout [String], _ tx: inout Transaction
     ) throws {
         let members = try tx.load(memberCount)
-        var (part, last, found) = (self, self, UInt64(0))
+        let last = try tx.load(last)
+        var (part, hasLast, found, open) = (self, false, UInt64(0), UInt64(0))
         var steps = 0
         while !part.isNull {
             try part.check(&steps, &tx)
             let runs = try part.runs(&tx)
-            guard runs > 0, found < members else {
+            guard runs > 0 || part == self, found <= members else {
                 throw ObjectError.damaged(
                     "a backpack of \(descriptor.name) with wrong runs", at: part.address)
             }
-            for run in 0..<runs { found &+= try tx.load(part.counts[run]) }
-            last = part
+            for index in 0..<runs {
+                guard let run = try OpenRun(part, index, &tx) else {
+                    found &+= try tx.load(part.counts[index])
+                    continue
+                }
+                open += 1
+                try run.checkInvariants(of: descriptor, self, &problems, &tx)
+            }
+            hasLast = hasLast || part == last
             part = try tx.load(part.next)
         }
         if found != members {
             problems.append(
                 "A backpack of \(descriptor.name) lists \(found) objects and counts \(members).")
         }
-        if try tx.load(self.last) != last {
+        if try tx.load(openRuns) != open {
+            problems.append("A backpack of \(descriptor.name) does not know its open runs.")
+        }
+        if !hasLast {
             problems.append("A backpack of \(descriptor.name) does not know its last part.")
+        }
+    }
+}
+
+extension OpenRun {
+    /// Checks that its room is the allocator's, and no objects in it are others than its own.
+    fileprivate func checkInvariants(
+        of descriptor: ClassDescriptor, _ head: Backpack, _ problems: inout [String],
+        _ tx: inout Transaction
+    ) throws {
+        let extent = try tx.load(head.allocator).extent(&tx)
+        let start = descriptor.start(of: first)
+        guard slot < SpaceLayout.slotCountMax || slot == OpenRun.nobody, start >= extent.base,
+            start + bytes <= extent.top
+        else {
+            throw ObjectError.damaged(
+                "an open run of \(descriptor.name) outside of its allocator", at: part.address)
+        }
+        let made = try count(descriptor.stride, &tx)
+        var position = first + made * descriptor.stride
+        var words = bytes / Int(ObjectMap.bytesPerWord) + 2
+        if let other = try ObjectMap.first(
+            from: &position, to: start + bytes, words: &words, &tx)
+        {
+            problems.append("An open run of \(descriptor.name) has a gap before \(other).")
         }
     }
 }

@@ -129,6 +129,7 @@ enum BuiltInClass: Int, CaseIterable {
             uint64          memberCount
             uint64          runCount
             uint64          counts[27]
+            uint64          openRuns
             """
         }
     }

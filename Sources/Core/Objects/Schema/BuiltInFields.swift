@@ -132,4 +132,5 @@ struct Backpack: BuiltInObject {
     var memberCount: TypedAddress<UInt64> { TypedAddress(address + 8) }
     var runCount: TypedAddress<UInt64> { TypedAddress(address + 16) }
     var counts: TypedArray<UInt64> { TypedArray(address + 24, stride: 8, count: 27) }
+    var openRuns: TypedAddress<UInt64> { TypedAddress(address + 240) }
 }

@@ -3,11 +3,13 @@
 /// A class has a backpack for each allocator that holds objects of it, so that nodes with their
 /// own allocators never meet in one. It lists runs of objects, `{first, count}`, one stride apart;
 /// a run that continues the last one only makes it longer, so a batch costs one entry however
-/// large it is. A backpack that is full goes on in another: the head knows the last.
+/// large it is. A run may be open: then the object map says how many it has (`OpenRun`). A part
+/// that is full goes on in another: the head knows the last.
 ///
 ///     Class.instances -> head -> nextOfClass -> ...          all heads of a class
 ///     Allocator.backpacks -> head -> nextInAllocator -> ...  all heads of an allocator
-///     head.next -> ... -> head.last                          the parts of one backpack
+///     head.next -> ...                                       the parts of one backpack
+///     head.last                                              the part that goes on
 extension Backpack {
     /// Lists a run of new objects in the backpack of their class and allocator.
     static func add(
@@ -17,26 +19,76 @@ extension Backpack {
         let head = try Backpack.head(of: descriptor, in: allocator, &tx)
         try tx.store(tx.load(head.memberCount) &+ UInt64(count), at: head.memberCount)
 
-        var part = try tx.load(head.last)
+        let part = try tx.load(head.last)
         try part.check(&tx)
-        var runs = try part.runs(&tx)
+        let runs = try part.runs(&tx)
         if runs > 0 {
             let lastFirst = try tx.load(part.first[runs - 1])
             let lastCount = try tx.load(part.counts[runs - 1])
-            if lastFirst.rawValue &+ lastCount &* UInt64(descriptor.stride) == first.rawValue {
+            if lastCount >> 63 == 0,
+                lastFirst.rawValue &+ lastCount &* UInt64(descriptor.stride) == first.rawValue
+            {
                 return try tx.store(lastCount &+ UInt64(count), at: part.counts[runs - 1])
             }
         }
+        try head.append(first, UInt64(count), &tx)
+    }
+
+    /// Adds a run to the last of the parts of a head that no slot has for itself.
+    /// - Parameter word: how many objects, or `OpenRun.word`.
+    func append(
+        _ first: Address, _ word: UInt64, _ tx: inout Transaction
+    ) throws {
+        var part = try tx.load(last)
+        try part.check(&tx)
+        var runs = try part.runs(&tx)
         if runs == part.first.count {
-            let next = try Backpack.make(of: descriptor, in: allocator, &tx)
-            try tx.store(next, at: part.next)
-            try tx.store(next, at: head.last)
-            part = next
+            part = try insertPart(after: part, &tx)
+            try tx.store(part, at: last)
             runs = 0
         }
-        try tx.store(first, at: part.first[runs])
-        try tx.store(UInt64(count), at: part.counts[runs])
-        try tx.store(UInt64(runs + 1), at: part.runCount)
+        try part.setRun(runs, first, word, &tx)
+    }
+
+    /// Makes another part of a head.
+    func insertPart(after part: Backpack, _ tx: inout Transaction) throws -> Backpack {
+        let new = try Backpack.make(&tx)
+        try tx.store(tx.load(memberClass), at: new.memberClass)
+        try tx.store(tx.load(allocator), at: new.allocator)
+        try tx.store(tx.load(part.next), at: new.next)
+        try tx.store(new, at: part.next)
+        return new
+    }
+
+    /// Adds a run after those that a part has.
+    func setRun(
+        _ index: Int, _ first: Address, _ word: UInt64, _ tx: inout Transaction
+    ) throws {
+        try tx.store(first, at: self.first[index])
+        try tx.store(word, at: counts[index])
+        try tx.store(UInt64(index + 1), at: runCount)
+    }
+
+    /// How many objects a run has.
+    func objects(inRun index: Int, stride: Int, _ tx: inout Transaction) throws -> UInt64 {
+        guard let run = try OpenRun(self, index, &tx) else { return try tx.load(counts[index]) }
+        return UInt64(try run.count(stride, &tx))
+    }
+
+    /// How many objects the open runs of a head have, which it does not count.
+    fileprivate func objectsInOpenRuns(_ tx: inout Transaction) throws -> UInt64 {
+        guard try tx.load(openRuns) > 0 else { return 0 }
+        let stride = try tx.classDescriptor(at: tx.load(memberClass).address).stride
+        var (part, steps, count) = (self, 0, UInt64(0))
+        while !part.isNull {
+            try part.check(&steps, &tx)
+            for index in try 0..<part.runs(&tx) {
+                guard let run = try OpenRun(part, index, &tx) else { continue }
+                count += UInt64(try run.count(stride, &tx))
+            }
+            part = try tx.load(part.next)
+        }
+        return count
     }
 
     /// How many runs this part has.
@@ -57,34 +109,36 @@ extension Backpack {
         }
     }
 
-    /// The head for a class in an allocator, made now if it is the first object.
-    private static func head(
+    /// The head for a class in an allocator, or null.
+    static func knownHead(
         of descriptor: ClassDescriptor, in allocator: AllocatorObject, _ tx: inout Transaction
     ) throws -> Backpack {
-        let first = try tx.load(allocator.backpacks)
-        var head = first
+        var head = try tx.load(allocator.backpacks)
         var steps = 0
         while !head.isNull {
             try head.check(&steps, &tx)
-            if try tx.load(head.memberClass) == descriptor.object { return head }
+            if try tx.load(head.memberClass) == descriptor.object { break }
             head = try tx.load(head.nextInAllocator)
         }
-        head = try Backpack.make(of: descriptor, in: allocator, &tx)
+        return head
+    }
+
+    /// The head for a class in an allocator, made now if it is the first object.
+    static func head(
+        of descriptor: ClassDescriptor, in allocator: AllocatorObject, _ tx: inout Transaction
+    ) throws -> Backpack {
+        let known = try knownHead(of: descriptor, in: allocator, &tx)
+        guard known.isNull else { return known }
+        let first = try tx.load(allocator.backpacks)
+        let head = try Backpack.make(&tx)
+        try tx.store(descriptor.object, at: head.memberClass)
+        try tx.store(allocator, at: head.allocator)
         try tx.store(head, at: head.last)
         try tx.store(first, at: head.nextInAllocator)
         try tx.store(tx.load(descriptor.object.instances), at: head.nextOfClass)
         try tx.store(head, at: allocator.backpacks)
         try tx.store(head, at: descriptor.object.instances)
         return head
-    }
-
-    private static func make(
-        of descriptor: ClassDescriptor, in allocator: AllocatorObject, _ tx: inout Transaction
-    ) throws -> Backpack {
-        let part = try Backpack.make(&tx)
-        try tx.store(descriptor.object, at: part.memberClass)
-        try tx.store(allocator, at: part.allocator)
-        return part
     }
 }
 
@@ -138,7 +192,7 @@ extension Transaction {
         var steps = 0
         while !head.isNull {
             try head.check(&steps, &self)
-            count &+= try load(head.memberCount)
+            count &+= try load(head.memberCount) &+ head.objectsInOpenRuns(&self)
             head = try load(head.nextInAllocator)
         }
         return count
@@ -164,7 +218,8 @@ extension Transaction {
                 continue
             }
             let first = try load(cursor.part.first[cursor.run])
-            let count = try load(cursor.part.counts[cursor.run])
+            let count = try cursor.part.objects(
+                inRun: cursor.run, stride: descriptor.stride, &self)
             guard count <= SystemLayout.objectsEnd / UInt64(descriptor.stride) else {
                 throw ObjectError.damaged(
                     "a backpack with too many objects", at: cursor.part.address)

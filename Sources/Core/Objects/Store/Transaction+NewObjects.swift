@@ -18,13 +18,32 @@ extension Transaction {
         guard count > 0, count <= countMax else {
             throw ObjectError.tooBig(.objects(count, class: descriptor.name, max: countMax))
         }
-        let start = try AllocatorObject(allocator).takeRoom(for: count, of: descriptor, &self)
-        let first = start + 8 * descriptor.referenceCount
+        let first = try room(for: count, of: descriptor, in: AllocatorObject(allocator))
         try initialise(first, descriptor, count)
         try ObjectMap.insert(first: first, stride: descriptor.stride, count: count, &self)
-        try Backpack.add(
-            first: first, count: count, of: descriptor, in: AllocatorObject(allocator), &self)
         return first
+    }
+
+    /// Takes room from a run of the slot, from the allocator's top, or from what others left, and
+    /// lists the objects.
+    private mutating func room(
+        for count: Int, of descriptor: ClassDescriptor, in allocator: AllocatorObject
+    ) throws -> Address {
+        if let first = try OpenRun.room(for: count, of: descriptor, in: allocator, &self) {
+            return first
+        }
+        do {
+            let start = try allocator.takeRoom(for: count, of: descriptor, &self)
+            let first = start + 8 * descriptor.referenceCount
+            try Backpack.add(first: first, count: count, of: descriptor, in: allocator, &self)
+            return first
+        } catch let error as ObjectError {
+            guard case .full(.allocator) = error,
+                let first = try OpenRun.roomOfOthers(
+                    for: count, of: descriptor, in: allocator, &self)
+            else { throw error }
+            return first
+        }
     }
 
     /// Writes the headers of objects whose room is taken, and zeros as their fields.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Glibc
 import RainbowCore
-import Synchronization
 
 /// `bench bank`: transfers between accounts by threads, or by processes.
 struct BankCommand: ParsableCommand {
@@ -70,27 +69,29 @@ struct BankCommand: ParsableCommand {
     }
 
     private func work(_ workload: BankWorkload) throws -> [BankWorkload.Counts] {
-        guard let processes else { return try runThreads(workload) }
-        return try BankProcesses.run(
-            workload, count: processes, milliseconds: milliseconds, pin: pin)
-    }
-
-    private func runThreads(_ workload: BankWorkload) throws -> [BankWorkload.Counts] {
-        let results = Mutex<[Result<BankWorkload.Counts, any Error>]>([])
-        let arrived = Atomic<Int>(0)
-        let count = threads ?? 1
-        let milliseconds = milliseconds
-        let isPinned = pin
-        try Workers.run(count) { worker in
-            if isPinned { Processor.pin(worker) }
-            arrived.add(1, ordering: .relaxed)
-            while arrived.load(ordering: .relaxed) < count { sched_yield() }
-            let result = Result {
-                try workload.work(milliseconds: milliseconds, seed: UInt64(worker) + 1)
+        guard let processes else {
+            let (milliseconds, pin) = (milliseconds, pin)
+            return try Workers.together(threads ?? 1, pin: pin) {
+                try workload.work(milliseconds: milliseconds, seed: UInt64($0) + 1)
             }
-            results.withLock { $0.append(result) }
         }
-        return try results.withLock { try $0.map { try $0.get() } }
+        return try BenchProcesses.run(processes) { index in
+            var arguments = [
+                BankWorkerCommand.name, workload.space.name, workload.bank.description,
+                "--index", String(index), "--milliseconds", String(milliseconds),
+                "--read-all", String(readAll),
+            ]
+            if pin { arguments.append("--pin") }
+            return arguments
+        }.map { words in
+            guard words.count == 5, let transfers = Int(words[0]), let readAlls = Int(words[1]),
+                let restarts = Int(words[2]), let sumsWrong = Int(words[3]),
+                let seconds = Double(words[4]), seconds > 0
+            else { throw BenchProcesses.failure }
+            return BankWorkload.Counts(
+                transfers: transfers, readAlls: readAlls, restarts: restarts,
+                sumsWrong: sumsWrong, seconds: seconds)
+        }
     }
 
     private func report(
@@ -122,5 +123,36 @@ struct BankCommand: ParsableCommand {
                 ("snapshot_bytes_max", .integer(Int(snapshots.bytesMax))),
                 ("sum_ok", .bool(isSumRight)),
             ]))
+    }
+}
+
+/// The hidden command that a worker process runs.
+struct BankWorkerCommand: ParsableCommand {
+    static let name = "bank-worker"
+    static let configuration = CommandConfiguration(commandName: name, shouldDisplay: false)
+
+    @Argument var space: String
+    @Argument(transform: { text in
+        guard let address = Address(text: text) else { throw ValidationError("no address") }
+        return address
+    }) var bank: Address
+    @Option var index: UInt16 = 0
+    @Option var milliseconds = 1000
+    @Option var readAll = 0
+    @Flag var pin = false
+
+    func run() throws {
+        if pin { Processor.pin(Int(index)) }
+        let space = try Space.open(space)
+        let workload = BankWorkload(space: space, bank: bank, readAllPercent: readAll)
+        var runs = 0
+        _ = try workload.sum(&runs)
+        try StandardOutput.printNow("ready")
+        guard Swift.readLine() == "go" else { return }
+        let counts = try workload.work(milliseconds: milliseconds, seed: UInt64(index) + 1)
+        try StandardOutput.printNow(
+            "\(counts.transfers) \(counts.readAlls) \(counts.restarts) \(counts.sumsWrong) "
+                + "\(counts.seconds)")
+        space.detach()
     }
 }

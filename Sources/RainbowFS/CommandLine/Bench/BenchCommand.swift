@@ -10,7 +10,10 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Example: rainbowfs bench bank --threads 2 --milliseconds 1000
             """,
-        subcommands: [BankCommand.self, AllocationCommand.self, BankWorkerCommand.self])
+        subcommands: [
+            BankCommand.self, AllocationCommand.self, MakeCommand.self, BankWorkerCommand.self,
+            MakeWorkerCommand.self,
+        ])
 }
 
 /// A space that lives as long as a benchmark.
@@ -73,6 +76,22 @@ enum Workers {
                 "Only \(threads.count) of \(count) threads can be started: "
                     + "\(ErrorText.of(error)) (ulimit -u, -v and -s limit them).")
         }
+    }
+
+    /// The results of a function that all threads begin at the same time.
+    static func together<R: Sendable>(
+        _ count: Int, pin: Bool, _ body: @escaping @Sendable (Int) throws -> R
+    ) throws -> [R] {
+        let results = Mutex<[Result<R, any Error>]>([])
+        let arrived = Atomic<Int>(0)
+        try run(count) { worker in
+            if pin { Processor.pin(worker) }
+            arrived.add(1, ordering: .relaxed)
+            while arrived.load(ordering: .relaxed) < count { sched_yield() }
+            let result = Result { try body(worker) }
+            results.withLock { $0.append(result) }
+        }
+        return try results.withLock { try $0.map { try $0.get() } }
     }
 
     private static func start(_ task: Task, _ threads: inout [pthread_t]) -> Int32 {
