@@ -103,11 +103,14 @@ extension Failpoint {
     }
 
     /// As the environment names it. Few runs abort, one attaches once, and a worker's first step
-    /// saves the undo versions of the six lines that are its own.
+    /// saves the undo versions of the six lines that are its own; of the pages that it evicts many are
+    /// newer than a snapshot.
     func spelled(at hit: Int) -> String {
         switch self {
         case .attachLocked, .abortSome: rawValue
-        case .undoVersionSaved: "\(rawValue):\((hit - 1) % 6 + 1)"
+        case .undoVersionSaved, .evictionBegins, .evictionLeaving, .evictionPunching,
+            .evictionPunched:
+            "\(rawValue):\((hit - 1) % 6 + 1)"
         default: "\(rawValue):\(hit)"
         }
     }
