@@ -103,8 +103,8 @@ extension Failpoint {
     }
 
     /// As the environment names it. Few runs abort, one attaches once, and a worker's first step
-    /// saves the undo versions of the six lines that are its own; of the pages that it evicts many are
-    /// newer than a snapshot.
+    /// saves the undo versions of the six lines that are its own; most of the pages that it could
+    /// evict are newer than a snapshot.
     func spelled(at hit: Int) -> String {
         switch self {
         case .attachLocked, .abortSome: rawValue
