@@ -44,6 +44,15 @@ enum MemoryCommands {
         space.detach()
     }
 
+    /// Gives frames to two pages.
+    static func reserveTwo(_ request: SpaceWorker.Request) throws {
+        let space = try CrashCommands.attached(request)
+        try space.transact { tx throws(TransactionError) in
+            try tx.reserve(Address(region: 1, offset: 0x100_0000), count: 2 * 4096)
+        }
+        space.detach()
+    }
+
     /// Takes all memory that there is, and goes on with pages that come and go; a full memory is an
     /// error of single transactions. Counts evicted pages on the board.
     static func evictInFullMemory(_ request: SpaceWorker.Request) throws {

@@ -64,6 +64,7 @@ enum SpaceWorker {
         case "poor": try DamageCommands.poor(request)
         case "damaged": FuzzCommands.work(request)
         case "committers": try NewsCommands.committers(request)
+        case "reserve-two": try MemoryCommands.reserveTwo(request)
         case "evict-in-full-memory": try MemoryCommands.evictInFullMemory(request)
         case "fill-memory": try MemoryCommands.fillMemory(request)
         case "allocations": try MemoryCommands.allocations(request)

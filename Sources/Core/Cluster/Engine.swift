@@ -100,8 +100,8 @@ public protocol Engine: AnyObject {
     /// The newest checkpoint; nil before the first.
     func checkpoint() throws(EngineError) -> [UInt8]?
 
-    /// Ends the turn with a checkpoint: all changes up to its position are in stored pages. Records
-    /// up to `index` may be deleted.
+    /// Ends the turn with a checkpoint whose index is not older than the newest one's: all changes
+    /// up to its position are in stored pages. Records up to `index` may be deleted.
     func finish(
         _ checkpoint: [UInt8], trimTo index: LogIndex, in turn: CheckpointTurn
     ) throws(EngineError)

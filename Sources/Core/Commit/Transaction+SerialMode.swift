@@ -115,7 +115,11 @@ extension Transaction {
     mutating func beginContended() {
         guard case .snapshot(let snapshot) = fallback else { return }
         fix(at: snapshot)
+        beginOperation()
         isReadOnly = true
+        guard !isFixedViewSound else { return }
+        leaveSnapshot()
+        begin()
     }
 
     private mutating func leaveSnapshot() {

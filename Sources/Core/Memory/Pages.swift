@@ -121,11 +121,33 @@ final class Pages: Sendable {
         case .leaving:
             _ = eviction.compareExchange(found.word, found.in(.restoring).word)
         case .restoring:
-            return found.restore(in: region)
+            restore(found, in: region)
+            return region.isPresent(Address(page: found.first).offset)
         case .punching, .none:
             return found.phase == .none
         }
         return true
+    }
+
+    /// Sets an eviction's frame bits again. The pages have memory; it is reserved all the same,
+    /// since the word stands in shared memory, where something else may write.
+    private func restore(_ found: Eviction, in region: RegionMapping) {
+        guard region.hasMapPage(RegionMapping.mapPage(of: found.firstInRegion)) else { return }
+        try? region.reserve(found.firstInRegion, found.count)
+        // Counted first: who is killed leaves a count that is too high.
+        _ = framesUsed.add(found.count)
+        let before = region.frameWord(ofPage: found.firstInRegion).formUnion(found.bits)
+        _ = framesUsed.add(0 &- UInt64((before & found.bits).nonzeroBitCount))
+    }
+
+    /// Clears an eviction's frame bits.
+    /// - Returns: whether all were set.
+    func clear(_ found: Eviction, in region: RegionMapping) -> Bool {
+        let before =
+            region.frameWord(ofPage: found.firstInRegion).formIntersection(~found.bits)
+            & found.bits
+        _ = framesUsed.add(0 &- UInt64(before.nonzeroBitCount))
+        return before == found.bits
     }
 
     /// Brings a page that is elsewhere.
@@ -203,6 +225,7 @@ final class Pages: Sendable {
             } else {
                 // Soon over, unless its process was killed or stopped just here.
                 try withLock { () throws(PageFailure) in finish(in: region) }
+                if eviction.load() == found.word { throw .busy }
             }
         }
     }
@@ -224,7 +247,7 @@ final class Pages: Sendable {
             throw error
         }
         failpoints.hit(.frameReserved)
-        let before = setBits(bits, ofPage: page, in: region)
+        let before = setBits(bits & ~present, ofPage: page, in: region)
         // Frames that another process gave meanwhile were counted twice.
         _ = framesUsed.add(0 &- UInt64((before & bits & ~present).nonzeroBitCount))
         populate(page, count, in: region)
@@ -292,22 +315,27 @@ final class Pages: Sendable {
     func finish(in region: RegionMapping) {
         let left = Eviction(eviction.load())
         guard left.phase != .none, left.region == region.number else { return }
-        if left.phase == .punching { return finishPunching(left, in: region) }
+        if left.phase == .punching {
+            _ = finishPunching(left, in: region)
+            return
+        }
         _ = eviction.compareExchange(left.in(.leaving).word, left.in(.restoring).word)
-        if left.restore(in: region) { eviction.store(0) }
+        restore(left, in: region)
+        eviction.store(0)
     }
 
     /// Gives the memory of an eviction's pages back, for the lock's holder. A kernel that refuses
     /// is asked again: until then the pages are busy for those who write.
-    func finishPunching(_ found: Eviction, in region: RegionMapping) {
+    /// - Returns: whether it was given back.
+    func finishPunching(_ found: Eviction, in region: RegionMapping) -> Bool {
         do throws(SystemError) {
             try found.punch(in: region)
         } catch {
-            return
+            return false
         }
         failpoints.hit(.evictionPunched)
         eviction.store(0)
-        _ = framesUsed.add(0 &- found.count)
+        return true
     }
 }
 
@@ -342,7 +370,8 @@ struct Eviction {
 
     var phase: Phase { Phase(rawValue: word & 3) ?? .none }
     var sequence: UInt64 { word >> 44 }
-    var count: UInt64 { word >> 4 & 0x7f }
+    /// Pages of one word of the frame map, whatever stands in shared memory.
+    var count: UInt64 { min(max(word >> 4 & 0x7f, 1), 64 - first & 63) }
     /// Number of the first page in the whole space.
     var first: UInt64 { word >> 11 & (1 << 33 - 1) }
     var region: Int { Int(first >> 27) }
@@ -356,33 +385,20 @@ struct Eviction {
         return phase != .none && page < first + self.count && first < page + count
     }
 
-    private var firstInRegion: UInt64 { first & (1 << 27 - 1) }
-    /// Of the word of the frame map; whatever stands in shared memory, of one word.
-    private var bits: UInt64 {
-        LineBytes.bits(min(max(count, 1), 64 - first & 63), from: first & 63)
-    }
+    var firstInRegion: UInt64 { first & (1 << 27 - 1) }
+    /// Of the word of the frame map.
+    var bits: UInt64 { LineBytes.bits(count, from: first & 63) }
 
-    /// Clears the frame bits.
-    /// - Returns: whether all were set.
-    func clearBits(in region: RegionMapping) -> Bool {
-        region.frameWord(ofPage: firstInRegion).formIntersection(~bits) & bits == bits
-    }
-
-    /// Sets the frame bits again. The pages have memory; it is reserved all the same, since the
-    /// word stands in shared memory, where something else may write.
-    /// - Returns: false if they have none, and there is none for them.
-    func restore(in region: RegionMapping) -> Bool {
-        guard region.hasMapPage(RegionMapping.mapPage(of: firstInRegion)),
-            (try? region.reserve(firstInRegion, UInt64(bits.nonzeroBitCount))) != nil
-        else { return false }
-        _ = region.frameWord(ofPage: firstInRegion).formUnion(bits)
-        return true
+    /// Whether nobody has set a bit again: who was in the middle of giving frames, or of restoring
+    /// an eviction before this one, may not know of it.
+    func areBitsClear(in region: RegionMapping) -> Bool {
+        region.frameWord(ofPage: firstInRegion).load() & bits == 0
     }
 
     /// Gives the memory back: that of the line words only for eight neighbours that share a page
     /// of it; the words of others become zero.
     func punch(in region: RegionMapping) throws(SystemError) {
-        let (page, count) = (firstInRegion, UInt64(bits.nonzeroBitCount))
+        let page = firstInRegion
         let size = UInt64(Address.pageSize)
         try SystemCalls.punch(region.descriptor, offset: page * size, count: count * size)
         try SystemCalls.punch(

@@ -106,6 +106,7 @@ extension Space {
         if unsafe context.pointee.isActive { throw SpaceError.nested }
         defer { unsafe context.pointee.endAtSnapshot() }
         unsafe context.pointee.begin(at: snapshot)
+        unsafe try context.pointee.checkFixedView()
         let result = unsafe try body(&context.pointee)
         unsafe try context.pointee.throwIfBusy()
         return result

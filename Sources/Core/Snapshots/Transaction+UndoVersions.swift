@@ -92,6 +92,7 @@ extension Transaction {
     mutating func begin(at snapshot: Snapshot) {
         begin()
         fix(at: snapshot)
+        beginOperation()
         isReadOnly = true
     }
 
@@ -111,6 +112,19 @@ extension Transaction {
     /// - Throws: `stale` if the snapshot is.
     mutating func checkView() throws(TransactionError) {
         if !canReadView { throw staleView() }
+    }
+
+    /// Makes sure, at the beginning of an operation at a fixed view, that what it is going to read
+    /// is still that of the view: the pages of a stale one may have been evicted, and have frames
+    /// again.
+    /// - Throws: `stale` if the view is, and pages were evicted in this space.
+    @usableFromInline
+    mutating func checkFixedView() throws(TransactionError) {
+        if !isFixedViewSound { throw staleView() }
+    }
+
+    var isFixedViewSound: Bool {
+        owner.meta[SpaceLayout.evictionsOffset].load() == 0 || canReadView
     }
 
     /// Whether the read version is one that all who evict or reclaim know of.

@@ -48,7 +48,14 @@ struct Attachment {
             self.meta = meta
             self.shadow = shadow
             if let bytes = options.sizeBytesMax { header.limit(bytes) }
-            if options.pageSource != nil { header.setHasSource() }
+            if options.pageSource != nil, !header.hasSource {
+                // Others would take a page without a frame for zeros.
+                let others = try SpaceError.system { () throws(SystemError) in
+                    try NodeTable.others(descriptor)
+                }
+                guard others.isEmpty else { throw .inUse(folder.name, nodes: others.count) }
+                header.setHasSource()
+            }
         } catch {
             unsafe SystemCalls.unmap(meta.base, count: UInt64(SpaceLayout.metaSize))
             throw error

@@ -19,26 +19,42 @@ extension Space: PageEvictor {
             let region = try? mapRegion(Address(page: first).region)
         else { return 0 }
         var evicted = 0
-        _ = try? self.pages.withLock { () throws(PageFailure) in
-            finishLeftEviction()
-            let oldest = oldestReader
-            var page = first
-            while page < pages.upperBound {
-                // One word of the frame map at a time, and neighbours in it.
-                let wordEnd = min((page | 63) + 1, pages.upperBound)
-                let start = page
-                while page < wordEnd, mayLose(page, in: region, oldest) { page += 1 }
-                if page == start {
-                    page += 1
-                } else if evict(start..<page, in: region, milliseconds) {
-                    evicted += Int(page - start)
-                } else {
-                    evictionQueue.withLock { $0.append(start..<page) }
+        var page = first
+        while page < pages.upperBound {
+            // One word of the frame map at a time: others want the lock, too.
+            let end = min((page | 63) + 1, pages.upperBound)
+            _ = try? self.pages.withLock { () throws(PageFailure) in
+                finishLeftEviction()
+                evicted += evictWithin(page..<end, in: region, milliseconds)
+            }
+            page = end
+        }
+        return evicted
+    }
+
+    /// Evicts neighbours in one word of the frame map, for the lock's holder.
+    private func evictWithin(
+        _ range: Range<UInt64>, in region: RegionMapping, _ milliseconds: Int
+    ) -> Int {
+        let oldest = oldestReader
+        var (page, evicted) = (range.lowerBound, 0)
+        while page < range.upperBound {
+            let start = page
+            while page < range.upperBound, mayLose(page, in: region, oldest) { page += 1 }
+            if page == start {
+                page += 1
+            } else if evict(start..<page, in: region, milliseconds) {
+                evicted += Int(page - start)
+            } else {
+                evictionQueue.withLock { queue in
+                    if queue.count < Space.queuedMax { queue.append(start..<page) }
                 }
             }
         }
         return evicted
     }
+
+    private static var queuedMax: Int { 4096 }
 
     package func residentPages(ofRegion region: Int) -> [UInt64] {
         guard let mapping = try? mapRegion(region) else { return [] }
@@ -90,18 +106,17 @@ extension Space: PageEvictor {
         // Before the bits change: who finds one cleared finds this.
         word.store(eviction.word)
         failpoints.hit(.evictionBegins)
-        let wereAllSet = eviction.clearBits(in: region)
+        let wereAllSet = pages.clear(eviction, in: region)
         failpoints.hit(.evictionLeaving)
-        guard wereAllSet, awaitRuns(milliseconds: milliseconds), word.load() == eviction.word,
-            areKept(range, in: region),
+        guard wereAllSet, awaitRuns(milliseconds: milliseconds),
+            eviction.areBitsClear(in: region), areKept(range, in: region),
             word.compareExchange(eviction.word, eviction.in(.punching).word)
         else {
             pages.finish(in: region)
             return false
         }
         failpoints.hit(.evictionPunching)
-        pages.finishPunching(eviction.in(.punching), in: region)
-        return true
+        return pages.finishPunching(eviction.in(.punching), in: region)
     }
 
     /// Whether all pages, which nobody touches, can be had again from the source, or are zeros.

@@ -18,16 +18,18 @@ extension Space {
     /// that cannot be told now.
     /// - Complexity: one look at each slot and each entry of the snapshot table.
     public var oldestReader: UInt64 {
+        // In this order: a view that becomes stale is found by one of the two, or its reader finds
+        // that out (`Transaction.checkFixedView`).
         let newest = clock.latest
+        var oldest = min(newest, snapshotTable.oldest)
         guard makeBarrier() else { return 0 }
-        var oldest = newest
         for index in 0..<SpaceLayout.slotCountMax {
             let slot = Slot(meta: meta, index: index)
             if slot.reading.load() != 0 { recoverIfDead(slot: index) }
             guard let version = version(readBy: slot) else { return 0 }
             if version != 0 { oldest = min(oldest, version) }
         }
-        return min(oldest, snapshotTable.oldest)
+        return oldest
     }
 
     /// Waits until nobody reads a version older than this one, which has been drawn.

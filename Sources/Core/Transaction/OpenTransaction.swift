@@ -131,7 +131,10 @@ public final class OpenTransaction: Sendable {
             guard let context = unsafe run.context else { return }
             unsafe context.pointee.wait = nil
             unsafe context.pointee.beginOperation()
-            outcome = Result { unsafe try body(&context.pointee) }
+            outcome = Result {
+                unsafe try context.pointee.checkFixedView()
+                return unsafe try body(&context.pointee)
+            }
             unsafe context.pointee.endOperation()
             let (read, written) = unsafe context.pointee.memory
             run.snapshot.entry.readBytes.storeRelaxed(UInt64(read))
@@ -164,9 +167,11 @@ public final class OpenTransaction: Sendable {
             let hasWritten = unsafe context.pointee.hasWritten
             unsafe context.pointee.beginOperation()
             do throws(TransactionError) {
+                unsafe try context.pointee.checkFixedView()
                 unsafe try context.pointee.bringWriteSet()
             } catch {
                 unsafe context.pointee.endOperation()
+                if error == .stale { finish(&run, .stale) }
                 return .failure(error)
             }
             // A commit can fail without a conflict: another one was in serial mode, and has ended.

@@ -67,6 +67,11 @@ final class ClusterSimulation {
         return meld.known.first?.position ?? meld.position
     }
 
+    func index(ofCheckpoint bytes: [UInt8]?) -> LogIndex {
+        guard let bytes, let meld = try? Meld(checkpoint: bytes) else { return .start }
+        return meld.known.first?.index ?? meld.index
+    }
+
     func count(_ name: String) { counts[name, default: 0] += 1 }
 
     // MARK: - Checks

@@ -88,6 +88,7 @@ final class SimulatedStore {
 
     func pages(_ range: Range<UInt64>, changedAfter index: LogIndex) -> [StoredPage] {
         pages.values.filter { range.contains($0.page.page) && $0.index > index }.map(\.page)
+            .sorted { $0.page < $1.page }
     }
 
     func beginCheckpoint(as member: Member) throws(EngineError) -> CheckpointTurn {

@@ -376,12 +376,14 @@ extension SimulatedMachine {
         worker.began = simulation.tick()
         worker.readPosition = position
         var registers = Set((0..<random(0..<4)).map { _ in random(0..<Lines.registerCount) })
-        worker.reads = registers.map { ($0, lines.values[$0]) }
+        worker.reads = registers.sorted().map { ($0, lines.values[$0]) }
         if random(0..<2) == 0 || registers.isEmpty {
             registers.insert(random(0..<Lines.registerCount))
         }
         worker.fill = nil
-        worker.writes = registers.prefix(1 + random(0..<3)).map { ($0, simulation.newValue()) }
+        // Sets have another order in each process.
+        let written = registers.sorted().shuffled(using: &simulation.random)
+        worker.writes = written.prefix(1 + random(0..<3)).map { ($0, simulation.newValue()) }
         if random(0..<6) == 0 {
             worker.fill = (random(0..<Lines.lineCount), simulation.newValue())
         }
@@ -428,9 +430,13 @@ extension SimulatedMachine {
                 return
             }
             if making.bytes == nil {
-                let base = simulation.position(ofCheckpoint: try engine.checkpoint())
-                // One who is older than the newest checkpoint would store old pages.
-                guard position >= base else { return }
+                let newest = try engine.checkpoint()
+                let base = simulation.position(ofCheckpoint: newest)
+                // One who is older than the newest checkpoint would store old pages; or, where
+                // only records without transactions lie between, need records that are gone.
+                guard position >= base, meld.index >= simulation.index(ofCheckpoint: newest) else {
+                    return
+                }
                 making.pages = lines.pages(newerThan: base).map(\.page)
                 (making.bytes, making.trimTo) = (meld.checkpoint, meld.needed)
             } else if let page = making.pages.last {

@@ -170,8 +170,10 @@ extension TransactionalMemory {
             }
         }
 
-        @Test("A view that became stale takes no page that was evicted since for unchanged")
-        func staleView() throws {
+        @Test(
+            "A view that became stale takes no page that was evicted since for unchanged",
+            arguments: [false, true])
+        func staleView(hasFrameAgain: Bool) throws {
             try withTestSpace("core") { space in
                 try Self.store(1, at: Self.start, in: space)
                 let open = try space.begin(name: "open")
@@ -184,8 +186,54 @@ extension TransactionalMemory {
                 space.snapshotTable.evict(notOlderThan: 0)
                 try Self.store(0, at: Self.start, in: space)
                 #expect(space.evict(pages: Self.pages(1)) == 1)
-                #expect(throws: TransactionError.conflict) { try open.commit() }
+                if hasFrameAgain { try Self.store(7, at: Self.start + 64, in: space) }
+                #expect(throws: TransactionError.stale) { try open.commit() }
+                #expect(open.state == .stale)
                 try #expect(Self.load(Self.start + 4096, in: space) == 0)
+            }
+        }
+
+        @Test("A stale snapshot is never read as what evicted pages hold by now")
+        func staleSnapshot() throws {
+            try withTestSpace("core") { space in
+                try Self.store(1, at: Self.start, in: space)
+                let snapshot = try space.takeSnapshot(named: "old")
+                space.snapshotTable.evict(notOlderThan: 0)
+                try Self.store(0, at: Self.start, in: space)
+                #expect(space.evict(pages: Self.pages(1)) == 1)
+                try Self.store(7, at: Self.start + 64, in: space)
+                #expect(throws: TransactionError.stale) {
+                    _ = try space.read(at: snapshot) { try $0.load(Self.start, as: Int.self) }
+                }
+            }
+        }
+
+        @Test("Who gives frames to the neighbours of a page that is evicted does not undo that")
+        func neighbours() throws {
+            let board = try Scoreboard()
+            try withTestSpace("core") { space in
+                try space.transact { tx throws(TransactionError) in
+                    try tx.reserve(Self.start + 4096, count: 4096)
+                }
+                // It wants the page before, which has no frame, and this one, and is stopped when
+                // it has looked which are missing.
+                let child = try Child(
+                    builtProgram("space-worker"), ["reserve-two", space.name, "0", "1", "0"],
+                    environment: ["RAINBOWFS_FAILPOINT": "stop:frame-reserved"],
+                    descriptor: board.descriptor)
+                board.wait { _ in Self.isStopped(child.processID) }
+                let process = child.processID
+                let waking = startThread {
+                    usleep(20_000)
+                    kill(process, SIGCONT)
+                }
+                let pages = Self.start.page + 1..<Self.start.page + 2
+                _ = space.evict(pages: pages, milliseconds: 5000)
+                pthread_join(waking, nil)
+                #expect(child.wait() == .exited(0))
+                try Self.store(5, at: Self.start + 4096, in: space)
+                try #expect(Self.load(Self.start + 4096, in: space) == 5)
+                #expect(Self.faults(space) == [])
             }
         }
 
