@@ -101,7 +101,7 @@ enum LayoutFacts {
 
     private static var eviction: [String] {
         func shift(_ value: (Eviction) -> UInt64) -> Int {
-            (0..<64).first { value(Eviction(1 << UInt64($0) | 1)) == 1 } ?? -1
+            (0..<63).first { value(Eviction(2 << UInt64($0) | 1)) == 2 } ?? -1
         }
         let (sequence, first, count) = (shift(\.sequence), shift(\.first), shift(\.count))
         let phases: [(Eviction.Phase, String)] = [
