@@ -97,13 +97,14 @@ test: packages-test
 	$(SWIFT) test --skip-build --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
 # The core's tests once more while pages lose their frames at random, all the time. Left out are those that count
-# memory or calls into the kernel, that damage memory, that must be the first to recover, and that tell who waits.
+# memory, open files or calls into the kernel, that damage memory, that must be the first to recover, and that tell who waits.
 test-evict: packages-test
 	$(SWIFT) build --build-tests
 	$(BUILD_RELEASE) --product space-worker
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	RAINBOWFS_EVICT=$$folder RAINBOWFS_KILLS=100 $(SWIFT) test --skip-build --disable-xctest \
-		--filter '^CoreTests\.' --skip '(MemoryLimit|Allocation|Eviction|Fault|Damage|Recovery|RecoveryTime|Waiting)Tests'
+		--filter '^CoreTests\.' --skip 'AttachTests/descriptors' \
+		--skip '(MemoryLimit|Allocation|Eviction|Fault|Damage|Recovery|RecoveryTime|Waiting)Tests'
 
 # Suites that take less than some seconds each: all layers, the house rules, and sessions in a mount.
 SMOKE_CORE  := Address|SystemText|SharedWord|Layout|Folder|Conflict|ConflictLog|Snapshot|CommitFeed
